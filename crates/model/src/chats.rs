@@ -1,0 +1,123 @@
+//! Stored chats.
+
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use crate::{JidKind, SessionId};
+
+/// What a chat is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum ChatType {
+    /// One person.
+    Dm,
+    /// A group.
+    Group,
+    /// A channel.
+    Newsletter,
+    /// A broadcast list.
+    Broadcast,
+    /// The status feed.
+    Status,
+}
+
+impl ChatType {
+    /// The name used on the wire and in the store.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Dm => "dm",
+            Self::Group => "group",
+            Self::Newsletter => "newsletter",
+            Self::Broadcast => "broadcast",
+            Self::Status => "status",
+        }
+    }
+}
+
+impl std::str::FromStr for ChatType {
+    type Err = UnknownChatType;
+
+    fn from_str(text: &str) -> Result<Self, UnknownChatType> {
+        [
+            Self::Dm,
+            Self::Group,
+            Self::Newsletter,
+            Self::Broadcast,
+            Self::Status,
+        ]
+        .into_iter()
+        .find(|kind| kind.as_str() == text)
+        .ok_or(UnknownChatType)
+    }
+}
+
+/// The text names no kind of chat.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("unknown chat type")]
+pub struct UnknownChatType;
+
+impl From<JidKind> for ChatType {
+    fn from(kind: JidKind) -> Self {
+        match kind {
+            JidKind::User | JidKind::Lid => Self::Dm,
+            JidKind::Group => Self::Group,
+            JidKind::Newsletter => Self::Newsletter,
+            JidKind::Broadcast => Self::Broadcast,
+            JidKind::Status => Self::Status,
+        }
+    }
+}
+
+/// A stored chat, as clients see it.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Chat {
+    /// The other addresses of the same chat (LID or phone number).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub aliases: Option<Vec<String>>,
+    /// Whether it is archived.
+    pub archived: bool,
+    /// The row's number.
+    pub id: i64,
+    /// The chat's address.
+    pub jid: String,
+    /// When its newest message was sent, in milliseconds since 1970.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_message_at: Option<i64>,
+    /// Until when it is muted, in milliseconds since 1970.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub muted_until: Option<i64>,
+    /// The person's or group's name, where known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
+    /// Whether it is pinned.
+    pub pinned: bool,
+    /// The session.
+    pub session_id: SessionId,
+    /// What it is.
+    #[serde(rename = "type")]
+    pub kind: ChatType,
+    /// Messages that were not yet read here.
+    pub unread_count: i64,
+}
+
+impl std::fmt::Debug for Chat {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Chat")
+            .field("id", &self.id)
+            .field("kind", &self.kind)
+            .finish_non_exhaustive()
+    }
+}
+
+/// One page of chats.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct ListChat {
+    /// The chats in display order: pinned first, then the newest.
+    pub data: Vec<Chat>,
+    /// Where the next page begins; absent on the last one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub next_cursor: Option<String>,
+}

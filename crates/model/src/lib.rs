@@ -1,0 +1,51 @@
+//! Plain data of wagate: what every other crate speaks about, without I/O.
+//!
+//! Wire shapes (camelCase JSON, exact names) live beside the types; parsing and
+//! rules that need neither a clock nor a database live here too.
+
+mod api_keys;
+mod capabilities;
+mod chats;
+mod clock;
+mod cursors;
+mod errors;
+mod events;
+mod ids;
+mod jids;
+mod messages;
+mod organizations;
+mod payloads;
+mod send;
+mod sessions;
+mod validation;
+mod webhooks;
+
+pub use api_keys::{ApiKey, ApiKeyPrincipal, ApiKeySecret, ParseApiKeyError};
+pub use capabilities::{Capabilities, Capability};
+pub use chats::{Chat, ChatType, ListChat};
+pub use clock::{Clock, ManualClock, SystemClock};
+pub use cursors::{Cursor, CursorError};
+pub use errors::{ApiError, ErrorCode, ErrorDetail};
+pub use events::{EVENT_SCHEMA, EventEnvelope, EventKind, EventSelector, ListEvent};
+pub use ids::{
+    ApiKeyId, DeliveryId, EventId, GatewayId, GatewayNameError, IdError, OrganizationId, OutboxId,
+    RequestId, SessionId, TicketId, WebhookId,
+};
+pub use jids::{Jid, JidError, JidKind, PhoneNumber, PhoneNumberError};
+pub use messages::{Direction, ListMessage, MediaMeta, Message, MessageStatus};
+pub use organizations::Organization;
+pub use payloads::{
+    AuthCodePayload, AuthQrPayload, CallPayload, ChatUpdatePayload, ContactData,
+    ContactUpdatePayload, GroupPayload, LocationData, MentionData, MessagePayload,
+    MessageStatusPayload, MessageType, NewsletterPayload, PollData, PresenceState, PresenceStatus,
+    SessionStatusPayload,
+};
+pub use send::{SendMode, SendRequest, SendResult, SendType};
+pub use sessions::{
+    CreateSession, ListWaSession, Me, PairingCode, PairingCodeRequest, Qr, SessionDefaults,
+    SessionStatus, StatusReason, UpdateSession, WaSession,
+};
+pub use validation::{Fault, Faults, limits};
+pub use webhooks::{
+    ListWebhook, RESERVED_WEBHOOK_HEADERS, RetryPolicy, RetryPolicyBody, Webhook, WebhookBody,
+};

@@ -1,0 +1,368 @@
+//! Sessions: one attached (or to be attached) WhatsApp number each.
+
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use crate::validation::limits;
+use crate::{Faults, GatewayId, OrganizationId, SessionId};
+
+/// Where a session stands; derived from its live connection by its one owner.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum SessionStatus {
+    /// Connecting, or reconnecting after a drop.
+    Starting,
+    /// Waiting for the QR code to be scanned or the pairing code to be entered.
+    ScanQrCode,
+    /// Connected and live.
+    Working,
+    /// Given up: replaced by another client, banned, refused.
+    Failed,
+    /// Stopped on purpose.
+    Stopped,
+    /// Unlinked; must be paired again.
+    LoggedOut,
+}
+
+impl SessionStatus {
+    /// Every status.
+    pub const ALL: [Self; 6] = [
+        Self::Starting,
+        Self::ScanQrCode,
+        Self::Working,
+        Self::Failed,
+        Self::Stopped,
+        Self::LoggedOut,
+    ];
+
+    /// The name used on the wire and in the store.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Starting => "starting",
+            Self::ScanQrCode => "scan_qr_code",
+            Self::Working => "working",
+            Self::Failed => "failed",
+            Self::Stopped => "stopped",
+            Self::LoggedOut => "logged_out",
+        }
+    }
+
+    /// Whether the status claims a live owner (and so is void without a lease).
+    #[must_use]
+    pub const fn is_live(self) -> bool {
+        matches!(self, Self::Starting | Self::ScanQrCode | Self::Working)
+    }
+}
+
+impl std::str::FromStr for SessionStatus {
+    type Err = UnknownStatus;
+
+    fn from_str(text: &str) -> Result<Self, UnknownStatus> {
+        Self::ALL
+            .into_iter()
+            .find(|s| s.as_str() == text)
+            .ok_or(UnknownStatus)
+    }
+}
+
+/// The text names no session status.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("unknown session status")]
+pub struct UnknownStatus;
+
+/// Why a session is in its status, where there is more to say.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum StatusReason {
+    /// The device was unlinked on the phone.
+    LoggedOutByPhone,
+    /// The session was logged out through the API.
+    LoggedOutByRequest,
+    /// Another client connected with the same credentials.
+    Replaced,
+    /// WhatsApp banned the number for good.
+    Banned,
+    /// WhatsApp banned the number for a while.
+    TemporarilyBanned,
+    /// WhatsApp no longer accepts this client version.
+    ClientOutdated,
+    /// WhatsApp refused the connection for another reason.
+    Refused,
+    /// Nobody scanned a QR code or entered the pairing code in time.
+    PairingExpired,
+    /// The phone and the gateway could not agree while pairing.
+    PairingFailed,
+    /// The connection dropped and is being made again.
+    ConnectionLost,
+    /// The session did not come up in time.
+    StartTimeout,
+    /// The session's stored credentials cannot be read.
+    CredentialsUnreadable,
+}
+
+impl StatusReason {
+    /// The name used on the wire.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::LoggedOutByPhone => "logged_out_by_phone",
+            Self::LoggedOutByRequest => "logged_out_by_request",
+            Self::Replaced => "replaced",
+            Self::Banned => "banned",
+            Self::TemporarilyBanned => "temporarily_banned",
+            Self::ClientOutdated => "client_outdated",
+            Self::Refused => "refused",
+            Self::PairingExpired => "pairing_expired",
+            Self::PairingFailed => "pairing_failed",
+            Self::ConnectionLost => "connection_lost",
+            Self::StartTimeout => "start_timeout",
+            Self::CredentialsUnreadable => "credentials_unreadable",
+        }
+    }
+}
+
+/// One attached (or to be attached) WhatsApp number, as clients see it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+#[schema(as = WASession)]
+pub struct WaSession {
+    /// Whether incoming messages are marked read automatically.
+    pub auto_read: bool,
+    /// When it was made, in milliseconds since 1970.
+    pub created_at: i64,
+    /// The user who made it; absent when an API key did.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub created_by_user_id: Option<String>,
+    /// The gateway that holds the connection, or held it last.
+    pub gateway_id: GatewayId,
+    /// The session's id.
+    pub id: SessionId,
+    /// Whether it is the operator's own configured number.
+    pub is_admin_session: bool,
+    /// What its owner calls it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub label: Option<String>,
+    /// When it last became live, in milliseconds since 1970.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_connected_at: Option<i64>,
+    /// The organization that it belongs to.
+    pub organization_id: OrganizationId,
+    /// The attached phone number in digits.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub phone_number: Option<String>,
+    /// Whether a typing indicator is shown before each sent text.
+    pub presence_typing: bool,
+    /// Sends allowed per hour; 0 or less: unlimited.
+    pub rate_per_hour: i64,
+    /// Sends allowed per minute; 0 or less: unlimited.
+    pub rate_per_min: i64,
+    /// Where the session stands.
+    pub status: SessionStatus,
+    /// When the row last changed, in milliseconds since 1970.
+    pub updated_at: i64,
+    /// The account's phone-number JID.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub wa_jid: Option<String>,
+    /// The account's LID.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub wa_lid: Option<String>,
+    /// Why the session is in its status, where there is more to say (beyond the contract).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub status_reason: Option<StatusReason>,
+}
+
+/// One page of sessions.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+#[schema(as = ListWASession)]
+pub struct ListWaSession {
+    /// The sessions, oldest first.
+    pub data: Vec<WaSession>,
+    /// Where the next page begins; absent on the last one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub next_cursor: Option<String>,
+}
+
+/// What a new session has unless its creator says otherwise.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SessionDefaults {
+    /// Mark incoming messages read.
+    pub auto_read: bool,
+    /// Show a typing indicator before each sent text.
+    pub presence_typing: bool,
+    /// Sends per minute.
+    pub rate_per_min: i64,
+    /// Sends per hour.
+    pub rate_per_hour: i64,
+}
+
+impl Default for SessionDefaults {
+    fn default() -> Self {
+        Self {
+            auto_read: true,
+            presence_typing: false,
+            rate_per_min: 20,
+            rate_per_hour: 200,
+        }
+    }
+}
+
+/// The body of `createSession`.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[schema(as = CreateSessionInputBody)]
+pub struct CreateSession {
+    /// Mark incoming messages read automatically.
+    #[serde(default)]
+    pub auto_read: Option<bool>,
+    /// What to call the session, at most 100 characters.
+    #[serde(default)]
+    #[schema(max_length = 100)]
+    pub label: Option<String>,
+    /// Show a typing indicator before each sent text.
+    #[serde(default)]
+    pub presence_typing: Option<bool>,
+    /// Begin pairing at once.
+    #[serde(default)]
+    pub start: Option<bool>,
+}
+
+impl CreateSession {
+    /// Checks every field.
+    pub fn validate(&self) -> Result<(), Faults> {
+        let mut faults = Faults::new();
+        if let Some(label) = &self.label {
+            faults.check_text("label", label, limits::LABEL_CHARS);
+        }
+        faults.into_result()
+    }
+}
+
+/// The body of `updateSession`: only the fields sent change.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[schema(as = UpdateSessionInputBody)]
+pub struct UpdateSession {
+    /// Mark incoming messages read automatically.
+    #[serde(default)]
+    pub auto_read: Option<bool>,
+    /// What to call the session, at most 100 characters; empty removes the label.
+    #[serde(default)]
+    #[schema(max_length = 100)]
+    pub label: Option<String>,
+    /// Show a typing indicator before each sent text.
+    #[serde(default)]
+    pub presence_typing: Option<bool>,
+    /// Sends allowed per hour; 0 or less: unlimited.
+    #[serde(default)]
+    pub rate_per_hour: Option<i64>,
+    /// Sends allowed per minute; 0 or less: unlimited.
+    #[serde(default)]
+    pub rate_per_min: Option<i64>,
+}
+
+impl UpdateSession {
+    /// Checks every field.
+    pub fn validate(&self) -> Result<(), Faults> {
+        let mut faults = Faults::new();
+        if let Some(label) = &self.label {
+            faults.check_text("label", label, limits::LABEL_CHARS);
+        }
+        for (field, rate) in [
+            ("ratePerHour", self.rate_per_hour),
+            ("ratePerMin", self.rate_per_min),
+        ] {
+            let is_sane = rate.is_none_or(|rate| (-1..=limits::RATE).contains(&rate));
+            faults.check(is_sane, field, || {
+                format!("must be between -1 and {}", limits::RATE)
+            });
+        }
+        faults.into_result()
+    }
+}
+
+/// The account that a session is attached to.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Me {
+    /// Whether the session is live.
+    pub connected: bool,
+    /// The phone number in digits.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub phone_number: Option<String>,
+    /// The session.
+    pub session_id: SessionId,
+    /// Where the session stands.
+    pub status: SessionStatus,
+    /// The account's phone-number JID.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub wa_jid: Option<String>,
+    /// The account's LID.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub wa_lid: Option<String>,
+}
+
+/// The QR code to show now.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+#[schema(as = QR)]
+pub struct Qr {
+    /// The text of the QR code.
+    pub code: String,
+    /// When the code stops working, in milliseconds since 1970.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub expires_at: Option<i64>,
+}
+
+impl std::fmt::Debug for Qr {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Qr")
+            .field("expires_at", &self.expires_at)
+            .finish_non_exhaustive()
+    }
+}
+
+/// The body of `sessionPairingCode`.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+#[schema(as = PairingCodeInputBody)]
+pub struct PairingCodeRequest {
+    /// The phone's number with its country code, digits only.
+    #[serde(default)]
+    pub phone: Option<String>,
+}
+
+impl std::fmt::Debug for PairingCodeRequest {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("PairingCodeRequest(…)")
+    }
+}
+
+impl PairingCodeRequest {
+    /// The number, checked: digits only, without `+`.
+    pub fn validate(&self) -> Result<crate::PhoneNumber, Faults> {
+        let phone = self.phone.as_deref().unwrap_or_default();
+        if phone.starts_with('+') {
+            return Err(Faults::one("phone", "must hold digits only, without +"));
+        }
+        phone
+            .parse()
+            .map_err(|error: crate::jids::PhoneNumberError| Faults::one("phone", error.to_string()))
+    }
+}
+
+/// The pairing code to enter on the phone.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[schema(as = PairingCodeOutputBody)]
+pub struct PairingCode {
+    /// Eight characters in two groups, such as `ABCD-1234`.
+    pub code: String,
+}
+
+impl std::fmt::Debug for PairingCode {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("PairingCode(…)")
+    }
+}
