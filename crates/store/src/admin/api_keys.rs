@@ -1,0 +1,37 @@
+//! Finding the key behind a credential.
+
+use wagate_model::{ApiKey, ApiKeyId};
+
+use super::Admin;
+use crate::api_keys::{ApiKeyRow, select_api_key};
+use crate::error::Result;
+use crate::text::Text;
+use crate::tx::on;
+
+impl Admin<'_> {
+    /// The key with the SHA-256 of its secret, also when it is revoked or has expired.
+    pub async fn api_key_by_hash(&mut self, hash: &[u8; 32]) -> Result<Option<ApiKey>> {
+        let row: Option<ApiKeyRow> =
+            on!(self.tx, |conn| sqlx::query_as(select_api_key!("hash = $1"))
+                .bind(hash.as_slice())
+                .fetch_optional(conn)
+                .await)?;
+        row.map(ApiKeyRow::into_key).transpose()
+    }
+
+    /// Notes when keys were last used; earlier times than the stored ones are ignored.
+    pub async fn touch_api_keys(&mut self, used: &[(ApiKeyId, i64)]) -> Result<()> {
+        for (id, at_ms) in used {
+            on!(self.tx, |conn| sqlx::query(
+                "UPDATE api_key SET last_used_at = $2 \
+                 WHERE id = $1 AND (last_used_at IS NULL OR last_used_at < $2)"
+            )
+            .bind(Text(*id))
+            .bind(*at_ms)
+            .execute(conn)
+            .await
+            .map(drop))?;
+        }
+        Ok(())
+    }
+}

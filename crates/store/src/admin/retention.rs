@@ -1,0 +1,137 @@
+//! Sweeping out what is no longer kept; each call is bounded, so that nobody waits for long.
+
+use wagate_model::SessionId;
+
+use super::Admin;
+use crate::error::Result;
+use crate::text::Text;
+use crate::tx::on;
+
+/// What a deleted session leaves behind, the largest first; the rest goes with its row.
+const SESSION_TABLES: [&str; 8] = [
+    "DELETE FROM message WHERE id IN \
+     (SELECT id FROM message WHERE session_id = $1 LIMIT $2)",
+    "DELETE FROM group_member WHERE id IN \
+     (SELECT id FROM group_member WHERE session_id = $1 LIMIT $2)",
+    "DELETE FROM chat_group WHERE id IN \
+     (SELECT id FROM chat_group WHERE session_id = $1 LIMIT $2)",
+    "DELETE FROM chat WHERE id IN \
+     (SELECT id FROM chat WHERE session_id = $1 LIMIT $2)",
+    "DELETE FROM identity WHERE id IN \
+     (SELECT id FROM identity WHERE session_id = $1 LIMIT $2)",
+    "DELETE FROM outbox WHERE id IN \
+     (SELECT id FROM outbox WHERE session_id = $1 LIMIT $2)",
+    "DELETE FROM webhook_delivery WHERE id IN (SELECT d.id FROM webhook_delivery d \
+     JOIN webhook w ON w.id = d.webhook_id WHERE w.session_id = $1 LIMIT $2)",
+    "DELETE FROM engine_record WHERE session_id = $1 AND key IN \
+     (SELECT key FROM engine_record WHERE session_id = $1 LIMIT $2)",
+];
+
+impl Admin<'_> {
+    async fn sweep(&mut self, text: &'static str, before_ms: i64, limit: i64) -> Result<u64> {
+        Ok(on!(self.tx, |conn| sqlx::query(text)
+            .bind(before_ms)
+            .bind(limit)
+            .execute(conn)
+            .await
+            .map(|done| done.rows_affected()))?)
+    }
+
+    /// Deletes events older than a time that no webhook waits for; gives how many.
+    pub async fn purge_events(&mut self, before_ms: i64, limit: i64) -> Result<u64> {
+        self.sweep(
+            "DELETE FROM event WHERE (organization_id, id) IN ( \
+             SELECT e.organization_id, e.id FROM event e WHERE e.created_at < $1 \
+             AND NOT EXISTS (SELECT 1 FROM webhook_delivery d \
+             WHERE d.organization_id = e.organization_id AND d.event_id = e.id \
+             AND d.status = 'pending') ORDER BY e.created_at LIMIT $2)",
+            before_ms,
+            limit,
+        )
+        .await
+    }
+
+    /// Deletes deliveries, with their attempts, that ended before a time; gives how many.
+    pub async fn purge_deliveries(&mut self, before_ms: i64, limit: i64) -> Result<u64> {
+        self.sweep(
+            "DELETE FROM webhook_delivery WHERE id IN (SELECT id FROM webhook_delivery \
+             WHERE status <> 'pending' AND updated_at < $1 ORDER BY updated_at LIMIT $2)",
+            before_ms,
+            limit,
+        )
+        .await
+    }
+
+    /// Deletes idempotency keys of requests older than a time that are finished; gives how many.
+    pub async fn purge_idempotency_keys(&mut self, before_ms: i64, limit: i64) -> Result<u64> {
+        self.sweep(
+            "DELETE FROM idempotency_key WHERE (organization_id, key) IN ( \
+             SELECT k.organization_id, k.key FROM idempotency_key k WHERE k.created_at < $1 \
+             AND NOT EXISTS (SELECT 1 FROM outbox o \
+             WHERE o.id = k.outbox_id AND o.finished_at IS NULL) \
+             ORDER BY k.created_at LIMIT $2)",
+            before_ms,
+            limit,
+        )
+        .await
+    }
+
+    /// Deletes outbox entries finished before a time that no idempotency key names; gives how many.
+    pub async fn purge_outbox(&mut self, before_ms: i64, limit: i64) -> Result<u64> {
+        self.sweep(
+            "DELETE FROM outbox WHERE id IN (SELECT o.id FROM outbox o \
+             WHERE o.finished_at IS NOT NULL AND o.finished_at < $1 \
+             AND NOT EXISTS (SELECT 1 FROM idempotency_key k WHERE k.outbox_id = o.id) \
+             ORDER BY o.finished_at LIMIT $2)",
+            before_ms,
+            limit,
+        )
+        .await
+    }
+
+    /// Deletes tickets that ran out before a time; gives how many.
+    pub async fn purge_tickets(&mut self, before_ms: i64, limit: i64) -> Result<u64> {
+        self.sweep(
+            "DELETE FROM realtime_ticket WHERE hash IN (SELECT hash FROM realtime_ticket \
+             WHERE expires_at < $1 ORDER BY expires_at LIMIT $2)",
+            before_ms,
+            limit,
+        )
+        .await
+    }
+
+    /// Deletes what deleted sessions left, at most `limit` rows of each table; gives how many.
+    ///
+    /// Call it until it gives 0.
+    pub async fn purge_deleted_sessions(&mut self, limit: i64) -> Result<u64> {
+        let session: Option<Text<SessionId>> = on!(self.tx, |conn| sqlx::query_scalar(
+            "SELECT id FROM session WHERE deleted_at IS NOT NULL ORDER BY id LIMIT 1"
+        )
+        .fetch_optional(conn)
+        .await)?;
+        let Some(session) = session else {
+            return Ok(0);
+        };
+        let mut total = 0;
+        for text in SESSION_TABLES {
+            let count = on!(self.tx, |conn| sqlx::query(text)
+                .bind(session)
+                .bind(limit)
+                .execute(conn)
+                .await
+                .map(|done| done.rows_affected()))?;
+            total += count;
+            if i64::try_from(count).is_ok_and(|count| count >= limit) {
+                return Ok(total);
+            }
+        }
+        let count = on!(self.tx, |conn| sqlx::query(
+            "DELETE FROM session WHERE id = $1"
+        )
+        .bind(session)
+        .execute(conn)
+        .await
+        .map(|done| done.rows_affected()))?;
+        Ok(total + count)
+    }
+}

@@ -1,0 +1,122 @@
+//! API keys; the secrets themselves are never stored.
+
+use sqlx::FromRow;
+use wagate_model::{ApiKey, ApiKeyId, Capabilities, OrganizationId};
+
+use crate::error::Result;
+use crate::text::{Text, storable};
+use crate::tx::{Tx, on};
+
+macro_rules! select_api_key {
+    ($condition:literal) => {
+        concat!(
+            "SELECT id, organization_id, name, prefix, capabilities, session_ids, expires_at, \
+             revoked_at, created_at, last_used_at FROM api_key WHERE ",
+            $condition
+        )
+    };
+}
+
+pub(crate) use select_api_key;
+
+#[derive(FromRow)]
+pub(crate) struct ApiKeyRow {
+    id: Text<ApiKeyId>,
+    organization_id: Text<OrganizationId>,
+    name: String,
+    prefix: String,
+    capabilities: i64,
+    session_ids: Option<String>,
+    expires_at: Option<i64>,
+    revoked_at: Option<i64>,
+    created_at: i64,
+    last_used_at: Option<i64>,
+}
+
+impl ApiKeyRow {
+    pub(crate) fn into_key(self) -> Result<ApiKey> {
+        Ok(ApiKey {
+            id: self.id.0,
+            organization_id: self.organization_id.0,
+            name: self.name,
+            hint: self.prefix,
+            capabilities: Capabilities::from_bits(self.capabilities),
+            session_ids: self
+                .session_ids
+                .as_deref()
+                .map(serde_json::from_str)
+                .transpose()?,
+            expires_at: self.expires_at,
+            revoked_at: self.revoked_at,
+            created_at: self.created_at,
+            last_used_at: self.last_used_at,
+        })
+    }
+}
+
+impl Tx {
+    /// Adds a key under the SHA-256 of its secret.
+    pub async fn insert_api_key(
+        &mut self,
+        organization: OrganizationId,
+        key: &ApiKey,
+        hash: &[u8; 32],
+    ) -> Result<()> {
+        let session_ids = key
+            .session_ids
+            .as_ref()
+            .map(serde_json::to_string)
+            .transpose()?;
+        on!(self, |conn| sqlx::query(
+            "INSERT INTO api_key (id, organization_id, name, hash, prefix, capabilities, \
+             session_ids, expires_at, revoked_at, created_at, last_used_at) \
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)"
+        )
+        .bind(Text(key.id))
+        .bind(Text(organization))
+        .bind(storable(&key.name))
+        .bind(hash.as_slice())
+        .bind(storable(&key.hint))
+        .bind(key.capabilities.bits())
+        .bind(session_ids)
+        .bind(key.expires_at)
+        .bind(key.revoked_at)
+        .bind(key.created_at)
+        .bind(key.last_used_at)
+        .execute(conn)
+        .await
+        .map(drop))?;
+        Ok(())
+    }
+
+    /// The keys of an organization, oldest first, revoked ones too.
+    pub async fn api_keys(&mut self, organization: OrganizationId) -> Result<Vec<ApiKey>> {
+        let rows: Vec<ApiKeyRow> = on!(self, |conn| sqlx::query_as(select_api_key!(
+            "organization_id = $1 ORDER BY id"
+        ))
+        .bind(Text(organization))
+        .fetch_all(conn)
+        .await)?;
+        rows.into_iter().map(ApiKeyRow::into_key).collect()
+    }
+
+    /// Revokes a key; whether it was there and not revoked yet.
+    pub async fn revoke_api_key(
+        &mut self,
+        organization: OrganizationId,
+        id: ApiKeyId,
+        now_ms: i64,
+    ) -> Result<bool> {
+        let count = on!(self, |conn| sqlx::query(
+            "UPDATE api_key SET revoked_at = $3 \
+             WHERE organization_id = $1 AND id = $2 AND revoked_at IS NULL"
+        )
+        .bind(Text(organization))
+        .bind(Text(id))
+        .bind(now_ms)
+        .execute(conn)
+        .await
+        .map(|done| done.rows_affected()))?;
+        Ok(count > 0)
+    }
+}

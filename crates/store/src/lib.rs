@@ -1,0 +1,65 @@
+//! The only SQL of wagate: every durable thing is read and written here.
+//!
+//! [`Store`] opens SQLite or PostgreSQL; [`Tx`] carries the functions on data, one
+//! file per resource. Three kinds of functions, by what they hang on:
+//!
+//! - on [`Tx`]: for one organization, which comes first;
+//! - on [`Owned`]: for the gateway that owns a session, behind a checked [`Fence`];
+//! - on [`Admin`]: over all organizations, for the service's own work.
+//!
+//! Writes go through a writer that lets many jobs share one commit; events are
+//! written in the transaction that causes them.
+
+mod admin;
+mod api_keys;
+mod chats;
+mod connect;
+mod contacts;
+mod deliveries;
+mod engine;
+mod error;
+mod events;
+mod groups;
+mod identities;
+mod key_file;
+mod leases;
+mod messages;
+mod migrations;
+mod organizations;
+mod outbox;
+mod rates;
+mod seal;
+mod sessions;
+mod store;
+#[cfg(any(test, feature = "testing"))]
+pub mod testing;
+mod text;
+mod tickets;
+mod tx;
+mod webhooks;
+mod writer;
+
+pub use admin::{
+    Admin, AttemptRecord, ClaimLimits, ClaimedDelivery, ClaimedSession, DeliveryClaim,
+    DeliveryOutcome, Gateway, ResealProgress, SealedColumn, WebhookTarget,
+};
+pub use chats::{ChatChange, ChatFacts, ChatPosition};
+pub use connect::StoreConfig;
+pub use contacts::{ContactFilter, ContactRecord, ContactSource};
+pub use deliveries::{AttemptEntry, DeliveryFilter, DeliveryRecord, DeliveryStatus};
+pub use engine::{EngineBackend, PendingInboundClear};
+pub use error::{Result, StoreError};
+pub use events::{CommitListener, CommittedEvent, EventFilter, IgnoreCommits, NewEvent};
+pub use groups::{GroupFacts, GroupMemberRecord, GroupRecord};
+pub use identities::{IdentityFacts, IdentityRecord, UpsertedIdentity};
+pub use key_file::KeyFileError;
+pub use leases::{Fence, Owned, SessionOwner};
+pub use messages::{AdvancedMessage, MessagePosition, NewMessage, StoredMessage};
+pub use migrations::{Migrations, known_schema_version};
+pub use outbox::{DueOutbox, Enqueued, IdempotencyKey, NewOutbox, OutboxRecord, OutboxState};
+pub use rates::{RateDecision, RateLimits};
+pub use seal::{KeyId, MASTER_KEY_LEN, MasterKeys, SealError};
+pub use sessions::{Account, NewSession, SessionRecord};
+pub use store::{Lane, Store};
+pub use tx::{DatabaseKind, Tx};
+pub use webhooks::{SecretChange, WebhookSecrets};

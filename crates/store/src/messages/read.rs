@@ -1,0 +1,207 @@
+//! What clients read.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use sqlx::FromRow;
+use wagate_model::{Direction, MediaMeta, Message, MessageStatus, OrganizationId, SessionId};
+
+use crate::error::Result;
+use crate::text::Text;
+use crate::tx::{Tx, on};
+
+/// A position in a chat, for the next page of older messages.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct MessagePosition {
+    /// When the message was sent, in milliseconds since 1970.
+    pub timestamp_ms: i64,
+    /// The row's number.
+    pub id: i64,
+}
+
+macro_rules! select_message {
+    ($condition:literal) => {
+        concat!(
+            "SELECT m.id, m.session_id, c.jid AS chat_jid, m.wa_message_id, m.direction, \
+             m.is_from_me, m.kind, m.body, m.sender_jid, m.sender_lid, m.timestamp, m.status, \
+             m.ack_level, m.error, m.quoted_message_id, m.mentions, m.media, m.is_edited, \
+             m.is_deleted, m.created_at FROM message m JOIN chat c ON c.id = m.chat_id \
+             JOIN session s ON s.id = m.session_id WHERE s.deleted_at IS NULL AND ",
+            $condition
+        )
+    };
+}
+
+#[derive(FromRow)]
+struct MessageRow {
+    id: i64,
+    session_id: Text<SessionId>,
+    chat_jid: String,
+    wa_message_id: String,
+    direction: String,
+    is_from_me: bool,
+    kind: String,
+    body: Option<String>,
+    sender_jid: Option<String>,
+    sender_lid: Option<String>,
+    timestamp: i64,
+    status: Option<Text<MessageStatus>>,
+    ack_level: i64,
+    error: Option<String>,
+    quoted_message_id: Option<String>,
+    mentions: Option<String>,
+    media: Option<String>,
+    is_edited: bool,
+    is_deleted: bool,
+    created_at: i64,
+}
+
+impl MessageRow {
+    fn into_message(self, names: &BTreeMap<String, String>) -> Result<Message> {
+        let mentions: Option<Vec<String>> = self
+            .mentions
+            .as_deref()
+            .map(serde_json::from_str)
+            .transpose()?;
+        let media: Option<MediaMeta> = self
+            .media
+            .as_deref()
+            .map(serde_json::from_str)
+            .transpose()?;
+        let mention_names: BTreeMap<_, _> = mentions
+            .iter()
+            .flatten()
+            .filter_map(|jid| Some((jid.clone(), names.get(jid)?.clone())))
+            .collect();
+        let sender_name = [&self.sender_lid, &self.sender_jid]
+            .into_iter()
+            .flatten()
+            .find_map(|jid| names.get(jid).cloned());
+        let direction = if self.direction == Direction::In.as_str() {
+            Direction::In
+        } else {
+            Direction::Out
+        };
+        Ok(Message {
+            ack_level: (direction == Direction::Out).then_some(self.ack_level),
+            body: self.body,
+            chat_jid: self.chat_jid,
+            created_at: self.created_at,
+            deleted: self.is_deleted,
+            direction,
+            edited: self.is_edited,
+            error: self.error,
+            from_me: self.is_from_me,
+            has_media: media.is_some(),
+            id: self.wa_message_id.clone(),
+            media,
+            mention_names: (!mention_names.is_empty()).then_some(mention_names),
+            mentions: mentions.map(serde_json::Value::from),
+            quoted_message_id: self.quoted_message_id,
+            sender_jid: self.sender_jid,
+            sender_lid: self.sender_lid,
+            sender_name,
+            session_id: self.session_id.0,
+            status: self.status.map(|status| status.0),
+            timestamp: self.timestamp,
+            kind: self.kind,
+            wa_message_id: self.wa_message_id,
+        })
+    }
+}
+
+impl Tx {
+    /// Lists a chat's messages, newest first, with the names that are known now.
+    pub async fn messages(
+        &mut self,
+        organization: OrganizationId,
+        session: SessionId,
+        chat_id: i64,
+        after: Option<MessagePosition>,
+        limit: i64,
+    ) -> Result<Vec<(MessagePosition, Message)>> {
+        let rows: Vec<MessageRow> = match after {
+            None => on!(self, |conn| sqlx::query_as(select_message!(
+                "s.organization_id = $1 AND m.session_id = $2 AND m.chat_id = $3 \
+                 ORDER BY m.timestamp DESC, m.id DESC LIMIT $4"
+            ))
+            .bind(Text(organization))
+            .bind(Text(session))
+            .bind(chat_id)
+            .bind(limit)
+            .fetch_all(conn)
+            .await)?,
+            Some(after) => on!(self, |conn| sqlx::query_as(select_message!(
+                "s.organization_id = $1 AND m.session_id = $2 AND m.chat_id = $3 \
+                 AND (m.timestamp, m.id) < ($4, $5) \
+                 ORDER BY m.timestamp DESC, m.id DESC LIMIT $6"
+            ))
+            .bind(Text(organization))
+            .bind(Text(session))
+            .bind(chat_id)
+            .bind(after.timestamp_ms)
+            .bind(after.id)
+            .bind(limit)
+            .fetch_all(conn)
+            .await)?,
+        };
+        self.with_names(session, rows).await
+    }
+
+    /// One message by WhatsApp's id; in one chat where given, else the first of that id.
+    pub async fn message(
+        &mut self,
+        organization: OrganizationId,
+        session: SessionId,
+        chat_id: Option<i64>,
+        wa_message_id: &str,
+    ) -> Result<Option<Message>> {
+        let rows: Vec<MessageRow> = on!(self, |conn| sqlx::query_as(select_message!(
+            "s.organization_id = $1 AND m.session_id = $2 AND m.wa_message_id = $3 \
+             AND m.chat_id = COALESCE($4, m.chat_id) ORDER BY m.id LIMIT 1"
+        ))
+        .bind(Text(organization))
+        .bind(Text(session))
+        .bind(wa_message_id)
+        .bind(chat_id)
+        .fetch_all(conn)
+        .await)?;
+        Ok(self
+            .with_names(session, rows)
+            .await?
+            .pop()
+            .map(|(_, message)| message))
+    }
+
+    async fn with_names(
+        &mut self,
+        session: SessionId,
+        rows: Vec<MessageRow>,
+    ) -> Result<Vec<(MessagePosition, Message)>> {
+        let mut jids = BTreeSet::new();
+        for row in &rows {
+            jids.extend(
+                [&row.sender_jid, &row.sender_lid]
+                    .into_iter()
+                    .flatten()
+                    .cloned(),
+            );
+            if let Some(mentions) = &row.mentions {
+                jids.extend(serde_json::from_str::<Vec<String>>(mentions)?);
+            }
+        }
+        let jids: Vec<_> = jids.into_iter().collect();
+        let mut names = BTreeMap::new();
+        for chunk in jids.chunks(500) {
+            names.extend(self.names(session, chunk).await?);
+        }
+        rows.into_iter()
+            .map(|row| {
+                let position = MessagePosition {
+                    timestamp_ms: row.timestamp,
+                    id: row.id,
+                };
+                Ok((position, row.into_message(&names)?))
+            })
+            .collect()
+    }
+}

@@ -1,0 +1,324 @@
+//! What the owner of a session writes.
+
+use serde_json::Value;
+use sqlx::{FromRow, QueryBuilder};
+use wagate_model::{Direction, MediaMeta, MessageStatus};
+
+use crate::error::Result;
+use crate::leases::Owned;
+use crate::text::{Text, storable};
+use crate::tx::on;
+
+/// Message ids in one statement.
+const IDS_PER_STATEMENT: usize = 500;
+
+/// A message that came in or is going out.
+#[derive(Clone)]
+pub struct NewMessage {
+    /// The chat's row.
+    pub chat_id: i64,
+    /// WhatsApp's id of the message.
+    pub wa_message_id: String,
+    /// Who sent it, in the form in which it would come again: `me` for the account itself,
+    /// the participant's address in a group, and empty where the chat says it.
+    pub sender_key: String,
+    /// Whether it came in or went out.
+    pub direction: Direction,
+    /// Whether the account itself sent it, from any device.
+    pub is_from_me: bool,
+    /// The kind of content.
+    pub kind: String,
+    /// The text, or the caption.
+    pub body: Option<String>,
+    /// The sender by phone number.
+    pub sender_jid: Option<String>,
+    /// The sender by LID.
+    pub sender_lid: Option<String>,
+    /// When it was sent, in milliseconds since 1970.
+    pub timestamp_ms: i64,
+    /// How far it is; for outgoing ones.
+    pub status: Option<MessageStatus>,
+    /// The message that it answers.
+    pub quoted_message_id: Option<String>,
+    /// The JIDs of those who are mentioned.
+    pub mentions: Vec<String>,
+    /// Its media.
+    pub media: Option<MediaMeta>,
+    /// The whole content as the protocol has it, for later use.
+    pub content: Option<Value>,
+    /// Whether it adds to the chat's unread counter.
+    pub is_unread: bool,
+}
+
+/// A message that reached a further status.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AdvancedMessage {
+    /// WhatsApp's id.
+    pub wa_message_id: String,
+    /// The chat's row.
+    pub chat_id: i64,
+    /// The chat's address.
+    pub chat_jid: String,
+}
+
+#[derive(FromRow)]
+struct AdvancedRow {
+    wa_message_id: String,
+    chat_id: i64,
+    chat_jid: String,
+}
+
+/// What later messages refer to: a poll that is voted in, a text that is quoted.
+#[derive(Clone)]
+pub struct StoredMessage {
+    /// The row's number.
+    pub id: i64,
+    /// The chat's row.
+    pub chat_id: i64,
+    /// Who sent it, as in [`NewMessage::sender_key`].
+    pub sender_key: String,
+    /// Whether the account itself sent it.
+    pub is_from_me: bool,
+    /// The kind of content.
+    pub kind: String,
+    /// The text, or the caption.
+    pub body: Option<String>,
+    /// The sender by phone number.
+    pub sender_jid: Option<String>,
+    /// The sender by LID.
+    pub sender_lid: Option<String>,
+    /// When it was sent, in milliseconds since 1970.
+    pub timestamp_ms: i64,
+    /// How far it is; for outgoing ones.
+    pub status: Option<MessageStatus>,
+    /// The whole content as the protocol has it.
+    pub content: Option<Value>,
+}
+
+#[derive(FromRow)]
+struct StoredRow {
+    id: i64,
+    chat_id: i64,
+    sender_key: String,
+    is_from_me: bool,
+    kind: String,
+    body: Option<String>,
+    sender_jid: Option<String>,
+    sender_lid: Option<String>,
+    timestamp: i64,
+    status: Option<Text<MessageStatus>>,
+    content: Option<String>,
+}
+
+impl Owned<'_> {
+    /// Stores a message, and its mark on the chat; nothing where it is there already.
+    ///
+    /// Gives the new row's number: the sign that its event has not been emitted yet.
+    pub async fn insert_message(&mut self, new: &NewMessage, now_ms: i64) -> Result<Option<i64>> {
+        let mentions = if new.mentions.is_empty() {
+            None
+        } else {
+            Some(serde_json::to_string(&new.mentions)?)
+        };
+        let media = new.media.as_ref().map(serde_json::to_string).transpose()?;
+        let id: Option<i64> = on!(self.tx, |conn| sqlx::query_scalar(
+            "INSERT INTO message (session_id, chat_id, sender_key, wa_message_id, direction, \
+             is_from_me, kind, body, sender_jid, sender_lid, timestamp, status, ack_level, \
+             quoted_message_id, mentions, media, content, is_edited, is_deleted, created_at, \
+             updated_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, \
+             $15, $16, $17, $18, $18, $19, $19) \
+             ON CONFLICT (session_id, wa_message_id, chat_id, sender_key) DO NOTHING \
+             RETURNING id"
+        )
+        .bind(Text(self.session))
+        .bind(new.chat_id)
+        .bind(storable(&new.sender_key))
+        .bind(storable(&new.wa_message_id))
+        .bind(new.direction.as_str())
+        .bind(new.is_from_me)
+        .bind(storable(&new.kind))
+        .bind(new.body.as_deref().map(storable))
+        .bind(new.sender_jid.as_deref().map(storable))
+        .bind(new.sender_lid.as_deref().map(storable))
+        .bind(new.timestamp_ms)
+        .bind(new.status.map(MessageStatus::as_str))
+        .bind(new.status.map_or(0, MessageStatus::ack_level))
+        .bind(new.quoted_message_id.as_deref().map(storable))
+        .bind(mentions)
+        .bind(media)
+        .bind(new.content.as_ref().map(Value::to_string))
+        .bind(false)
+        .bind(now_ms)
+        .fetch_optional(conn)
+        .await)?;
+        if id.is_some() {
+            on!(self.tx, |conn| sqlx::query(
+                "UPDATE chat SET last_message_at = CASE WHEN last_message_at >= $2 \
+                 THEN last_message_at ELSE $2 END, unread_count = unread_count + $3, \
+                 updated_at = $4 WHERE id = $1"
+            )
+            .bind(new.chat_id)
+            .bind(new.timestamp_ms)
+            .bind(i64::from(new.is_unread))
+            .bind(now_ms)
+            .execute(conn)
+            .await
+            .map(drop))?;
+        }
+        Ok(id)
+    }
+
+    /// Moves outgoing messages on to a status; gives those that were not that far yet.
+    ///
+    /// `error` says why, for `failed`.
+    pub async fn advance_messages(
+        &mut self,
+        wa_message_ids: &[String],
+        status: MessageStatus,
+        error: Option<&str>,
+        now_ms: i64,
+    ) -> Result<Vec<AdvancedMessage>> {
+        let earlier: Vec<_> = MessageStatus::ALL
+            .into_iter()
+            .filter(|earlier| earlier.may_become(status))
+            .map(MessageStatus::as_str)
+            .collect();
+        let mut advanced = Vec::new();
+        if earlier.is_empty() {
+            return Ok(advanced);
+        }
+        for chunk in wa_message_ids.chunks(IDS_PER_STATEMENT) {
+            let rows: Vec<AdvancedRow> = on!(self.tx, |conn| {
+                let mut query = QueryBuilder::new("UPDATE message SET status = ");
+                query.push_bind(status.as_str());
+                query.push(", ack_level = ").push_bind(status.ack_level());
+                query.push(", error = ").push_bind(error);
+                query.push(", updated_at = ").push_bind(now_ms);
+                query
+                    .push(" WHERE session_id = ")
+                    .push_bind(Text(self.session));
+                query.push(" AND is_from_me AND status IN (");
+                let mut list = query.separated(", ");
+                for earlier in &earlier {
+                    list.push_bind(*earlier);
+                }
+                query.push(") AND wa_message_id IN (");
+                let mut list = query.separated(", ");
+                for id in chunk {
+                    list.push_bind(storable(id));
+                }
+                query.push(
+                    ") RETURNING wa_message_id, chat_id, \
+                     (SELECT c.jid FROM chat c WHERE c.id = message.chat_id) AS chat_jid",
+                );
+                query
+                    .build_query_as()
+                    .persistent(chunk.len() <= 4)
+                    .fetch_all(conn)
+                    .await
+            })?;
+            advanced.extend(rows.into_iter().map(|row| AdvancedMessage {
+                wa_message_id: row.wa_message_id,
+                chat_id: row.chat_id,
+                chat_jid: row.chat_jid,
+            }));
+        }
+        Ok(advanced)
+    }
+
+    /// Replaces a message's text; whether there was such a message of that sender.
+    pub async fn edit_message(
+        &mut self,
+        chat_id: i64,
+        wa_message_id: &str,
+        sender_key: &str,
+        body: &str,
+        now_ms: i64,
+    ) -> Result<bool> {
+        let count = on!(self.tx, |conn| sqlx::query(
+            "UPDATE message SET body = $5, is_edited = $6, updated_at = $7 \
+             WHERE session_id = $1 AND chat_id = $2 AND wa_message_id = $3 AND sender_key = $4 \
+             AND NOT is_deleted"
+        )
+        .bind(Text(self.session))
+        .bind(chat_id)
+        .bind(storable(wa_message_id))
+        .bind(storable(sender_key))
+        .bind(storable(body))
+        .bind(true)
+        .bind(now_ms)
+        .execute(conn)
+        .await
+        .map(|done| done.rows_affected()))?;
+        Ok(count > 0)
+    }
+
+    /// Marks a message as deleted for everyone and forgets its content; whether it was there.
+    ///
+    /// Without a sender (an admin deletes in a group), whoever sent it.
+    pub async fn revoke_message(
+        &mut self,
+        chat_id: i64,
+        wa_message_id: &str,
+        sender_key: Option<&str>,
+        now_ms: i64,
+    ) -> Result<bool> {
+        let count = on!(self.tx, |conn| sqlx::query(
+            "UPDATE message SET is_deleted = $5, body = NULL, content = NULL, media = NULL, \
+             mentions = NULL, updated_at = $6 \
+             WHERE session_id = $1 AND chat_id = $2 AND wa_message_id = $3 \
+             AND sender_key = COALESCE($4, sender_key) AND NOT is_deleted"
+        )
+        .bind(Text(self.session))
+        .bind(chat_id)
+        .bind(storable(wa_message_id))
+        .bind(sender_key.map(storable))
+        .bind(true)
+        .bind(now_ms)
+        .execute(conn)
+        .await
+        .map(|done| done.rows_affected()))?;
+        Ok(count > 0)
+    }
+
+    /// A message of a chat, of one sender where given, else the first of that id.
+    pub async fn stored_message(
+        &mut self,
+        chat_id: i64,
+        wa_message_id: &str,
+        sender_key: Option<&str>,
+    ) -> Result<Option<StoredMessage>> {
+        let row: Option<StoredRow> = on!(self.tx, |conn| sqlx::query_as(
+            "SELECT id, chat_id, sender_key, is_from_me, kind, body, sender_jid, sender_lid, \
+             timestamp, status, content FROM message \
+             WHERE session_id = $1 AND chat_id = $2 AND wa_message_id = $3 \
+             AND sender_key = COALESCE($4, sender_key) ORDER BY id LIMIT 1"
+        )
+        .bind(Text(self.session))
+        .bind(chat_id)
+        .bind(storable(wa_message_id))
+        .bind(sender_key.map(storable))
+        .fetch_optional(conn)
+        .await)?;
+        row.map(|row| {
+            Ok(StoredMessage {
+                id: row.id,
+                chat_id: row.chat_id,
+                sender_key: row.sender_key,
+                is_from_me: row.is_from_me,
+                kind: row.kind,
+                body: row.body,
+                sender_jid: row.sender_jid,
+                sender_lid: row.sender_lid,
+                timestamp_ms: row.timestamp,
+                status: row.status.map(|status| status.0),
+                content: row
+                    .content
+                    .as_deref()
+                    .map(serde_json::from_str)
+                    .transpose()?,
+            })
+        })
+        .transpose()
+    }
+}

@@ -1,0 +1,397 @@
+//! Messages on their way out, and the idempotency keys that name them.
+
+use serde_json::value::RawValue;
+use sqlx::FromRow;
+use wagate_model::{OrganizationId, OutboxId, SendMode, SessionId};
+
+use crate::error::{Result, StoreError};
+use crate::leases::Owned;
+use crate::text::{Text, storable};
+use crate::tx::{Tx, on};
+
+/// What outbox requests are sealed under.
+pub(crate) const SEALED_AS: &str = "outbox.request";
+
+/// How far a message on its way out is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum OutboxState {
+    /// Waits for its first or next attempt.
+    Pending,
+    /// An attempt is under way, or was when its gateway died.
+    Sending,
+    /// WhatsApp has it.
+    Sent,
+    /// Given up.
+    Failed,
+}
+
+impl OutboxState {
+    /// The name used in the store.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Pending => "pending",
+            Self::Sending => "sending",
+            Self::Sent => "sent",
+            Self::Failed => "failed",
+        }
+    }
+
+    fn parse(text: &str) -> Result<Self> {
+        [Self::Pending, Self::Sending, Self::Sent, Self::Failed]
+            .into_iter()
+            .find(|state| state.as_str() == text)
+            .ok_or_else(|| StoreError::Corrupt("outbox.state".to_owned()))
+    }
+}
+
+/// The key by which a caller repeats a request without sending twice.
+#[derive(Clone)]
+pub struct IdempotencyKey {
+    /// The key, unique in the organization.
+    pub key: String,
+    /// The SHA-256 of what the request means.
+    pub body_hash: [u8; 32],
+}
+
+/// A message that is put into the outbox.
+#[derive(Clone)]
+pub struct NewOutbox {
+    /// The id.
+    pub id: OutboxId,
+    /// The session that sends it.
+    pub session_id: SessionId,
+    /// WhatsApp's id of the message, reserved before the first attempt.
+    pub wa_message_id: String,
+    /// The chat.
+    pub chat_jid: String,
+    /// Whether the caller waits.
+    pub mode: SendMode,
+    /// The request; sealed in the store.
+    pub request: Vec<u8>,
+    /// The caller's key.
+    pub idempotency: Option<IdempotencyKey>,
+    /// When it may first be tried, in milliseconds since 1970.
+    pub next_attempt_at_ms: i64,
+}
+
+/// What became of a message that was put into the outbox.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Enqueued {
+    /// It is in the outbox.
+    New,
+    /// The key was used before, for the same request: this is the outbox entry of the first.
+    Replayed(OutboxId),
+    /// The key was used before for another request.
+    OtherRequest,
+}
+
+/// An entry of the outbox, without its request.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OutboxRecord {
+    /// The id.
+    pub id: OutboxId,
+    /// The session.
+    pub session_id: SessionId,
+    /// WhatsApp's id of the message.
+    pub wa_message_id: String,
+    /// The chat.
+    pub chat_jid: String,
+    /// Whether the first caller waited.
+    pub mode: SendMode,
+    /// How far it is.
+    pub state: OutboxState,
+    /// How many attempts were begun.
+    pub attempts: i64,
+    /// When it is tried next, in milliseconds since 1970.
+    pub next_attempt_at_ms: i64,
+    /// When it was added, in milliseconds since 1970.
+    pub created_at_ms: i64,
+    /// When it was sent or given up, in milliseconds since 1970.
+    pub finished_at_ms: Option<i64>,
+    /// The result as JSON, once finished.
+    pub result: Option<String>,
+}
+
+/// An entry that is due, with its request.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DueOutbox {
+    /// The entry.
+    pub record: OutboxRecord,
+    /// The request.
+    pub request: Vec<u8>,
+}
+
+macro_rules! outbox_columns {
+    () => {
+        "id, session_id, wa_message_id, chat_jid, mode, state, attempts, next_attempt_at, \
+         created_at, finished_at, result"
+    };
+}
+
+#[derive(FromRow)]
+struct OutboxRow {
+    id: Text<OutboxId>,
+    session_id: Text<SessionId>,
+    wa_message_id: String,
+    chat_jid: String,
+    mode: String,
+    state: String,
+    attempts: i64,
+    next_attempt_at: i64,
+    created_at: i64,
+    finished_at: Option<i64>,
+    result: Option<String>,
+}
+
+#[derive(FromRow)]
+struct DueRow {
+    #[sqlx(flatten)]
+    entry: OutboxRow,
+    request: Vec<u8>,
+}
+
+#[derive(FromRow)]
+struct KeyRow {
+    body_hash: Vec<u8>,
+    outbox_id: Text<OutboxId>,
+}
+
+impl OutboxRow {
+    fn into_record(self) -> Result<OutboxRecord> {
+        Ok(OutboxRecord {
+            id: self.id.0,
+            session_id: self.session_id.0,
+            wa_message_id: self.wa_message_id,
+            chat_jid: self.chat_jid,
+            mode: if self.mode == mode_name(SendMode::Async) {
+                SendMode::Async
+            } else {
+                SendMode::Sync
+            },
+            state: OutboxState::parse(&self.state)?,
+            attempts: self.attempts,
+            next_attempt_at_ms: self.next_attempt_at,
+            created_at_ms: self.created_at,
+            finished_at_ms: self.finished_at,
+            result: self.result,
+        })
+    }
+}
+
+const fn mode_name(mode: SendMode) -> &'static str {
+    match mode {
+        SendMode::Sync => "sync",
+        SendMode::Async => "async",
+    }
+}
+
+impl Tx {
+    /// Puts a message into the outbox, unless its idempotency key was used before.
+    pub async fn enqueue(
+        &mut self,
+        organization: OrganizationId,
+        new: &NewOutbox,
+        now_ms: i64,
+    ) -> Result<Enqueued> {
+        if let Some(idempotency) = &new.idempotency {
+            // The update changes nothing, but makes the statement give the row that won,
+            // also when two callers come at the same moment.
+            let row: KeyRow = on!(self, |conn| sqlx::query_as(
+                "INSERT INTO idempotency_key \
+                 (organization_id, key, body_hash, outbox_id, created_at) \
+                 VALUES ($1, $2, $3, $4, $5) \
+                 ON CONFLICT (organization_id, key) DO UPDATE SET key = excluded.key \
+                 RETURNING body_hash, outbox_id"
+            )
+            .bind(Text(organization))
+            .bind(&idempotency.key)
+            .bind(idempotency.body_hash.as_slice())
+            .bind(Text(new.id))
+            .bind(now_ms)
+            .fetch_one(conn)
+            .await)?;
+            if row.body_hash != idempotency.body_hash {
+                return Ok(Enqueued::OtherRequest);
+            }
+            if row.outbox_id.0 != new.id {
+                return Ok(Enqueued::Replayed(row.outbox_id.0));
+            }
+        }
+        let sealed = self.seal(SEALED_AS, new.id.to_string().as_bytes(), &new.request);
+        on!(self, |conn| sqlx::query(
+            "INSERT INTO outbox (id, organization_id, session_id, wa_message_id, chat_jid, mode, \
+             request, state, attempts, next_attempt_at, created_at) \
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, 0, $9, $10)"
+        )
+        .bind(Text(new.id))
+        .bind(Text(organization))
+        .bind(Text(new.session_id))
+        .bind(storable(&new.wa_message_id))
+        .bind(storable(&new.chat_jid))
+        .bind(mode_name(new.mode))
+        .bind(sealed)
+        .bind(OutboxState::Pending.as_str())
+        .bind(new.next_attempt_at_ms)
+        .bind(now_ms)
+        .execute(conn)
+        .await
+        .map(drop))?;
+        Ok(Enqueued::New)
+    }
+
+    /// The outbox entry of an idempotency key: nothing where the key was not used.
+    pub async fn outbox_by_key(
+        &mut self,
+        organization: OrganizationId,
+        idempotency: &IdempotencyKey,
+    ) -> Result<Option<Enqueued>> {
+        let row: Option<KeyRow> = on!(self, |conn| sqlx::query_as(
+            "SELECT body_hash, outbox_id FROM idempotency_key \
+             WHERE organization_id = $1 AND key = $2"
+        )
+        .bind(Text(organization))
+        .bind(&idempotency.key)
+        .fetch_optional(conn)
+        .await)?;
+        Ok(row.map(|row| {
+            if row.body_hash == idempotency.body_hash {
+                Enqueued::Replayed(row.outbox_id.0)
+            } else {
+                Enqueued::OtherRequest
+            }
+        }))
+    }
+
+    /// One outbox entry.
+    pub async fn outbox(
+        &mut self,
+        organization: OrganizationId,
+        id: OutboxId,
+    ) -> Result<Option<OutboxRecord>> {
+        let row: Option<OutboxRow> = on!(self, |conn| sqlx::query_as(concat!(
+            "SELECT ",
+            outbox_columns!(),
+            " FROM outbox WHERE organization_id = $1 AND id = $2"
+        ))
+        .bind(Text(organization))
+        .bind(Text(id))
+        .fetch_optional(conn)
+        .await)?;
+        row.map(OutboxRow::into_record).transpose()
+    }
+
+    /// How many messages of a session are still on their way out.
+    pub async fn outbox_depth(
+        &mut self,
+        organization: OrganizationId,
+        session: SessionId,
+    ) -> Result<i64> {
+        Ok(on!(self, |conn| sqlx::query_scalar(
+            "SELECT COUNT(*) FROM outbox \
+             WHERE organization_id = $1 AND session_id = $2 AND finished_at IS NULL"
+        )
+        .bind(Text(organization))
+        .bind(Text(session))
+        .fetch_one(conn)
+        .await)?)
+    }
+}
+
+impl Owned<'_> {
+    /// The entries that are due, oldest first, those of a dead gateway's attempts too.
+    pub async fn due_outbox(&mut self, now_ms: i64, limit: i64) -> Result<Vec<DueOutbox>> {
+        let rows: Vec<DueRow> = on!(self.tx, |conn| sqlx::query_as(concat!(
+            "SELECT ",
+            outbox_columns!(),
+            ", request FROM outbox \
+             WHERE session_id = $1 AND finished_at IS NULL AND next_attempt_at <= $2 \
+             ORDER BY id LIMIT $3"
+        ))
+        .bind(Text(self.session))
+        .bind(now_ms)
+        .bind(limit)
+        .fetch_all(conn)
+        .await)?;
+        rows.into_iter()
+            .map(|row| {
+                let record = row.entry.into_record()?;
+                let key = record.id.to_string();
+                let request = self.tx.unseal(SEALED_AS, key.as_bytes(), &row.request)?;
+                Ok(DueOutbox { record, request })
+            })
+            .collect()
+    }
+
+    /// When the next entry is due, in milliseconds since 1970; nothing when the outbox is empty.
+    pub async fn next_outbox_at(&mut self) -> Result<Option<i64>> {
+        Ok(on!(self.tx, |conn| sqlx::query_scalar(
+            "SELECT MIN(next_attempt_at) FROM outbox \
+             WHERE session_id = $1 AND finished_at IS NULL"
+        )
+        .bind(Text(self.session))
+        .fetch_one(conn)
+        .await)?)
+    }
+
+    /// Notes that an attempt begins; whether the entry is still unfinished.
+    pub async fn begin_send(&mut self, id: OutboxId) -> Result<bool> {
+        let count = on!(self.tx, |conn| sqlx::query(
+            "UPDATE outbox SET state = $3, attempts = attempts + 1 \
+             WHERE session_id = $1 AND id = $2 AND finished_at IS NULL"
+        )
+        .bind(Text(self.session))
+        .bind(Text(id))
+        .bind(OutboxState::Sending.as_str())
+        .execute(conn)
+        .await
+        .map(|done| done.rows_affected()))?;
+        Ok(count > 0)
+    }
+
+    /// Has an entry wait for its next attempt; whether it is still unfinished.
+    pub async fn defer_send(&mut self, id: OutboxId, next_attempt_at_ms: i64) -> Result<bool> {
+        let count = on!(self.tx, |conn| sqlx::query(
+            "UPDATE outbox SET state = $3, next_attempt_at = $4 \
+             WHERE session_id = $1 AND id = $2 AND finished_at IS NULL"
+        )
+        .bind(Text(self.session))
+        .bind(Text(id))
+        .bind(OutboxState::Pending.as_str())
+        .bind(next_attempt_at_ms)
+        .execute(conn)
+        .await
+        .map(|done| done.rows_affected()))?;
+        Ok(count > 0)
+    }
+
+    /// Finishes an entry with a result that repetitions of the request get too.
+    ///
+    /// Whether it was unfinished: only then the outcome's event is to be emitted.
+    pub async fn finish_send(
+        &mut self,
+        id: OutboxId,
+        is_sent: bool,
+        result: &RawValue,
+        now_ms: i64,
+    ) -> Result<bool> {
+        let state = if is_sent {
+            OutboxState::Sent
+        } else {
+            OutboxState::Failed
+        };
+        let count = on!(self.tx, |conn| sqlx::query(
+            "UPDATE outbox SET state = $3, finished_at = $4, result = $5 \
+             WHERE session_id = $1 AND id = $2 AND finished_at IS NULL"
+        )
+        .bind(Text(self.session))
+        .bind(Text(id))
+        .bind(state.as_str())
+        .bind(now_ms)
+        .bind(result.get())
+        .execute(conn)
+        .await
+        .map(|done| done.rows_affected()))?;
+        Ok(count > 0)
+    }
+}

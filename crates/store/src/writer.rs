@@ -1,0 +1,337 @@
+//! The writer of a lane: many jobs, each in its savepoint, one commit for all.
+
+use std::collections::VecDeque;
+use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures::FutureExt as _;
+use futures::future::BoxFuture;
+use tokio::sync::{mpsc, oneshot};
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+use wagate_model::Clock;
+
+use crate::connect::Target;
+use crate::error::{Result, StoreError};
+use crate::events::{CommitListener, CommittedEvent};
+use crate::seal::MasterKeys;
+use crate::tx::{Link, Tx, sql};
+
+const FIRST_RECONNECT_DELAY: Duration = Duration::from_millis(50);
+const MAX_RECONNECT_DELAY: Duration = Duration::from_secs(2);
+/// How long jobs wait for a lost database before they fail (retryably).
+const MAX_OUTAGE: Duration = Duration::from_secs(10);
+
+/// A job of any result type, with the caller's answer inside.
+pub(crate) struct Job(Box<dyn AnyJob>);
+
+trait AnyJob: Send {
+    /// Runs the job and keeps its result; whether it succeeded.
+    fn run<'t>(&'t mut self, tx: &'t mut Tx) -> BoxFuture<'t, bool>;
+    /// Replaces a success by a failure that was noticed afterwards.
+    fn fail(&mut self, error: StoreError);
+    /// Answers the caller, with the fate of the group where the job itself succeeded.
+    fn answer(self: Box<Self>, group: Result<(), StoreError>);
+}
+
+struct TypedJob<F, T, E> {
+    work: Option<F>,
+    result: Option<Result<T, E>>,
+    reply: oneshot::Sender<Result<T, E>>,
+}
+
+impl<F, T, E> AnyJob for TypedJob<F, T, E>
+where
+    F: for<'t> FnOnce(&'t mut Tx) -> BoxFuture<'t, Result<T, E>> + Send,
+    T: Send,
+    E: From<StoreError> + Send,
+{
+    fn run<'t>(&'t mut self, tx: &'t mut Tx) -> BoxFuture<'t, bool> {
+        Box::pin(async move {
+            let Some(work) = self.work.take() else {
+                return false;
+            };
+            // The closure itself may panic too, before there is a future.
+            let outcome = AssertUnwindSafe(async { work(tx).await })
+                .catch_unwind()
+                .await;
+            let result = outcome.unwrap_or_else(|_| {
+                tracing::error!("a database job panicked");
+                Err(StoreError::JobPanicked.into())
+            });
+            let succeeded = result.is_ok();
+            self.result = Some(result);
+            succeeded
+        })
+    }
+
+    fn fail(&mut self, error: StoreError) {
+        self.result = Some(Err(error.into()));
+    }
+
+    fn answer(self: Box<Self>, group: Result<(), StoreError>) {
+        let result = match (self.result, group) {
+            (Some(Err(own)), _) => Err(own),
+            (_, Err(error)) => Err(error.into()),
+            (Some(Ok(value)), Ok(())) => Ok(value),
+            (None, Ok(())) => Err(StoreError::Closed.into()),
+        };
+        // A caller that is gone is none of the writer's business.
+        let _ = self.reply.send(result);
+    }
+}
+
+impl Job {
+    pub(crate) fn new<F, T, E>(work: F) -> (Self, oneshot::Receiver<Result<T, E>>)
+    where
+        F: for<'t> FnOnce(&'t mut Tx) -> BoxFuture<'t, Result<T, E>> + Send + 'static,
+        T: Send + 'static,
+        E: From<StoreError> + Send + 'static,
+    {
+        let (reply, answer) = oneshot::channel();
+        let job = TypedJob {
+            work: Some(work),
+            result: None,
+            reply,
+        };
+        (Self(Box::new(job)), answer)
+    }
+}
+
+/// The bounded queue of a lane.
+pub(crate) struct JobQueue(mpsc::Sender<Job>);
+
+impl JobQueue {
+    pub(crate) fn bounded(max_waiting: usize) -> (Self, mpsc::Receiver<Job>) {
+        let (sender, receiver) = mpsc::channel(max_waiting);
+        (Self(sender), receiver)
+    }
+
+    pub(crate) async fn push(&self, job: Job) -> Result<()> {
+        self.0.send(job).await.map_err(|_| StoreError::Closed)
+    }
+}
+
+/// How a group ended.
+enum Fate {
+    /// The transaction is committed.
+    Committed(Vec<CommittedEvent>),
+    /// The transaction is lost, and with it what its jobs wrote.
+    Lost(StoreError),
+}
+
+pub(crate) struct Writer {
+    pub(crate) target: Target,
+    pub(crate) keys: Arc<MasterKeys>,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) listener: Arc<dyn CommitListener>,
+    pub(crate) max_group: usize,
+    pub(crate) closing: CancellationToken,
+}
+
+impl Writer {
+    /// Serves a lane until the store is closed and its queue is empty.
+    pub(crate) async fn run(self, mut jobs: mpsc::Receiver<Job>) {
+        let mut tx = None;
+        let mut waiting = Vec::with_capacity(self.max_group);
+        loop {
+            tokio::select! {
+                biased;
+                count = jobs.recv_many(&mut waiting, self.max_group) => {
+                    if count == 0 {
+                        break;
+                    }
+                    self.commit_all(&mut tx, waiting.drain(..).collect()).await;
+                }
+                () = self.closing.cancelled(), if !jobs.is_closed() => jobs.close(),
+            }
+        }
+        if let Some(tx) = tx {
+            close(tx).await;
+        }
+    }
+
+    /// Runs jobs until each has its answer; a lost connection ends only the group that used it.
+    async fn commit_all(&self, tx: &mut Option<Tx>, mut waiting: VecDeque<Job>) {
+        while !waiting.is_empty() {
+            let mut open = match self.begin(tx.take()).await {
+                Ok(open) => open,
+                Err(error) => {
+                    let reason = error.to_string();
+                    for job in waiting.drain(..) {
+                        job.0.answer(Err(StoreError::Unavailable(reason.clone())));
+                    }
+                    return;
+                }
+            };
+            let mut done = Vec::with_capacity(waiting.len());
+            let fate = self.run_group(&mut open, &mut waiting, &mut done).await;
+            metrics::histogram!("wagate_store_group_jobs").record(count_as_f64(done.len()));
+            match fate {
+                Fate::Committed(events) => {
+                    *tx = Some(open);
+                    for job in done {
+                        job.0.answer(Ok(()));
+                    }
+                    if !events.is_empty() {
+                        self.listener.committed(events);
+                    }
+                }
+                Fate::Lost(error) => {
+                    tracing::warn!(error = %error, jobs = done.len(), "a group of database jobs was lost");
+                    metrics::counter!("wagate_store_groups_lost_total").increment(1);
+                    *tx = self.recover(open).await;
+                    let reason = error.to_string();
+                    for job in done {
+                        job.0.answer(Err(StoreError::NotCommitted(reason.clone())));
+                    }
+                }
+            }
+        }
+    }
+
+    async fn run_group(
+        &self,
+        tx: &mut Tx,
+        waiting: &mut VecDeque<Job>,
+        done: &mut Vec<Job>,
+    ) -> Fate {
+        // A job that is alone needs no savepoint: it and the transaction end alike.
+        let is_shared = waiting.len() > 1;
+        while let Some(mut job) = waiting.pop_front() {
+            if is_shared && let Err(error) = tx.run("SAVEPOINT job").await {
+                done.push(job);
+                return Fate::Lost(error);
+            }
+            let events_before = tx.pending_events.len();
+            let mut succeeded = job.0.run(tx).await;
+            if is_shared
+                && succeeded
+                && let Err(error) = tx.run("RELEASE SAVEPOINT job").await
+            {
+                // PostgreSQL: the job hid an error that has aborted its part.
+                job.0.fail(error);
+                succeeded = false;
+            }
+            done.push(job);
+            if !succeeded {
+                tx.pending_events.truncate(events_before);
+                let undo = if is_shared {
+                    "ROLLBACK TO SAVEPOINT job; RELEASE SAVEPOINT job"
+                } else {
+                    "ROLLBACK"
+                };
+                match tx.run(undo).await {
+                    Err(error) => return Fate::Lost(error),
+                    Ok(()) if !is_shared => return Fate::Committed(Vec::new()),
+                    Ok(()) => {}
+                }
+            }
+        }
+        let started = Instant::now();
+        let events = match tx.flush_events(self.clock.now_ms()).await {
+            Ok(events) => events,
+            Err(error) => return Fate::Lost(error),
+        };
+        // PostgreSQL answers COMMIT of an aborted transaction with a silent rollback: the
+        // statement before it makes that an error.
+        let commit = sql!(tx, sqlite: "COMMIT", postgres: "SELECT 1; COMMIT");
+        let committed = tx.run(commit).await;
+        metrics::histogram!("wagate_store_commit_seconds").record(started.elapsed().as_secs_f64());
+        match committed {
+            Ok(()) => Fate::Committed(events),
+            Err(error) => Fate::Lost(error),
+        }
+    }
+
+    /// Begins a transaction, on a new connection where the last one is lost.
+    async fn begin(&self, tx: Option<Tx>) -> Result<Tx> {
+        let give_up_at = Instant::now() + MAX_OUTAGE;
+        let mut delay = FIRST_RECONNECT_DELAY;
+        let mut tx = tx;
+        loop {
+            let attempt = async {
+                let mut open = match tx.take() {
+                    Some(open) => open,
+                    None => Tx::new(self.target.writer().await?, self.keys.clone()),
+                };
+                let begin = sql!(open, sqlite: "BEGIN IMMEDIATE", postgres: "BEGIN");
+                open.run(begin).await?;
+                Ok(open)
+            };
+            match attempt.await {
+                Ok(open) => return Ok(open),
+                Err(error) => {
+                    let error: StoreError = error;
+                    if Instant::now() + delay > give_up_at || self.closing.is_cancelled() {
+                        return Err(error);
+                    }
+                    tracing::warn!(error = %error, "the database does not answer, trying again");
+                    tokio::time::sleep(delay).await;
+                    delay = (delay * 2).min(MAX_RECONNECT_DELAY);
+                }
+            }
+        }
+    }
+
+    /// Keeps the connection after a failed group where it still works.
+    async fn recover(&self, mut tx: Tx) -> Option<Tx> {
+        tx.pending_events.clear();
+        // An error may have ended the transaction already, which makes this fail: then
+        // the connection's state is not known, and a new one is cheap.
+        tx.run("ROLLBACK").await.is_ok().then_some(tx)
+    }
+}
+
+async fn close(tx: Tx) {
+    let closed = match tx.into_link() {
+        Link::SqliteWriter(conn) => sqlx::Connection::close(*conn).await,
+        Link::PostgresWriter(conn) => sqlx::Connection::close(*conn).await,
+        Link::SqliteReader(_) | Link::PostgresReader(_) => Ok(()),
+    };
+    if let Err(error) = closed {
+        tracing::debug!(error = %error, "a writer's connection was not closed in order");
+    }
+}
+
+fn count_as_f64(count: usize) -> f64 {
+    f64::from(u32::try_from(count).unwrap_or(u32::MAX))
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::error::StoreError;
+    use crate::store::Lane;
+    use crate::testing;
+    use crate::tx::sql;
+
+    #[tokio::test]
+    async fn a_lost_transaction_fails_its_job_and_the_next_one_goes_on() {
+        let store = testing::store().await;
+        let lost = store
+            .write::<(), StoreError, _>(Lane::SHARED, |tx| {
+                Box::pin(async move {
+                    // What an operator, a failover or a full disk does to a transaction.
+                    let end = sql!(
+                        tx,
+                        sqlite: "ROLLBACK",
+                        postgres: "SELECT pg_terminate_backend(pg_backend_pid())",
+                    );
+                    let _ = tx.run(end).await;
+                    Ok(())
+                })
+            })
+            .await;
+        assert!(
+            matches!(&lost, Err(error) if error.is_retryable()),
+            "{lost:?}"
+        );
+        let next = store
+            .write::<_, StoreError, _>(Lane::SHARED, |tx| {
+                Box::pin(async move { tx.database_now_ms().await })
+            })
+            .await;
+        assert!(next.is_ok(), "{next:?}");
+    }
+}

@@ -1,0 +1,138 @@
+//! Decrypted messages that wait to be committed.
+
+use wacore::store::traits::{PendingInboundKey, PendingInboundRow, ProtocolStore as _};
+use wagate_store::{Result, StoreError};
+
+use super::support::World;
+
+fn row<'a>(id: &'a str, message: &'a [u8]) -> PendingInboundRow<'a> {
+    PendingInboundRow {
+        chat: "c",
+        sender: "s",
+        id,
+        message,
+    }
+}
+
+fn key(id: &str) -> PendingInboundKey<'_> {
+    PendingInboundKey {
+        chat: "c",
+        sender: "s",
+        id,
+    }
+}
+
+#[tokio::test]
+async fn rows_are_found_by_chat_sender_and_id() {
+    let world = World::new().await;
+    let backend = world.backend().await;
+    backend
+        .store_pending_inbound("c", "s", "1", b"one")
+        .await
+        .unwrap();
+    backend
+        .store_pending_inbound_batch(&[row("1", b"uno"), row("2", b"two")])
+        .await
+        .unwrap();
+    backend.store_pending_inbound_batch(&[]).await.unwrap();
+    let get = |chat, sender, id| {
+        let backend = backend.clone();
+        async move { backend.get_pending_inbound(chat, sender, id).await.unwrap() }
+    };
+    assert_eq!(get("c", "s", "1").await, Some(b"uno".to_vec()));
+    assert_eq!(get("cs", "", "1").await, None);
+    assert_eq!(get("s", "c", "1").await, None);
+    backend.delete_pending_inbound("c", "s", "1").await.unwrap();
+    backend
+        .delete_pending_inbound_batch(&[key("1"), key("9")])
+        .await
+        .unwrap();
+    assert_eq!(get("c", "s", "1").await, None);
+    assert_eq!(get("c", "s", "2").await, Some(b"two".to_vec()));
+    let now = wacore::time::now_secs();
+    assert_eq!(
+        backend
+            .delete_expired_pending_inbound(now - 60)
+            .await
+            .unwrap(),
+        0
+    );
+    assert_eq!(
+        backend
+            .delete_expired_pending_inbound(i64::MAX)
+            .await
+            .unwrap(),
+        1
+    );
+    assert_eq!(get("c", "s", "2").await, None);
+}
+
+#[tokio::test]
+async fn a_commit_can_clear_its_rows_itself() {
+    let world = World::new().await;
+    let backend = world.backend().await;
+    backend
+        .store_pending_inbound_batch(&[row("1", b"one"), row("2", b"two")])
+        .await
+        .unwrap();
+    let clear = backend.clear_pending_inbound([key("1")]);
+
+    // A transaction that fails clears nothing.
+    let job = clear.clone();
+    let failed: Result<()> = world
+        .store
+        .write(world.organization, move |tx| {
+            Box::pin(async move {
+                job.apply(tx).await?;
+                Err(StoreError::Corrupt("the commit fails".to_owned()))
+            })
+        })
+        .await;
+    assert!(failed.is_err());
+    let found = backend.get_pending_inbound("c", "s", "1").await.unwrap();
+    assert_eq!(found, Some(b"one".to_vec()));
+
+    let job = clear.clone();
+    let done: Result<()> = world
+        .store
+        .write(world.organization, move |tx| {
+            Box::pin(async move { job.apply(tx).await })
+        })
+        .await;
+    done.unwrap();
+    clear.committed();
+    assert_eq!(
+        backend.get_pending_inbound("c", "s", "1").await.unwrap(),
+        None
+    );
+    // What the engine does next: both are gone, whoever deleted them.
+    backend
+        .delete_pending_inbound_batch(&[key("1"), key("2")])
+        .await
+        .unwrap();
+    assert_eq!(world.row_count(world.session).await, 0);
+
+    // The note that the row was cleared is used up: a row that comes back can be deleted.
+    backend
+        .store_pending_inbound_batch(&[row("1", b"again")])
+        .await
+        .unwrap();
+    backend
+        .delete_pending_inbound_batch(&[key("1")])
+        .await
+        .unwrap();
+    assert_eq!(world.row_count(world.session).await, 0);
+}
+
+#[tokio::test]
+async fn a_row_that_is_stored_again_is_not_taken_for_cleared() {
+    let world = World::new().await;
+    let backend = world.backend().await;
+    backend.clear_pending_inbound([key("1")]).committed();
+    backend
+        .store_pending_inbound_batch(&[row("1", b"one")])
+        .await
+        .unwrap();
+    backend.delete_pending_inbound("c", "s", "1").await.unwrap();
+    assert_eq!(world.row_count(world.session).await, 0);
+}

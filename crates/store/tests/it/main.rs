@@ -1,0 +1,35 @@
+//! The store on a real database: SQLite by default, PostgreSQL where `TEST_DATABASE_URL` is set.
+
+mod chats;
+mod deliveries;
+mod engine;
+mod events;
+mod leases;
+mod outbox;
+mod people;
+mod retention;
+mod schema;
+mod tenants;
+mod writer;
+
+/// Runs a job on the writer and waits for its commit.
+macro_rules! write {
+    ($store:expr, $lane:expr, |$tx:ident| $body:expr) => {
+        $store
+            .write::<_, wagate_store::StoreError, _>($lane, move |$tx| {
+                Box::pin(async move { $body })
+            })
+            .await
+    };
+}
+
+pub(crate) use write;
+
+/// A fresh id.
+macro_rules! fresh {
+    ($kind:ty) => {
+        <$kind>::from_parts(1_767_225_600_000, rand::random::<u128>() >> 48)
+    };
+}
+
+pub(crate) use fresh;
