@@ -1,0 +1,63 @@
+//! The books: what was accepted, delivered and acknowledged between numbers.
+
+use axum::Json;
+use axum::extract::{RawQuery, State};
+use serde_json::{Value, json};
+
+use super::envelope::ApiError;
+use super::messages::query_pairs;
+use super::router::Control;
+use crate::accounting::{MessageRecord, Pair};
+use crate::phone::PhoneError;
+
+/// `GET /sim/v1/accounting`; with `ids=true` lists of ids instead of counts.
+pub(crate) async fn list(
+    State(control): State<Control>,
+    RawQuery(query): RawQuery,
+) -> Result<Json<Value>, ApiError> {
+    let mut is_listing_ids = false;
+    for (name, value) in query_pairs(query.as_deref().unwrap_or_default()) {
+        match (name.as_str(), value.as_str()) {
+            ("ids", "true") => is_listing_ids = true,
+            ("ids", "false") => is_listing_ids = false,
+            ("ids", _) => return Err(PhoneError::invalid("ids", "expected true or false").into()),
+            _ => return Err(PhoneError::invalid(name, "is not a known parameter").into()),
+        }
+    }
+    let pairs = control.server.accounting().pairs();
+    let pairs: Vec<Value> = pairs
+        .iter()
+        .map(|pair| {
+            let show = |select: fn(&MessageRecord) -> bool| column(pair, is_listing_ids, select);
+            let duplicates = if is_listing_ids {
+                show(|record| record.duplicates > 0)
+            } else {
+                let count: u64 = pair
+                    .messages
+                    .values()
+                    .map(|r| u64::from(r.duplicates))
+                    .sum();
+                json!(count)
+            };
+            json!({
+                "from": pair.from,
+                "to": pair.to,
+                "accepted": show(|_| true),
+                "delivered": show(MessageRecord::is_delivered),
+                "acknowledged": show(MessageRecord::is_acknowledged),
+                "duplicates": duplicates,
+                "pending": show(MessageRecord::is_pending),
+            })
+        })
+        .collect();
+    Ok(Json(json!({ "pairs": pairs })))
+}
+
+fn column(pair: &Pair, is_listing_ids: bool, select: fn(&MessageRecord) -> bool) -> Value {
+    let selected = pair.messages.iter().filter(|(_, record)| select(record));
+    if is_listing_ids {
+        json!(selected.map(|(id, _)| id).collect::<Vec<_>>())
+    } else {
+        json!(selected.count())
+    }
+}

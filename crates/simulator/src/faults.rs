@@ -1,0 +1,439 @@
+//! Things that go wrong on purpose.
+//!
+//! A fault has a `kind`, and strikes while its `count` lasts (without one: until it is deleted),
+//! each time with its `probability` (without one: always). `target` is a number; without one every
+//! number is meant. `tag` narrows the faults on stanzas to one stanza tag.
+//!
+//! | `kind` | strikes | effect |
+//! |---|---|---|
+//! | `close_socket` | at once on the target's live sockets; with `tag`, when such a stanza comes from the target | the socket ends without a word |
+//! | `stream_error` | like `close_socket` | `<stream:error code>`, `code` (503 without one), then the socket ends |
+//! | `replaced` | like `close_socket` | `<conflict type="replaced"/>`, then the socket ends |
+//! | `drop` | on stanzas | the stanza does not arrive |
+//! | `delay` | on stanzas | the stanza arrives `delayMs` later, others overtake it |
+//! | `duplicate` | on stanzas | the stanza arrives twice |
+//! | `slow` | on stanzas to the target | the connection waits `delayMs` before this and all that follow |
+//! | `nack` | on messages from the target | the message is refused with `<ack error>`, `code` (463 without one) |
+//! | `ban` | at once and at every login | `<failure reason="403">`; with `code`, `<failure reason="402">` with it and `delayMs` as the time it lasts |
+//! | `expired_version` | at every login | `<failure reason="405">` |
+//!
+//! `direction` is `in` for stanzas from the target and `out` (the default) for stanzas to it.
+
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use rand::rngs::StdRng;
+use rand::{RngExt, SeedableRng};
+use serde::{Deserialize, Serialize};
+
+/// The kinds of faults; see the module for what each does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum FaultKind {
+    /// Ends sockets without a word.
+    CloseSocket,
+    /// Ends sockets with a stream error.
+    StreamError,
+    /// Ends sockets as if the device had logged in elsewhere.
+    Replaced,
+    /// Loses stanzas.
+    Drop,
+    /// Holds stanzas back.
+    Delay,
+    /// Sends stanzas twice.
+    Duplicate,
+    /// Slows connections down.
+    Slow,
+    /// Refuses messages.
+    Nack,
+    /// Refuses logins of a banned number.
+    Ban,
+    /// Refuses logins of an outdated client.
+    ExpiredVersion,
+}
+
+impl FaultKind {
+    /// Whether the fault ends connections that are there.
+    pub fn is_immediate(self) -> bool {
+        matches!(
+            self,
+            Self::CloseSocket | Self::StreamError | Self::Replaced | Self::Ban
+        )
+    }
+}
+
+/// Which way a stanza goes, seen from the server.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Direction {
+    /// From the target.
+    In,
+    /// To the target.
+    #[default]
+    Out,
+}
+
+/// A fault as it is asked for.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct FaultSpec {
+    /// What happens.
+    pub kind: FaultKind,
+    /// The number that it happens to.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub target: Option<String>,
+    /// How often it happens at most.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub count: Option<u32>,
+    /// How likely it happens each time, from 0 to 1.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub probability: Option<f64>,
+    /// How long, in milliseconds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub delay_ms: Option<u64>,
+    /// The tag of the stanzas that are meant.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tag: Option<String>,
+    /// Which way the stanzas go that are meant.
+    #[serde(default)]
+    pub direction: Direction,
+    /// The code of a stream error, nack or ban.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub code: Option<u16>,
+}
+
+impl FaultSpec {
+    /// A fault of this kind for everybody, for good.
+    pub fn new(kind: FaultKind) -> Self {
+        Self {
+            kind,
+            target: None,
+            count: None,
+            probability: None,
+            delay_ms: None,
+            tag: None,
+            direction: Direction::Out,
+            code: None,
+        }
+    }
+
+    fn is_for(&self, number: &str, tag: Option<&str>) -> bool {
+        self.target.as_deref().is_none_or(|target| target == number)
+            && match (self.tag.as_deref(), tag) {
+                (None, _) => true,
+                (Some(wanted), Some(tag)) => wanted == tag,
+                (Some(_), None) => false,
+            }
+    }
+}
+
+/// A fault that is waiting to strike.
+#[derive(Debug, Clone, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Fault {
+    /// The fault's id.
+    pub id: String,
+    /// What was asked for.
+    #[serde(flatten)]
+    pub spec: FaultSpec,
+    /// How often it has struck.
+    pub struck: u32,
+}
+
+/// Why a fault was not taken.
+#[derive(Debug, thiserror::Error, PartialEq, Eq)]
+pub enum FaultError {
+    /// The probability is not between 0 and 1.
+    #[error("probability must be between 0 and 1")]
+    Probability,
+    /// A fault that takes time needs to know how much.
+    #[error("delayMs is needed for this kind")]
+    DelayMissing,
+    /// A count of zero would never strike.
+    #[error("count must be at least 1")]
+    Count,
+}
+
+/// What happens to a stanza from a device.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum InboundFate {
+    Pass,
+    Drop,
+    Delay(u64),
+    Duplicate,
+    Nack(u16),
+    Close,
+    StreamError(u16),
+    Replaced,
+}
+
+/// What happens to a stanza to a device.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum OutboundFate {
+    Pass,
+    Drop,
+    Delay(u64),
+    Duplicate,
+    Slow(u64),
+}
+
+/// Why a login is refused.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum LoginFate {
+    Banned,
+    TemporarilyBanned { code: u16, for_s: u64 },
+    ExpiredVersion,
+}
+
+#[derive(Debug)]
+struct Waiting {
+    faults: BTreeMap<u64, Fault>,
+    next_id: u64,
+    rng: StdRng,
+}
+
+/// The faults that are waiting to strike.
+#[derive(Debug)]
+pub struct Faults {
+    /// The number of faults, so that nothing is locked while there is none.
+    len: AtomicUsize,
+    waiting: Mutex<Waiting>,
+}
+
+impl Faults {
+    pub(crate) fn new(seed: u64) -> Self {
+        Self {
+            len: AtomicUsize::new(0),
+            waiting: Mutex::new(Waiting {
+                faults: BTreeMap::new(),
+                next_id: 1,
+                rng: StdRng::seed_from_u64(seed),
+            }),
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Waiting> {
+        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Adds a fault without striking what is there; [`crate::server::Server::inject`] does both.
+    pub(crate) fn add(&self, spec: FaultSpec) -> Result<Fault, FaultError> {
+        if spec
+            .probability
+            .is_some_and(|probability| !(0.0..=1.0).contains(&probability))
+        {
+            return Err(FaultError::Probability);
+        }
+        if spec.count == Some(0) {
+            return Err(FaultError::Count);
+        }
+        if matches!(spec.kind, FaultKind::Delay | FaultKind::Slow) && spec.delay_ms.is_none() {
+            return Err(FaultError::DelayMissing);
+        }
+        let mut waiting = self.lock();
+        let id = waiting.next_id;
+        waiting.next_id += 1;
+        let fault = Fault {
+            id: format!("fault_{id}"),
+            spec,
+            struck: 0,
+        };
+        waiting.faults.insert(id, fault.clone());
+        self.len.store(waiting.faults.len(), Ordering::Release);
+        Ok(fault)
+    }
+
+    /// The faults that are waiting, oldest first.
+    pub fn list(&self) -> Vec<Fault> {
+        self.lock().faults.values().cloned().collect()
+    }
+
+    /// Deletes a fault; false when there is none with this id.
+    pub fn remove(&self, id: &str) -> bool {
+        let mut waiting = self.lock();
+        let before = waiting.faults.len();
+        waiting.faults.retain(|_, fault| fault.id != id);
+        self.len.store(waiting.faults.len(), Ordering::Release);
+        waiting.faults.len() < before
+    }
+
+    /// Deletes all faults.
+    pub fn clear(&self) {
+        let mut waiting = self.lock();
+        waiting.faults.clear();
+        self.len.store(0, Ordering::Release);
+    }
+
+    /// The first fault that matches and strikes now.
+    fn strike(&self, matches: impl Fn(&FaultSpec) -> bool) -> Option<FaultSpec> {
+        if self.len.load(Ordering::Acquire) == 0 {
+            return None;
+        }
+        let mut waiting = self.lock();
+        let Waiting { faults, rng, .. } = &mut *waiting;
+        let (key, fault) = faults.iter_mut().find(|(_, fault)| {
+            matches(&fault.spec)
+                && fault
+                    .spec
+                    .probability
+                    .is_none_or(|probability| rng.random_bool(probability))
+        })?;
+        fault.struck += 1;
+        let spec = fault.spec.clone();
+        if spec.count.is_some_and(|count| fault.struck >= count) {
+            let key = *key;
+            faults.remove(&key);
+            self.len.store(waiting.faults.len(), Ordering::Release);
+        }
+        Some(spec)
+    }
+
+    /// Whether the fault still waits and strikes this live connection.
+    pub(crate) fn strike_live(&self, id: &str, number: &str) -> bool {
+        let Some(fault) = self.list().into_iter().find(|fault| fault.id == id) else {
+            return false;
+        };
+        // A ban is not used up by the connections that it ends: it holds at the login.
+        if fault.spec.kind == FaultKind::Ban {
+            return fault.spec.is_for(number, None);
+        }
+        let kind = fault.spec.kind;
+        let target = fault.spec.target.clone();
+        self.strike(|spec| spec.kind == kind && spec.target == target && spec.is_for(number, None))
+            .is_some()
+    }
+
+    pub(crate) fn inbound(&self, number: &str, tag: &str) -> InboundFate {
+        let struck = self.strike(|spec| {
+            spec.is_for(number, Some(tag))
+                && match spec.kind {
+                    FaultKind::Drop | FaultKind::Delay | FaultKind::Duplicate => {
+                        spec.direction == Direction::In
+                    }
+                    FaultKind::Nack => tag == "message",
+                    FaultKind::CloseSocket | FaultKind::StreamError | FaultKind::Replaced => true,
+                    FaultKind::Slow | FaultKind::Ban | FaultKind::ExpiredVersion => false,
+                }
+        });
+        let Some(spec) = struck else {
+            return InboundFate::Pass;
+        };
+        match spec.kind {
+            FaultKind::Drop => InboundFate::Drop,
+            FaultKind::Delay => InboundFate::Delay(spec.delay_ms.unwrap_or_default()),
+            FaultKind::Duplicate => InboundFate::Duplicate,
+            FaultKind::Nack => InboundFate::Nack(spec.code.unwrap_or(463)),
+            FaultKind::CloseSocket => InboundFate::Close,
+            FaultKind::StreamError => InboundFate::StreamError(spec.code.unwrap_or(503)),
+            FaultKind::Replaced => InboundFate::Replaced,
+            FaultKind::Slow | FaultKind::Ban | FaultKind::ExpiredVersion => InboundFate::Pass,
+        }
+    }
+
+    pub(crate) fn outbound(&self, number: &str, tag: &str) -> OutboundFate {
+        let struck = self.strike(|spec| {
+            spec.is_for(number, Some(tag))
+                && match spec.kind {
+                    FaultKind::Drop | FaultKind::Delay | FaultKind::Duplicate => {
+                        spec.direction == Direction::Out
+                    }
+                    FaultKind::Slow => true,
+                    _ => false,
+                }
+        });
+        let Some(spec) = struck else {
+            return OutboundFate::Pass;
+        };
+        let delay_ms = spec.delay_ms.unwrap_or_default();
+        match spec.kind {
+            FaultKind::Drop => OutboundFate::Drop,
+            FaultKind::Delay => OutboundFate::Delay(delay_ms),
+            FaultKind::Duplicate => OutboundFate::Duplicate,
+            FaultKind::Slow => OutboundFate::Slow(delay_ms),
+            _ => OutboundFate::Pass,
+        }
+    }
+
+    pub(crate) fn login(&self, number: &str) -> Option<LoginFate> {
+        let spec = self.strike(|spec| {
+            matches!(spec.kind, FaultKind::Ban | FaultKind::ExpiredVersion)
+                && spec.is_for(number, None)
+        })?;
+        Some(match (spec.kind, spec.code) {
+            (FaultKind::ExpiredVersion, _) => LoginFate::ExpiredVersion,
+            (_, Some(code)) => LoginFate::TemporarilyBanned {
+                code,
+                for_s: spec.delay_ms.unwrap_or(3_600_000) / 1_000,
+            },
+            _ => LoginFate::Banned,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn spec(kind: FaultKind) -> FaultSpec {
+        FaultSpec::new(kind)
+    }
+
+    #[test]
+    fn a_fault_strikes_its_target_as_often_as_it_may() {
+        let faults = Faults::new(1);
+        faults
+            .add(FaultSpec {
+                target: Some("1".into()),
+                count: Some(2),
+                tag: Some("message".into()),
+                ..spec(FaultKind::Drop)
+            })
+            .unwrap();
+        assert_eq!(faults.outbound("2", "message"), OutboundFate::Pass);
+        assert_eq!(faults.outbound("1", "receipt"), OutboundFate::Pass);
+        assert_eq!(faults.inbound("1", "message"), InboundFate::Pass);
+        assert_eq!(faults.outbound("1", "message"), OutboundFate::Drop);
+        assert_eq!(faults.outbound("1", "message"), OutboundFate::Drop);
+        assert_eq!(faults.outbound("1", "message"), OutboundFate::Pass);
+        assert!(faults.list().is_empty());
+    }
+
+    #[test]
+    fn probability_is_repeatable_with_a_seed() {
+        let struck = |seed| {
+            let faults = Faults::new(seed);
+            faults
+                .add(FaultSpec {
+                    probability: Some(0.5),
+                    ..spec(FaultKind::Nack)
+                })
+                .unwrap();
+            (0..64)
+                .map(|_| faults.inbound("1", "message") == InboundFate::Nack(463))
+                .collect::<Vec<_>>()
+        };
+        let first = struck(7);
+        assert_eq!(first, struck(7));
+        assert!(first.contains(&true) && first.contains(&false));
+    }
+
+    #[test]
+    fn nonsense_is_refused() {
+        let faults = Faults::new(1);
+        let bad = FaultSpec {
+            probability: Some(1.5),
+            ..spec(FaultKind::Drop)
+        };
+        assert_eq!(faults.add(bad).unwrap_err(), FaultError::Probability);
+        assert_eq!(
+            faults.add(spec(FaultKind::Slow)).unwrap_err(),
+            FaultError::DelayMissing
+        );
+        assert!(serde_json::from_str::<FaultSpec>(r#"{"kind":"earthquake"}"#).is_err());
+        assert!(serde_json::from_str::<FaultSpec>(r#"{"kind":"drop","colour":1}"#).is_err());
+        assert!(
+            serde_json::from_str::<FaultSpec>(r#"{"kind":"close_socket","delayMs":5}"#).is_ok()
+        );
+    }
+}

@@ -1,0 +1,225 @@
+//! What a newly linked companion is given: the app state key, names and history.
+
+use std::collections::BTreeMap;
+use std::io::Write as _;
+
+use flate2::Compression;
+use flate2::write::ZlibEncoder;
+use wacore_binary::Jid;
+use waproto::buffa::MessageField;
+use waproto::whatsapp as wa;
+
+use super::run::Actor;
+use crate::phone::error::PhoneError;
+use crate::phone::log::MessageStatus;
+
+/// History that a companion gets when it is linked, newest first.
+const HISTORY_MESSAGES: usize = 500;
+
+impl Actor {
+    /// A companion was linked: it is served now, or when the phone is back.
+    pub(super) async fn on_linked(&mut self, device_id: u16) -> Result<(), PhoneError> {
+        self.record.waiting_companions.push(device_id);
+        self.commit_record()?;
+        self.serve_waiting_companions().await;
+        Ok(())
+    }
+
+    /// Serves every companion that still waits; those who cannot be served go on waiting.
+    pub(super) async fn serve_waiting_companions(&mut self) {
+        if self.connection.is_none() || self.record.waiting_companions.is_empty() {
+            return;
+        }
+        let linked: Vec<u16> = self
+            .server
+            .account(&self.shared.number)
+            .map(|account| account.devices.iter().map(|device| device.id).collect())
+            .unwrap_or_default();
+        for device_id in self.record.waiting_companions.clone() {
+            if linked.contains(&device_id)
+                && let Err(error) = self.serve_companion(device_id).await
+            {
+                tracing::warn!(device.id = device_id, %error, "companion goes on waiting");
+                continue;
+            }
+            self.record.waiting_companions.retain(|id| *id != device_id);
+            if let Err(error) = self.commit_record() {
+                tracing::error!(%error, "phone could not save its record");
+            }
+        }
+    }
+
+    async fn serve_companion(&mut self, device_id: u16) -> Result<(), PhoneError> {
+        let companion = self.shared.lid.with_device(device_id);
+        let key = self.app_state_key_share();
+        self.tell_companion(&companion, key).await?;
+        let history = self.history();
+        for (order, (chunk, kind)) in [
+            (history, wa::message::HistorySyncType::INITIAL_BOOTSTRAP),
+            (self.push_names(), wa::message::HistorySyncType::PUSH_NAME),
+            (
+                empty(wa::history_sync::HistorySyncType::RECENT),
+                wa::message::HistorySyncType::RECENT,
+            ),
+            (
+                empty(wa::history_sync::HistorySyncType::NON_BLOCKING_DATA),
+                wa::message::HistorySyncType::NON_BLOCKING_DATA,
+            ),
+        ]
+        .into_iter()
+        .enumerate()
+        {
+            let notification = notification(&chunk, kind, u32::try_from(order).unwrap_or(0))?;
+            self.tell_companion(&companion, notification).await?;
+        }
+        Ok(())
+    }
+
+    /// The key that the account's app state is encrypted with.
+    pub(super) fn app_state_key_share(&self) -> wa::message::ProtocolMessage {
+        let key = &self.record.app_state_key;
+        let data = wa::message::AppStateSyncKeyData {
+            key_data: Some(key.data.clone()),
+            fingerprint: MessageField::some(wa::message::AppStateSyncKeyFingerprint {
+                raw_id: Some(self.shared.raw_id),
+                current_index: Some(0),
+                device_indexes: vec![0],
+            }),
+            timestamp: Some(key.made_at_ms),
+        };
+        wa::message::ProtocolMessage {
+            r#type: Some(wa::message::protocol_message::Type::APP_STATE_SYNC_KEY_SHARE),
+            app_state_sync_key_share: MessageField::some(wa::message::AppStateSyncKeyShare {
+                keys: vec![wa::message::AppStateSyncKey {
+                    key_id: MessageField::some(wa::message::AppStateSyncKeyId {
+                        key_id: Some(key.id.clone()),
+                    }),
+                    key_data: MessageField::some(data),
+                }],
+            }),
+            ..Default::default()
+        }
+    }
+
+    fn push_names(&self) -> wa::HistorySync {
+        let push_name = self
+            .server
+            .account(&self.shared.number)
+            .map(|account| account.push_name)
+            .unwrap_or_default();
+        wa::HistorySync {
+            pushnames: [&self.shared.jid, &self.shared.lid]
+                .into_iter()
+                .map(|jid| wa::Pushname {
+                    id: Some(jid.to_string()),
+                    pushname: Some(push_name.clone()),
+                })
+                .collect(),
+            ..empty(wa::history_sync::HistorySyncType::PUSH_NAME)
+        }
+    }
+
+    /// The newest messages by conversation, and who is behind which address.
+    fn history(&self) -> wa::HistorySync {
+        let mut conversations: BTreeMap<String, wa::Conversation> = BTreeMap::new();
+        for entry in self.shared.log().newest().take(HISTORY_MESSAGES) {
+            let message = &entry.message;
+            let Ok(decoded) = waproto::codec::message_decode(&entry.encoded) else {
+                continue;
+            };
+            let seconds = u64::try_from(message.timestamp / 1_000).unwrap_or_default();
+            let conversation = conversations
+                .entry(message.chat_jid.clone())
+                .or_insert_with(|| wa::Conversation {
+                    id: message.chat_jid.clone(),
+                    conversation_timestamp: Some(seconds),
+                    last_msg_timestamp: Some(seconds),
+                    unread_count: Some(0),
+                    end_of_history_transfer: Some(true),
+                    ..Default::default()
+                });
+            let is_unread = !message.from_me && message.status != MessageStatus::Read;
+            if let Some(unread) = &mut conversation.unread_count {
+                *unread += u32::from(is_unread);
+            }
+            conversation.messages.push(wa::HistorySyncMsg {
+                message: MessageField::some(web_message(
+                    message_key(&message.chat_jid, message.from_me, &message.id),
+                    decoded,
+                    seconds,
+                )),
+                msg_order_id: Some(conversation.messages.len() as u64 + 1),
+            });
+        }
+        wa::HistorySync {
+            conversations: conversations.into_values().collect(),
+            phone_number_to_lid_mappings: self
+                .contacts
+                .all()
+                .map(|(number, lid)| wa::PhoneNumberToLIDMapping {
+                    pn_jid: Some(Jid::pn(number).to_string()),
+                    lid_jid: Some(Jid::lid(lid).to_string()),
+                })
+                .collect(),
+            ..empty(wa::history_sync::HistorySyncType::INITIAL_BOOTSTRAP)
+        }
+    }
+}
+
+/// A message as history and resends carry it.
+pub(super) fn web_message(
+    key: wa::MessageKey,
+    message: wa::Message,
+    timestamp_s: u64,
+) -> wa::WebMessageInfo {
+    wa::WebMessageInfo {
+        key: MessageField::some(key),
+        message: MessageField::some(message),
+        message_timestamp: Some(timestamp_s),
+        ..Default::default()
+    }
+}
+
+/// What names a message in a direct chat.
+pub(super) fn message_key(chat_jid: &str, from_me: bool, id: &str) -> wa::MessageKey {
+    wa::MessageKey {
+        remote_jid: Some(chat_jid.to_owned()),
+        from_me: Some(from_me),
+        id: Some(id.to_owned()),
+        ..Default::default()
+    }
+}
+
+fn empty(sync_type: wa::history_sync::HistorySyncType) -> wa::HistorySync {
+    wa::HistorySync {
+        sync_type,
+        chunk_order: Some(0),
+        progress: Some(100),
+        ..Default::default()
+    }
+}
+
+/// A chunk of history inside the message that announces it, so that no media host is needed.
+fn notification(
+    chunk: &wa::HistorySync,
+    sync_type: wa::message::HistorySyncType,
+    chunk_order: u32,
+) -> Result<wa::message::ProtocolMessage, PhoneError> {
+    let mut encoder = ZlibEncoder::new(Vec::new(), Compression::default());
+    let payload = encoder
+        .write_all(&waproto::codec::history_sync_to_vec(chunk))
+        .and_then(|()| encoder.finish())
+        .map_err(|_| PhoneError::internal("history could not be compressed"))?;
+    Ok(wa::message::ProtocolMessage {
+        r#type: Some(wa::message::protocol_message::Type::HISTORY_SYNC_NOTIFICATION),
+        history_sync_notification: MessageField::some(wa::message::HistorySyncNotification {
+            file_length: Some(payload.len() as u64),
+            sync_type: Some(sync_type),
+            chunk_order: Some(chunk_order),
+            progress: Some(100),
+            initial_hist_bootstrap_inline_payload: Some(payload),
+            ..Default::default()
+        }),
+        ..Default::default()
+    })
+}

@@ -1,0 +1,106 @@
+//! What reaches a phone's task.
+
+use tokio::sync::oneshot;
+use wacore_binary::Node;
+
+use crate::phone::content::SendRequest;
+use crate::phone::error::PhoneError;
+use crate::phone::handle::Sent;
+use crate::phone::link::CompanionFinish;
+use crate::phone::record::Behaviour;
+
+/// Where the answer to a command without a result goes.
+pub(crate) type Reply = oneshot::Sender<Result<(), PhoneError>>;
+
+/// Where the server's word on a sent message goes.
+pub(crate) type SendReply = oneshot::Sender<Result<Sent, PhoneError>>;
+
+/// Where a companion's answer to a typed code goes.
+pub(crate) type Finish = oneshot::Sender<CompanionFinish>;
+
+/// A stanza, the end of a connection, or a command.
+pub(crate) enum Mail {
+    /// A stanza of the connection with this number.
+    Stanza(u64, Node),
+    /// The server ended the connection with this number.
+    Closed(u64),
+    /// The wait before another attempt to connect is over.
+    Reconnect,
+    /// Somebody asks for something.
+    Command(Command),
+}
+
+/// What the other side shows while a user is writing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum TypingState {
+    Composing,
+    Recording,
+    Paused,
+}
+
+/// What a phone can be asked to do.
+pub(crate) enum Command {
+    Send {
+        request: SendRequest,
+        reply: SendReply,
+    },
+    React {
+        id: String,
+        emoji: String,
+        reply: SendReply,
+    },
+    Edit {
+        id: String,
+        text: String,
+        reply: SendReply,
+    },
+    Revoke {
+        id: String,
+        reply: SendReply,
+    },
+    Read {
+        id: String,
+        reply: Reply,
+    },
+    Typing {
+        to: String,
+        state: TypingState,
+        reply: Reply,
+    },
+    Presence {
+        is_available: bool,
+        reply: Reply,
+    },
+    Offline {
+        reply: Reply,
+    },
+    Online {
+        reply: Reply,
+    },
+    Behave {
+        behaviour: Behaviour,
+        reply: Reply,
+    },
+    Behaviour {
+        reply: oneshot::Sender<Behaviour>,
+    },
+    ForgetSessions {
+        reply: Reply,
+    },
+    /// A companion was linked; it gets keys and history.
+    Linked {
+        device_id: u16,
+        reply: Reply,
+    },
+    /// Tell when the companion behind a typed code answers.
+    AwaitFinish {
+        pairing_ref: Vec<u8>,
+        finish: Finish,
+        reply: Reply,
+    },
+    /// End the task; `is_erasing` deletes what the phone has stored.
+    Stop {
+        is_erasing: bool,
+        reply: Reply,
+    },
+}

@@ -1,0 +1,19 @@
+//! The task of one phone.
+//!
+//! Everything that touches a phone's keys happens here, one thing after the other. State is in
+//! the journal before the stanza that depends on it leaves.
+
+mod actions;
+mod bootstrap;
+mod connection;
+mod inbound;
+mod mail;
+mod outbound;
+mod peers;
+mod query;
+mod receipts;
+mod retry;
+mod run;
+
+pub(crate) use mail::{Command, Mail, Reply, SendReply, TypingState};
+pub(crate) use run::{Actor, erase};

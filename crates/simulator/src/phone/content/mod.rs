@@ -1,0 +1,11 @@
+//! What phones say: from requests to protocol messages, and back to something readable.
+
+mod build;
+mod describe;
+mod request;
+mod wrap;
+
+pub(crate) use build::{Quoted, build, edit, reaction, revoke};
+pub(crate) use describe::describe;
+pub use request::{Content, SendRequest};
+pub(crate) use wrap::{device_sent, encode_padded, new_message_id, with_secret};

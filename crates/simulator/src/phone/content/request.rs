@@ -1,0 +1,117 @@
+//! A message that a phone is asked to send.
+
+use crate::phone::error::{FieldError, PhoneError};
+
+/// What to send to whom; the typed form of the public send operation's body.
+#[derive(Debug, Clone, PartialEq)]
+pub struct SendRequest {
+    /// A number in digits, with or without `+`, or a user's JID.
+    pub to: String,
+    /// The message itself.
+    pub content: Content,
+    /// The id of a message in the phone's log that this one answers.
+    pub reply_to: Option<String>,
+    /// Numbers or JIDs that the text mentions.
+    pub mentions: Vec<String>,
+}
+
+/// The kinds of message that a phone sends without a media host.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Content {
+    /// Plain text.
+    Text(String),
+    /// A poll.
+    Poll {
+        /// The question.
+        name: String,
+        /// The answers, 2 to 12.
+        options: Vec<String>,
+        /// How many answers one voter may choose.
+        selectable_count: u32,
+        /// When the poll closes, in milliseconds since the Unix epoch.
+        end_time_ms: Option<i64>,
+        /// Whether voters stay unnamed.
+        is_hiding_votes: bool,
+    },
+    /// A place on the map.
+    Location {
+        /// Degrees north.
+        latitude: f64,
+        /// Degrees east.
+        longitude: f64,
+        /// What the place is called.
+        name: Option<String>,
+    },
+    /// A contact card.
+    Contact {
+        /// The name shown on the card.
+        name: String,
+        /// The card as vCard text.
+        vcard: String,
+    },
+}
+
+impl SendRequest {
+    /// A text without anything else.
+    pub fn text(to: impl Into<String>, text: impl Into<String>) -> Self {
+        Self {
+            to: to.into(),
+            content: Content::Text(text.into()),
+            reply_to: None,
+            mentions: Vec::new(),
+        }
+    }
+
+    /// Checks what the type system does not; lists every fault.
+    pub(crate) fn validate(&self) -> Result<(), PhoneError> {
+        let mut faults = Vec::new();
+        match &self.content {
+            Content::Text(text) => {
+                if text.is_empty() {
+                    faults.push(FieldError::new("text", "must not be empty"));
+                }
+            }
+            Content::Poll {
+                name,
+                options,
+                selectable_count,
+                ..
+            } => {
+                if name.is_empty() {
+                    faults.push(FieldError::new("name", "must not be empty"));
+                }
+                if !(2..=12).contains(&options.len()) {
+                    faults.push(FieldError::new("options", "must have 2 to 12 entries"));
+                }
+                if *selectable_count as usize > options.len() {
+                    faults.push(FieldError::new(
+                        "selectableCount",
+                        "must not be larger than the number of options",
+                    ));
+                }
+            }
+            Content::Location {
+                latitude,
+                longitude,
+                ..
+            } => {
+                if !(-90.0..=90.0).contains(latitude) {
+                    faults.push(FieldError::new("latitude", "must be from -90 to 90"));
+                }
+                if !(-180.0..=180.0).contains(longitude) {
+                    faults.push(FieldError::new("longitude", "must be from -180 to 180"));
+                }
+            }
+            Content::Contact { vcard, .. } => {
+                if vcard.is_empty() {
+                    faults.push(FieldError::new("contact.vcard", "must not be empty"));
+                }
+            }
+        }
+        if faults.is_empty() {
+            Ok(())
+        } else {
+            Err(PhoneError::Invalid(faults))
+        }
+    }
+}

@@ -1,0 +1,446 @@
+//! What a phone has sent and received, newest last, bounded.
+
+use std::collections::{BTreeSet, HashMap, HashSet, VecDeque};
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use serde::{Deserialize, Serialize};
+use sha2::{Digest as _, Sha256};
+
+use crate::journal::{Batch, Journal};
+use crate::phone::error::PhoneError;
+
+const MESSAGES: &str = "phone-message";
+
+/// Messages that a phone keeps unless it is told otherwise.
+pub(crate) const DEFAULT_CAPACITY: usize = 10_000;
+
+/// For every message that is kept, so many older ones are still recognized when they
+/// arrive again.
+const REMEMBERED_PER_KEPT: usize = 4;
+
+/// How far a message has come. Own messages only ever move forward.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum MessageStatus {
+    /// Own: handed to the connection, not yet acknowledged by the server.
+    Pending,
+    /// Own: refused by the server or never encrypted.
+    Failed,
+    /// Own: acknowledged by the server.
+    Sent,
+    /// Own: delivered to a device of the recipient.
+    Delivered,
+    /// Somebody else's: decrypted and stored.
+    Received,
+    /// Read, by the recipient or by this phone.
+    Read,
+    /// Own: listened to by the recipient.
+    Played,
+}
+
+/// One message in a phone's log.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct StoredMessage {
+    /// The message id.
+    pub id: String,
+    /// The conversation, as the other side's number JID.
+    pub chat_jid: String,
+    /// The author's number JID.
+    pub sender_jid: String,
+    /// Whether this account sent it, from the phone or from a companion.
+    pub from_me: bool,
+    /// `text`, `image`, `reaction`, `edit`, `revoke`, …
+    #[serde(rename = "type")]
+    pub kind: String,
+    /// The text, caption, emoji or name.
+    pub body: String,
+    /// When the server took it, in milliseconds since the Unix epoch.
+    pub timestamp: i64,
+    /// When this phone stored it, in milliseconds since the Unix epoch.
+    pub received_at: i64,
+    /// How far it has come.
+    pub status: MessageStatus,
+    /// How often the same message arrived again.
+    pub duplicates: u32,
+    /// The message that this one reacts to, edits, revokes or votes on.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub target_id: Option<String>,
+    /// The message that this one answers.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub quoted_id: Option<String>,
+    /// JIDs that the text mentions.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub mentions: Vec<String>,
+}
+
+/// A message and its protocol form, which answers and retries need.
+#[derive(Debug, Clone)]
+pub(crate) struct LogEntry {
+    pub(crate) message: StoredMessage,
+    pub(crate) encoded: Vec<u8>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct StoredEntry {
+    message: StoredMessage,
+    encoded: String,
+}
+
+type Fingerprint = [u8; 16];
+
+/// The messages of one phone.
+#[derive(Debug)]
+pub(crate) struct MessageLog {
+    capacity: usize,
+    first_seq: u64,
+    entries: VecDeque<LogEntry>,
+    by_id: HashMap<String, u64>,
+    by_fingerprint: HashMap<Fingerprint, u64>,
+    /// Sequence numbers and fingerprints of messages that are no longer kept.
+    retired: VecDeque<(u64, Fingerprint)>,
+    retired_fingerprints: HashSet<Fingerprint>,
+    changed: BTreeSet<u64>,
+}
+
+/// Which messages to list.
+#[derive(Debug, Clone, Default)]
+pub struct MessageQuery {
+    /// Only the conversation with this number (digits) or JID.
+    pub peer: Option<String>,
+    /// Only what came after the message with this id.
+    pub after_id: Option<String>,
+    /// At most so many.
+    pub limit: Option<usize>,
+}
+
+impl MessageLog {
+    pub(crate) fn new(capacity: usize) -> Self {
+        Self {
+            capacity: capacity.max(1),
+            first_seq: 0,
+            entries: VecDeque::new(),
+            by_id: HashMap::new(),
+            by_fingerprint: HashMap::new(),
+            retired: VecDeque::new(),
+            retired_fingerprints: HashSet::new(),
+            changed: BTreeSet::new(),
+        }
+    }
+
+    /// Reads the log of `number`.
+    pub(crate) fn restore(
+        capacity: usize,
+        journal: &Journal,
+        number: &str,
+    ) -> Result<Self, PhoneError> {
+        let mut log = Self::new(capacity);
+        let prefix = format!("{number}/");
+        for (key, value) in journal.scan_prefix(MESSAGES, &prefix)? {
+            let Some(seq) = key
+                .get(prefix.len()..)
+                .and_then(|seq| std::str::from_utf8(seq).ok())
+                .and_then(|seq| seq.parse::<u64>().ok())
+            else {
+                continue;
+            };
+            if let Ok(fingerprint) = Fingerprint::try_from(&*value) {
+                log.retired.push_back((seq, fingerprint));
+                log.retired_fingerprints.insert(fingerprint);
+                log.first_seq = seq + 1;
+                continue;
+            }
+            let stored: StoredEntry = serde_json::from_slice(&value)?;
+            if log.entries.is_empty() {
+                log.first_seq = seq;
+            }
+            log.index(seq, &stored.message);
+            log.entries.push_back(LogEntry {
+                message: stored.message,
+                encoded: STANDARD
+                    .decode(stored.encoded)
+                    .map_err(|_| PhoneError::internal("a stored message is not base64"))?,
+            });
+        }
+        Ok(log)
+    }
+
+    /// Adds everything that changed since the last call to `batch`.
+    pub(crate) fn write_changes(
+        &mut self,
+        batch: &mut Batch<'_>,
+        number: &str,
+    ) -> Result<(), PhoneError> {
+        for seq in std::mem::take(&mut self.changed) {
+            let key = format!("{number}/{seq:020}");
+            if let Some(entry) = self.entry(seq) {
+                let stored = StoredEntry {
+                    message: entry.message.clone(),
+                    encoded: STANDARD.encode(&entry.encoded),
+                };
+                batch.put(MESSAGES, key, serde_json::to_vec(&stored)?);
+            } else if let Ok(at) = self.retired.binary_search_by_key(&seq, |(seq, _)| *seq) {
+                batch.put(MESSAGES, key, self.retired[at].1.to_vec());
+            } else {
+                batch.delete(MESSAGES, key);
+            }
+        }
+        Ok(())
+    }
+
+    /// Deletes every trace of `number`.
+    pub(crate) fn erase(journal: &Journal, number: &str) -> Result<(), PhoneError> {
+        let mut batch = journal.batch();
+        for (key, _) in journal.scan_prefix(MESSAGES, format!("{number}/"))? {
+            batch.delete(MESSAGES, key);
+        }
+        Ok(batch.commit()?)
+    }
+
+    /// Stores a message, or counts one more arrival of it; `true` when it is new.
+    pub(crate) fn store(&mut self, entry: LogEntry) -> bool {
+        let fingerprint = fingerprint(&entry.message);
+        if self.retired_fingerprints.contains(&fingerprint) {
+            return false;
+        }
+        if let Some(seq) = self.by_fingerprint.get(&fingerprint).copied() {
+            self.change(seq, |message| message.duplicates += 1);
+            return false;
+        }
+        let seq = self.first_seq + self.entries.len() as u64;
+        self.index(seq, &entry.message);
+        self.entries.push_back(entry);
+        self.changed.insert(seq);
+        self.retire_oldest();
+        true
+    }
+
+    /// Counts one more arrival of a message that cannot be decrypted twice; `false` when
+    /// no such message is known.
+    pub(crate) fn count_duplicate(&mut self, id: &str, sender_jid: &str) -> bool {
+        let Some(seq) = self.by_id.get(id).copied() else {
+            return false;
+        };
+        if self
+            .entry(seq)
+            .is_none_or(|entry| entry.message.sender_jid != sender_jid)
+        {
+            return false;
+        }
+        self.change(seq, |message| message.duplicates += 1);
+        true
+    }
+
+    /// The newest message with this id.
+    pub(crate) fn get(&self, id: &str) -> Option<&LogEntry> {
+        self.entry(*self.by_id.get(id)?)
+    }
+
+    /// Moves a message forward; a status never goes back.
+    pub(crate) fn advance(&mut self, id: &str, status: MessageStatus) {
+        let Some(seq) = self.by_id.get(id).copied() else {
+            return;
+        };
+        if self
+            .entry(seq)
+            .is_some_and(|entry| entry.message.status < status)
+        {
+            self.change(seq, |message| message.status = status);
+        }
+    }
+
+    /// Notes that the server took an own message, and when.
+    pub(crate) fn acknowledge(&mut self, id: &str, timestamp: i64) {
+        if let Some(seq) = self.by_id.get(id).copied() {
+            self.change(seq, |message| message.timestamp = timestamp);
+        }
+        self.advance(id, MessageStatus::Sent);
+    }
+
+    /// The messages that `query` asks for, oldest first.
+    pub(crate) fn list(&self, query: &MessageQuery) -> Result<Vec<StoredMessage>, PhoneError> {
+        let skip = match &query.after_id {
+            None => 0,
+            Some(id) => {
+                let seq = self
+                    .by_id
+                    .get(id)
+                    .ok_or_else(|| PhoneError::invalid("afterId", "no message has this id"))?;
+                usize::try_from(seq - self.first_seq + 1).unwrap_or(usize::MAX)
+            }
+        };
+        let peer = query.peer.as_deref().map(peer_jid);
+        Ok(self
+            .entries
+            .iter()
+            .skip(skip)
+            .map(|entry| &entry.message)
+            .filter(|message| peer.as_ref().is_none_or(|peer| message.chat_jid == *peer))
+            .take(query.limit.unwrap_or(usize::MAX))
+            .cloned()
+            .collect())
+    }
+
+    /// The newest messages, newest first, with their protocol form.
+    pub(crate) fn newest(&self) -> impl Iterator<Item = &LogEntry> {
+        self.entries.iter().rev()
+    }
+
+    fn entry(&self, seq: u64) -> Option<&LogEntry> {
+        let at = usize::try_from(seq.checked_sub(self.first_seq)?).ok()?;
+        self.entries.get(at)
+    }
+
+    fn change(&mut self, seq: u64, change: impl FnOnce(&mut StoredMessage)) {
+        let Some(at) = seq.checked_sub(self.first_seq) else {
+            return;
+        };
+        if let Some(entry) = usize::try_from(at)
+            .ok()
+            .and_then(|at| self.entries.get_mut(at))
+        {
+            change(&mut entry.message);
+            self.changed.insert(seq);
+        }
+    }
+
+    fn index(&mut self, seq: u64, message: &StoredMessage) {
+        self.by_id.insert(message.id.clone(), seq);
+        self.by_fingerprint.insert(fingerprint(message), seq);
+    }
+
+    fn retire_oldest(&mut self) {
+        while self.entries.len() > self.capacity {
+            let Some(entry) = self.entries.pop_front() else {
+                return;
+            };
+            let seq = self.first_seq;
+            self.first_seq += 1;
+            if self.by_id.get(&entry.message.id) == Some(&seq) {
+                self.by_id.remove(&entry.message.id);
+            }
+            let fingerprint = fingerprint(&entry.message);
+            self.by_fingerprint.remove(&fingerprint);
+            self.retired.push_back((seq, fingerprint));
+            self.retired_fingerprints.insert(fingerprint);
+            self.changed.insert(seq);
+            if self.retired.len() > self.capacity * REMEMBERED_PER_KEPT
+                && let Some((seq, fingerprint)) = self.retired.pop_front()
+            {
+                self.retired_fingerprints.remove(&fingerprint);
+                self.changed.insert(seq);
+            }
+        }
+    }
+}
+
+fn fingerprint(message: &StoredMessage) -> Fingerprint {
+    let mut hash = Sha256::new();
+    for part in [&message.chat_jid, &message.sender_jid, &message.id] {
+        hash.update(part.as_bytes());
+        hash.update([0]);
+    }
+    let digest = hash.finalize();
+    let mut short = Fingerprint::default();
+    short.copy_from_slice(&digest[..16]);
+    short
+}
+
+fn peer_jid(peer: &str) -> String {
+    if peer.contains('@') {
+        peer.to_owned()
+    } else {
+        format!("{}@s.whatsapp.net", peer.trim_start_matches('+'))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn entry(id: &str, chat: &str) -> LogEntry {
+        LogEntry {
+            message: StoredMessage {
+                id: id.to_owned(),
+                chat_jid: format!("{chat}@s.whatsapp.net"),
+                sender_jid: format!("{chat}@s.whatsapp.net"),
+                from_me: false,
+                kind: "text".to_owned(),
+                body: id.to_owned(),
+                timestamp: 1,
+                received_at: 2,
+                status: MessageStatus::Received,
+                duplicates: 0,
+                target_id: None,
+                quoted_id: None,
+                mentions: Vec::new(),
+            },
+            encoded: vec![1, 2, 3],
+        }
+    }
+
+    fn ids(log: &MessageLog, query: &MessageQuery) -> Vec<String> {
+        let found = log.list(query).unwrap();
+        found.into_iter().map(|message| message.id).collect()
+    }
+
+    #[test]
+    fn a_second_arrival_is_counted_and_not_stored() {
+        let mut log = MessageLog::new(10);
+        assert!(log.store(entry("A", "1")));
+        assert!(!log.store(entry("A", "1")));
+        assert!(log.store(entry("A", "2")));
+        assert!(log.count_duplicate("A", "2@s.whatsapp.net"));
+        let all = log.list(&MessageQuery::default()).unwrap();
+        assert_eq!(all.len(), 2);
+        assert!(all.iter().all(|message| message.duplicates == 1));
+    }
+
+    #[test]
+    fn lists_by_peer_and_after_an_id() {
+        let mut log = MessageLog::new(10);
+        for (id, chat) in [("A", "1"), ("B", "2"), ("C", "1")] {
+            log.store(entry(id, chat));
+        }
+        let after = |id: &str| MessageQuery {
+            after_id: Some(id.to_owned()),
+            ..Default::default()
+        };
+        assert_eq!(ids(&log, &after("A")), ["B", "C"]);
+        let peer = MessageQuery {
+            peer: Some("+1".to_owned()),
+            limit: Some(1),
+            ..Default::default()
+        };
+        assert_eq!(ids(&log, &peer), ["A"]);
+        assert!(log.list(&after("X")).is_err());
+    }
+
+    #[test]
+    fn a_full_log_forgets_the_text_and_still_knows_the_message() {
+        let journal = Journal::memory();
+        let mut log = MessageLog::new(2);
+        for id in ["A", "B", "C", "D"] {
+            log.store(entry(id, "1"));
+        }
+        let mut batch = journal.batch();
+        log.write_changes(&mut batch, "9").unwrap();
+        batch.commit().unwrap();
+        let mut again = MessageLog::restore(2, &journal, "9").unwrap();
+        for log in [&mut log, &mut again] {
+            assert_eq!(ids(log, &MessageQuery::default()), ["C", "D"]);
+            assert!(!log.store(entry("A", "1")), "an old message came in as new");
+            assert_eq!(log.get("D").unwrap().encoded, [1, 2, 3]);
+        }
+    }
+
+    #[test]
+    fn a_status_only_moves_forward() {
+        let mut log = MessageLog::new(2);
+        log.store(entry("A", "1"));
+        log.advance("A", MessageStatus::Read);
+        log.advance("A", MessageStatus::Delivered);
+        assert_eq!(log.get("A").unwrap().message.status, MessageStatus::Read);
+    }
+}

@@ -1,0 +1,26 @@
+//! Simulated phones: primary devices that encrypt, decrypt, link companions and remember.
+//!
+//! A phone is a device like any other to the server: all it does goes through its port as
+//! stanzas, and only ciphertext does.
+
+mod actor;
+mod contacts;
+mod content;
+mod error;
+mod handle;
+mod link;
+mod linking;
+mod log;
+mod nodes;
+mod phones;
+mod record;
+mod shared;
+mod signal;
+
+pub use content::{Content, SendRequest};
+pub use error::{FieldError, PhoneError};
+pub use handle::{ChatState, Phone, Sent};
+pub use log::{MessageQuery, MessageStatus, StoredMessage};
+pub(crate) use phones::unknown_phone;
+pub use phones::{Phones, PhonesConfig};
+pub use record::Behaviour;

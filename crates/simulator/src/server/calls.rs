@@ -1,0 +1,116 @@
+//! Call signalling: offers, answers and endings go from device to device; media is not relayed.
+
+use wacore_binary::builder::NodeBuilder;
+use wacore_binary::{Node, NodeContent};
+
+use crate::journal::JournalError;
+
+use super::api::Server;
+use super::deliver::Parcel;
+use super::jids::Addressing;
+use super::session::Session;
+use super::stanza::jid_attr;
+
+impl Server {
+    pub(super) fn handle_call(&self, session: &Session, node: &Node) -> Result<(), JournalError> {
+        let Some(signal) = node.children().and_then(<[Node]>::first) else {
+            return Ok(());
+        };
+        let target =
+            jid_attr(node, "to").and_then(|to| Some((self.inner.directory.by_jid(&to)?, to)));
+        if let Some((target, to)) = target {
+            let addressing = Addressing::of(&to).unwrap_or(Addressing::Pn);
+            let device_ids: Vec<u16> = target.lock().devices.keys().copied().collect();
+            let is_for_one = to.device != 0;
+            let mut parcels = Vec::new();
+            for device_id in device_ids {
+                if is_for_one && device_id != to.device {
+                    continue;
+                }
+                let mut call = NodeBuilder::new("call")
+                    .attr("from", session.jid(addressing))
+                    .attr("t", self.inner.now_s());
+                if let Some(id) = node.attrs.get("id") {
+                    call = call.attr("id", id.clone());
+                }
+                let name = session.account.lock().record.push_name.clone();
+                if !name.is_empty() {
+                    call = call.attr("notify", name);
+                }
+                let signal = signal_for(signal, device_id);
+                parcels.push(Parcel {
+                    device_id,
+                    node: call.children([signal]).build(),
+                });
+            }
+            self.deliver(&target, parcels, |_| {})?;
+        }
+        let mut ack = NodeBuilder::new("ack")
+            .attr("class", "call")
+            .attr("type", signal.tag.to_string());
+        for (from, to) in [("id", "id"), ("to", "from")] {
+            if let Some(value) = node.attrs.get(from) {
+                ack = ack.attr(to, value.clone());
+            }
+        }
+        self.push_node(&session.account, &session.link, &ack.build());
+        Ok(())
+    }
+}
+
+/// A signal as one device gets it: of the keys in `<destination>`, its own.
+fn signal_for(signal: &Node, device_id: u16) -> Node {
+    let mut signal = signal.clone();
+    let Some(NodeContent::Nodes(children)) = &mut signal.content else {
+        return signal;
+    };
+    let own = children
+        .iter()
+        .find(|child| child.tag == "destination")
+        .and_then(|destination| {
+            destination
+                .get_children_by_tag("to")
+                .find(|to| jid_attr(to, "jid").is_some_and(|jid| jid.device == device_id))
+        })
+        .and_then(|to| to.get_optional_child("enc"))
+        .cloned();
+    children.retain(|child| child.tag != "destination");
+    let is_there = children.iter().any(|child| child.tag == "enc");
+    if let Some(enc) = own
+        && !is_there
+    {
+        children.push(enc);
+    }
+    signal
+}
+
+#[cfg(test)]
+mod tests {
+    use wacore_binary::Jid;
+
+    use super::super::stanza::text_attr;
+    use super::*;
+
+    #[test]
+    fn each_device_gets_its_own_call_key() {
+        let to = |device: u16, key: u8| {
+            NodeBuilder::new("to")
+                .attr("jid", Jid::pn_device("1", device))
+                .children([NodeBuilder::new("enc").bytes(vec![key]).build()])
+                .build()
+        };
+        let offer = NodeBuilder::new("offer")
+            .attr("call-id", "C")
+            .children([NodeBuilder::new("destination")
+                .children([to(0, 7), to(3, 9)])
+                .build()])
+            .build();
+        let theirs = signal_for(&offer, 3);
+        assert_eq!(
+            theirs.get_optional_child("enc").unwrap().content,
+            Some(NodeContent::Bytes(vec![9]))
+        );
+        assert!(theirs.get_optional_child("destination").is_none());
+        assert_eq!(text_attr(&theirs, "call-id").as_deref(), Some("C"));
+    }
+}

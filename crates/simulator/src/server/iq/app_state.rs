@@ -1,0 +1,201 @@
+//! App state collections: patches in, patches out, versions kept (`w:sync:app:state`).
+
+use bytes::Bytes;
+use wacore_binary::Node;
+use wacore_binary::builder::NodeBuilder;
+use waproto::buffa::MessageField;
+use waproto::whatsapp::{SyncdPatch, SyncdVersion};
+
+use super::router::Request;
+use crate::journal::JournalError;
+use crate::server::api::Server;
+use crate::server::record::namespace;
+use crate::server::restore::patch_key;
+use crate::server::stanza::{content_bytes, number_attr, text_attr};
+
+/// The collections that WhatsApp knows.
+const COLLECTIONS: [&str; 5] = [
+    "critical_block",
+    "critical_unblock_low",
+    "regular",
+    "regular_high",
+    "regular_low",
+];
+
+/// How many patches one answer holds; more are announced with `has_more_patches`.
+const MAX_PATCHES: usize = 200;
+
+impl Server {
+    pub(super) fn iq_app_state(&self, request: &Request<'_>) -> Result<Node, JournalError> {
+        if request.child("delete_all_data").is_some() {
+            return self.delete_app_state(request);
+        }
+        let Some(sync) = request.child("sync") else {
+            return Ok(request.bad_request());
+        };
+        let mut answers = Vec::new();
+        let mut changed = Vec::new();
+        for asked in sync.get_children_by_tag("collection") {
+            let name = text_attr(asked, "name").unwrap_or_default();
+            let Some(name) = COLLECTIONS.into_iter().find(|known| *known == name) else {
+                answers.push(collection_error(&name, 404, "item-not-found", None));
+                continue;
+            };
+            let (answer, version) = self.sync_collection(request, name, asked)?;
+            answers.push(answer);
+            changed.extend(version.map(|version| (name, version)));
+        }
+        if !changed.is_empty() {
+            let collections = changed.into_iter().map(|(name, version)| {
+                NodeBuilder::new("collection")
+                    .attr("name", name)
+                    .attr("version", version)
+                    .build()
+            });
+            let collections: Vec<Node> = collections.collect();
+            self.notify_server_sync(request, collections)?;
+        }
+        Ok(request.result([NodeBuilder::new("sync").children(answers).build()]))
+    }
+
+    /// Takes a patch when there is one, and gives what is newer than the client's version.
+    fn sync_collection(
+        &self,
+        request: &Request<'_>,
+        name: &'static str,
+        asked: &Node,
+    ) -> Result<(Node, Option<u64>), JournalError> {
+        let account = &request.session.account;
+        let base = number_attr(asked, "version").unwrap_or_default();
+        let patch = asked.get_optional_child("patch").and_then(content_bytes);
+        let mut state = account.lock();
+        let collection = state.collections.entry(name);
+        if let Some(patch) = patch {
+            if base != collection.version() {
+                let current = collection.version();
+                let newer = patches_node(collection.after(base, MAX_PATCHES));
+                let mut error = collection_error(name, 409, "conflict", Some(current));
+                if let Some(wacore_binary::NodeContent::Nodes(children)) = &mut error.content {
+                    children.push(newer);
+                }
+                return Ok((error, None));
+            }
+            let version = base + 1;
+            let stored = with_version(patch, version);
+            let key = patch_key(&account.number, name, version);
+            let namespace = namespace::APP_STATE;
+            self.inner.journal.put(namespace, key, stored.clone())?;
+            collection.push(stored);
+            let taken = NodeBuilder::new("collection")
+                .attr("name", name)
+                .attr("version", version)
+                .build();
+            return Ok((taken, Some(version)));
+        }
+        let newer: Vec<(u64, Bytes)> = collection
+            .after(base, MAX_PATCHES)
+            .map(|(version, patch)| (version, patch.clone()))
+            .collect();
+        let reached = newer.last().map_or(base, |(version, _)| *version);
+        let mut answer = NodeBuilder::new("collection")
+            .attr("name", name)
+            .attr("version", reached);
+        if reached < collection.version() {
+            answer = answer.attr("has_more_patches", "true");
+        }
+        if !newer.is_empty() {
+            let newer = newer.iter().map(|(version, patch)| (*version, patch));
+            answer = answer.children([patches_node(newer)]);
+        }
+        Ok((answer.build(), None))
+    }
+
+    fn notify_server_sync(
+        &self,
+        request: &Request<'_>,
+        collections: Vec<Node>,
+    ) -> Result<(), JournalError> {
+        use crate::server::deliver::Parcel;
+        use crate::server::jids::Addressing;
+        let session = request.session;
+        let notification = NodeBuilder::new("notification")
+            .attr("from", session.account.jid(Addressing::Pn))
+            .attr("type", "server_sync")
+            .attr("id", self.inner.stanza_id())
+            .attr("t", self.inner.now_s())
+            .children(collections)
+            .build();
+        let device_ids: Vec<u16> = session.account.lock().devices.keys().copied().collect();
+        let parcels = device_ids
+            .into_iter()
+            .filter(|device_id| *device_id != session.device_id)
+            .map(|device_id| Parcel {
+                device_id,
+                node: notification.clone(),
+            })
+            .collect();
+        self.deliver(&session.account, parcels, |_| {})
+    }
+
+    fn delete_app_state(&self, request: &Request<'_>) -> Result<Node, JournalError> {
+        let account = &request.session.account;
+        let mut state = account.lock();
+        let mut batch = self.inner.journal.batch();
+        let prefix = format!("{}:", account.number);
+        for (key, _) in self
+            .inner
+            .journal
+            .scan_prefix(namespace::APP_STATE, prefix)?
+        {
+            batch.delete(namespace::APP_STATE, key);
+        }
+        batch.commit()?;
+        state.collections.clear();
+        Ok(request.result([]))
+    }
+}
+
+fn patches_node<'a>(patches: impl Iterator<Item = (u64, &'a Bytes)>) -> Node {
+    let patches = patches.map(|(_, patch)| NodeBuilder::new("patch").bytes(patch.to_vec()).build());
+    NodeBuilder::new("patches").children(patches).build()
+}
+
+fn collection_error(name: &str, code: u16, text: &'static str, current: Option<u64>) -> Node {
+    let mut collection = NodeBuilder::new("collection")
+        .attr("name", name)
+        .attr("type", "error");
+    if let Some(version) = current {
+        collection = collection.attr("version", version);
+    }
+    let error = NodeBuilder::new("error")
+        .attr("code", code)
+        .attr("text", text)
+        .build();
+    collection.children([error]).build()
+}
+
+/// Appends field 1 of `SyncdPatch`, the `SyncdVersion`: where a field comes twice, the last counts.
+fn with_version(mut patch: Vec<u8>, version: u64) -> Bytes {
+    let addition = SyncdPatch {
+        version: MessageField::some(SyncdVersion {
+            version: Some(version),
+        }),
+        ..Default::default()
+    };
+    patch.extend_from_slice(&waproto::codec::syncd_patch_to_vec(&addition));
+    patch.into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_stored_patch_knows_its_version() {
+        for version in [1, 127, 128, 70_000] {
+            let stored = with_version(Vec::new(), version);
+            let patch = waproto::codec::syncd_patch_decode(&stored).unwrap();
+            assert_eq!(patch.version.version, Some(version));
+        }
+    }
+}

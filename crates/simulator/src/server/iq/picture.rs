@@ -1,0 +1,153 @@
+//! Profile pictures (`w:profile:picture`; wacore `iq::contacts`).
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use sha2::{Digest, Sha256};
+use wacore_binary::Node;
+use wacore_binary::builder::NodeBuilder;
+
+use super::router::Request;
+use crate::journal::JournalError;
+use crate::server::api::Server;
+use crate::server::jids::Addressing;
+use crate::server::record::namespace;
+use crate::server::stanza::{content_bytes, jid_attr, number_attr};
+
+/// Larger pictures are refused.
+const MAX_PICTURE_LEN: usize = 2 * 1024 * 1024;
+
+impl Server {
+    pub(super) fn iq_picture(&self, request: &Request<'_>) -> Result<Node, JournalError> {
+        if request.is_get {
+            self.get_picture(request)
+        } else {
+            self.set_picture(request)
+        }
+    }
+
+    fn get_picture(&self, request: &Request<'_>) -> Result<Node, JournalError> {
+        let asked = jid_attr(request.iq, "target")
+            .or_else(|| jid_attr(request.iq, "to").filter(|to| !to.user.is_empty()));
+        let account = match &asked {
+            Some(jid) => self.inner.directory.by_jid(jid),
+            None => Some(request.session.account.clone()),
+        };
+        let Some(account) = account else {
+            return Ok(request.not_found());
+        };
+        let (picture_id, is_hidden) = {
+            let state = account.lock();
+            let who = state.record.privacy.get("profile");
+            (
+                state.record.picture_id,
+                who.is_some_and(|who| who == "none"),
+            )
+        };
+        if is_hidden && account.number != request.session.account.number {
+            return Ok(request.error(401, "not-authorized"));
+        }
+        let Some(picture_id) = picture_id else {
+            return Ok(request.not_found());
+        };
+        let known = request
+            .child("picture")
+            .and_then(|node| number_attr(node, "id"));
+        if known == Some(picture_id) {
+            return Ok(request.error(304, "not-modified"));
+        }
+        let Some(image) = self
+            .inner
+            .journal
+            .get(namespace::PICTURE, &*account.number)?
+        else {
+            return Ok(request.not_found());
+        };
+        let hash = STANDARD.encode(Sha256::digest(&image));
+        let path = format!("/sim/v1/pictures/{}/{picture_id}", account.lid);
+        let picture = NodeBuilder::new("picture")
+            .attr("id", picture_id)
+            .attr("type", "image")
+            .attr("url", format!("{}{path}", self.inner.base_url()))
+            .attr("direct_path", path)
+            .attr("hash", hash)
+            .build();
+        Ok(request.result([picture]))
+    }
+
+    fn set_picture(&self, request: &Request<'_>) -> Result<Node, JournalError> {
+        let account = &request.session.account;
+        let target = jid_attr(request.iq, "target");
+        if target
+            .as_ref()
+            .is_some_and(|target| Addressing::of(target).is_none())
+        {
+            return Ok(request.not_found());
+        }
+        let image = request.child("picture").and_then(content_bytes);
+        if image
+            .as_ref()
+            .is_some_and(|image| image.len() > MAX_PICTURE_LEN)
+        {
+            return Ok(request.error(406, "not-acceptable"));
+        }
+        let picture_id = image
+            .as_ref()
+            .map(|_| self.inner.config.clock.now_ms().unsigned_abs());
+        match image {
+            Some(image) => self
+                .inner
+                .journal
+                .put(namespace::PICTURE, &*account.number, image)?,
+            None => self
+                .inner
+                .journal
+                .delete(namespace::PICTURE, &*account.number)?,
+        }
+        {
+            let mut state = account.lock();
+            state.record.picture_id = picture_id;
+            self.save_account(&state)?;
+        }
+        let change = match picture_id {
+            Some(id) => NodeBuilder::new("set")
+                .attr("jid", account.jid(Addressing::Pn))
+                .attr("id", id)
+                .attr("author", account.jid(Addressing::Pn))
+                .build(),
+            None => NodeBuilder::new("delete")
+                .attr("jid", account.jid(Addressing::Pn))
+                .attr("author", account.jid(Addressing::Pn))
+                .build(),
+        };
+        self.notify_own_devices(request, "picture", change.clone())?;
+        for number in self.inner.accounting.correspondents(&account.number) {
+            if let Some(contact) = self.inner.directory.by_number(&number) {
+                let notification = NodeBuilder::new("notification")
+                    .attr("from", account.jid(Addressing::Pn))
+                    .attr("type", "picture")
+                    .attr("id", self.inner.stanza_id())
+                    .attr("t", self.inner.now_s())
+                    .children([change.clone()])
+                    .build();
+                self.deliver_to_all(&contact, &notification)?;
+            }
+        }
+        Ok(match picture_id {
+            Some(id) => request.result([NodeBuilder::new("picture").attr("id", id).build()]),
+            None => request.result([]),
+        })
+    }
+
+    /// The image behind a picture's URL: the LID and the picture's id.
+    pub(crate) fn picture(&self, lid: &str, picture_id: u64) -> Option<bytes::Bytes> {
+        let account = self.inner.directory.by_jid(&wacore_binary::Jid::lid(lid))?;
+        if account.lock().record.picture_id != Some(picture_id) {
+            return None;
+        }
+        self.inner
+            .journal
+            .get(namespace::PICTURE, &*account.number)
+            .ok()
+            .flatten()
+    }
+}

@@ -1,0 +1,57 @@
+//! The account's about text (`status`).
+
+use wacore_binary::Node;
+use wacore_binary::builder::NodeBuilder;
+
+use super::router::Request;
+use crate::journal::JournalError;
+use crate::server::api::Server;
+use crate::server::jids::Addressing;
+
+/// WhatsApp's limit, in characters.
+const MAX_ABOUT_LEN: usize = 139;
+
+impl Server {
+    pub(super) fn iq_status(&self, request: &Request<'_>) -> Result<Node, JournalError> {
+        let account = &request.session.account;
+        if request.is_get {
+            let state = account.lock();
+            let status = NodeBuilder::new("status")
+                .attr("t", state.record.about_set_at_s)
+                .bytes(state.record.about.clone().into_bytes())
+                .build();
+            return Ok(request.result([status]));
+        }
+        let about = request
+            .child("status")
+            .map(|status| status.content_as_string().unwrap_or_default());
+        let Some(about) = about.filter(|about| about.chars().count() <= MAX_ABOUT_LEN) else {
+            return Ok(request.error(406, "not-acceptable"));
+        };
+        {
+            let mut state = account.lock();
+            state.record.about = about.to_string();
+            state.record.about_set_at_s = self.inner.now_s();
+            self.save_account(&state)?;
+        }
+        let change = || {
+            NodeBuilder::new("set")
+                .bytes(about.as_bytes().to_vec())
+                .build()
+        };
+        self.notify_own_devices(request, "status", change())?;
+        for number in self.inner.accounting.correspondents(&account.number) {
+            if let Some(contact) = self.inner.directory.by_number(&number) {
+                let notification = NodeBuilder::new("notification")
+                    .attr("from", account.jid(Addressing::Pn))
+                    .attr("type", "status")
+                    .attr("id", self.inner.stanza_id())
+                    .attr("t", self.inner.now_s())
+                    .children([change()])
+                    .build();
+                self.deliver_to_all(&contact, &notification)?;
+            }
+        }
+        Ok(request.result([]))
+    }
+}

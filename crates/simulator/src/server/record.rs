@@ -1,0 +1,129 @@
+//! The persisted form of accounts and devices, and where each thing lies in the journal.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde::{Deserialize, Serialize};
+
+/// Namespaces of the journal that the server half owns.
+pub(crate) mod namespace {
+    /// One [`super::AccountRecord`] per number.
+    pub(crate) const ACCOUNT: &str = "account";
+    /// One [`super::DeviceRecord`] per number and device.
+    pub(crate) const DEVICE: &str = "device";
+    /// Chunks of one-time prekeys per device.
+    pub(crate) const PREKEYS: &str = "prekeys";
+    /// How far each chunk has been used.
+    pub(crate) const PREKEYS_USED: &str = "prekeys-used";
+    /// Stanzas waiting per device.
+    pub(crate) const QUEUE: &str = "queue";
+    /// App state patches per account and collection.
+    pub(crate) const APP_STATE: &str = "app-state";
+    /// Profile pictures per number.
+    pub(crate) const PICTURE: &str = "picture";
+    /// The keys of the Noise handshake.
+    pub(crate) const NOISE: &str = "noise";
+    /// One record per pair of numbers and message id.
+    pub(crate) const ACCOUNTING: &str = "accounting";
+}
+
+/// What an account keeps beyond its devices.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+pub(crate) struct AccountRecord {
+    pub(crate) number: String,
+    pub(crate) lid: String,
+    pub(crate) push_name: String,
+    pub(crate) created_at_ms: i64,
+    pub(crate) about: String,
+    pub(crate) about_set_at_s: i64,
+    /// Device ids are never used twice in an account.
+    pub(crate) next_device_id: u16,
+    pub(crate) next_key_index: u32,
+    /// The `ADVSignedKeyIndexList` that the primary last signed.
+    #[serde(with = "hex::serde")]
+    pub(crate) key_index_list: Vec<u8>,
+    pub(crate) key_index_list_at_s: i64,
+    pub(crate) privacy: BTreeMap<String, String>,
+    /// Blocked users, as JIDs.
+    pub(crate) blocklist: BTreeSet<String>,
+    pub(crate) picture_id: Option<u64>,
+    pub(crate) last_seen_at_s: i64,
+    pub(crate) disappearing_mode_s: u32,
+    pub(crate) disappearing_mode_set_at_s: i64,
+    pub(crate) ban: Option<Ban>,
+    /// Trusted-contact tokens by the number of whoever gave them.
+    pub(crate) tokens: BTreeMap<String, String>,
+}
+
+/// Why the account may not log in.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct Ban {
+    /// The `code` of a temporary ban's `<failure>`; `None` when the ban is for good.
+    pub(crate) code: Option<u16>,
+    /// When a temporary ban ends.
+    pub(crate) until_s: i64,
+}
+
+/// A signed prekey as the device uploaded it.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct SignedPreKey {
+    pub(crate) id: u32,
+    #[serde(with = "hex::serde")]
+    pub(crate) public: Vec<u8>,
+    #[serde(with = "hex::serde")]
+    pub(crate) signature: Vec<u8>,
+}
+
+/// What a device keeps; the primary is device 0.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+pub(crate) struct DeviceRecord {
+    pub(crate) id: u16,
+    pub(crate) key_index: u32,
+    /// The static Noise key that the device logs in with; empty for the in-process primary.
+    #[serde(with = "hex::serde")]
+    pub(crate) noise_key: Vec<u8>,
+    pub(crate) platform: String,
+    pub(crate) linked_at_ms: i64,
+    pub(crate) registration_id: u32,
+    #[serde(with = "hex::serde")]
+    pub(crate) identity: Vec<u8>,
+    pub(crate) signed_prekey: Option<SignedPreKey>,
+    /// The `ADVSignedDeviceIdentity` that the companion countersigned.
+    #[serde(with = "hex::serde")]
+    pub(crate) device_identity: Vec<u8>,
+}
+
+/// The journal key of something that belongs to a device.
+pub(crate) fn device_key(number: &str, device_id: u16) -> Vec<u8> {
+    format!("{number}:{device_id:05}:").into_bytes()
+}
+
+/// The journal key of one of a device's numbered things, in numerical order.
+pub(crate) fn sequence_key(number: &str, device_id: u16, seq: u64) -> Vec<u8> {
+    let mut key = device_key(number, device_id);
+    key.extend_from_slice(&seq.to_be_bytes());
+    key
+}
+
+/// Takes a [`sequence_key`] or [`device_key`] apart.
+pub(crate) fn split_device_key(key: &[u8]) -> Option<(&str, u16, &[u8])> {
+    let first = key.iter().position(|byte| *byte == b':')?;
+    let rest = key.get(first + 1..)?;
+    let second = rest.iter().position(|byte| *byte == b':')?;
+    let number = std::str::from_utf8(&key[..first]).ok()?;
+    let device_id = std::str::from_utf8(&rest[..second]).ok()?.parse().ok()?;
+    Some((number, device_id, &rest[second + 1..]))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn device_keys_come_apart_again() {
+        let key = sequence_key("15550001111", 7, 0x3a3a);
+        let (number, device_id, rest) = split_device_key(&key).unwrap();
+        assert_eq!((number, device_id), ("15550001111", 7));
+        assert_eq!(rest, 0x3a3a_u64.to_be_bytes());
+        assert!(split_device_key(b"15550001111").is_none());
+    }
+}
