@@ -1,0 +1,86 @@
+//! Committing messages before they are acknowledged.
+
+use std::sync::Arc;
+
+use wagate_model::{Jid, JidKind};
+use whatsapp_rust::anyhow;
+use whatsapp_rust::types::events::InboundMessage as LibraryMessage;
+use whatsapp_rust::{Client, InboundDurabilityHook, async_trait};
+
+use super::votes;
+use crate::convert::{self, Converted, Own, library_jid, model_jid};
+use crate::{InboundMessage, InboundSink};
+
+/// Hands every batch to the sink first; see [`InboundSink::commit`].
+pub(super) struct CommitFirst {
+    pub(super) sink: Arc<dyn InboundSink>,
+}
+
+#[async_trait]
+impl InboundDurabilityHook for CommitFirst {
+    async fn on_messages(
+        &self,
+        client: Arc<Client>,
+        batch: &[LibraryMessage],
+    ) -> Result<(), anyhow::Error> {
+        let messages = converted(&client, batch).await;
+        if messages.is_empty() {
+            return Ok(());
+        }
+        self.sink.commit(messages).await.map_err(|error| {
+            tracing::warn!(%error, "messages not committed; WhatsApp will deliver them again");
+            anyhow::Error::new(error)
+        })
+    }
+}
+
+/// Converts a batch and adds what the session knows: other addresses and votes.
+async fn converted(client: &Client, batch: &[LibraryMessage]) -> Vec<InboundMessage> {
+    let own = own(client);
+    let mut messages = Vec::with_capacity(batch.len());
+    for item in batch {
+        let Some(converted) = convert::message(&item.info, &item.message, &own) else {
+            continue;
+        };
+        let Converted { mut message, vote } = converted;
+        complete_addresses(client, &mut message).await;
+        if let Some(vote) = vote {
+            votes::open(client, &own, &mut message, &vote).await;
+        }
+        messages.push(message);
+    }
+    messages
+}
+
+/// The account's addresses as the session knows them now.
+pub(super) fn own(client: &Client) -> Own {
+    Own {
+        phone: client.pn().as_ref().and_then(model_jid),
+        lid: client.lid().as_ref().and_then(model_jid),
+    }
+}
+
+async fn complete_addresses(client: &Client, message: &mut InboundMessage) {
+    if message.chat_alias.is_none() {
+        message.chat_alias = other_address(client, &message.chat).await;
+    }
+    match (&message.sender_jid, &message.sender_lid) {
+        (Some(phone), None) => message.sender_lid = other_address(client, phone).await,
+        (None, Some(lid)) => message.sender_jid = other_address(client, lid).await,
+        _ => {}
+    }
+}
+
+/// A person's other address, where the session has learned it.
+pub(super) async fn other_address(client: &Client, of: &Jid) -> Option<Jid> {
+    if !of.kind().is_person() {
+        return None;
+    }
+    // A failed look-up is like an unknown address: nothing here depends on it.
+    let entry = client.get_lid_pn_entry(&library_jid(of)).await.ok()??;
+    let other = match of.kind() {
+        JidKind::Lid => format!("{}@s.whatsapp.net", entry.phone_number),
+        _ => format!("{}@lid", entry.lid),
+    };
+    other.parse().ok()
+}

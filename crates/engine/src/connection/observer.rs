@@ -1,0 +1,305 @@
+//! The library's events, as the engine tells them.
+
+use std::sync::{Arc, Weak};
+use std::time::Duration;
+
+use tokio_util::sync::CancellationToken;
+use whatsapp_rust::Client;
+use whatsapp_rust::types::events::{
+    ConnectFailureReason, Event, EventHandler, MessageBatch, ServerAck, TemporaryBan,
+    UnavailableType, UndecryptableMessage,
+};
+use whatsapp_rust::wacore::net::DisconnectReason;
+
+use super::attempt::Attempt;
+use super::hook;
+use super::pairing;
+use crate::acks::{AckBook, Verdict};
+use crate::convert::{self, HistoryPages, Own, model_jid};
+use crate::mailbox::Mailbox;
+use crate::{
+    Account, DropReason, EndReason, EngineEvent, PairingEnd, QrCode, UnreadableMessage,
+    UnreadableReason,
+};
+
+/// Listens to one client. It must not keep the client alive, which keeps it.
+pub(super) struct Observer {
+    client: Weak<Client>,
+    attempt: Arc<Attempt>,
+    acks: Arc<AckBook>,
+    mailbox: Mailbox,
+    history: HistoryPages,
+    cancel: CancellationToken,
+}
+
+impl Observer {
+    pub(super) fn new(
+        client: &Arc<Client>,
+        attempt: Arc<Attempt>,
+        acks: Arc<AckBook>,
+        mailbox: Mailbox,
+        history: HistoryPages,
+        cancel: CancellationToken,
+    ) -> Self {
+        Self {
+            client: Arc::downgrade(client),
+            attempt,
+            acks,
+            mailbox,
+            history,
+            cancel,
+        }
+    }
+
+    fn own(&self) -> Own {
+        let client = self.client.upgrade();
+        client.map(|client| hook::own(&client)).unwrap_or_default()
+    }
+
+    /// Tells an event, where the conversion found one.
+    fn tell<T>(&self, converted: Option<T>, wrap: impl FnOnce(T) -> EngineEvent) {
+        if let Some(converted) = converted {
+            self.mailbox.tell(wrap(converted));
+        }
+    }
+
+    /// Whether the connection lives, or why it does not; false if the event says neither.
+    fn on_connection(&self, event: &Event) -> bool {
+        match event {
+            Event::Connected(_) => {
+                self.attempt.connected();
+                self.mailbox.tell(EngineEvent::Connected);
+            }
+            Event::Disconnected(lost) => self.attempt.dropped(match &lost.reason {
+                DisconnectReason::ReadError(_) | DisconnectReason::Unknown => {
+                    DropReason::NetworkError
+                }
+                DisconnectReason::ServerClose { .. } | DisconnectReason::StreamEnded => {
+                    DropReason::ClosedByServer
+                }
+            }),
+            Event::LoggedOut(logged_out) => self.attempt.end(match logged_out.reason {
+                ConnectFailureReason::AccountLocked => EndReason::Banned,
+                _ => EndReason::LoggedOutByPhone,
+            }),
+            Event::StreamReplaced(_) => self.attempt.end(EndReason::Replaced),
+            Event::TemporaryBan(ban) => self.attempt.end(temporary_ban(ban)),
+            Event::ClientOutdated(_) => self.attempt.end(EndReason::Outdated),
+            Event::ConnectFailure(failure) => match &failure.reason {
+                reason if reason.should_reconnect() => {
+                    self.attempt.dropped(DropReason::ServerUnavailable);
+                }
+                ConnectFailureReason::TempBanned => {
+                    self.attempt.end(EndReason::TemporarilyBanned {
+                        code: None,
+                        expires_in: None,
+                    });
+                }
+                reason => self.attempt.end(EndReason::Refused {
+                    code: reason.code(),
+                }),
+            },
+            Event::StreamError(_) => self.attempt.dropped(DropReason::ClosedByServer),
+            Event::OfflineSyncCompleted(_) => self.mailbox.tell(EngineEvent::CaughtUp),
+            _ => return false,
+        }
+        true
+    }
+
+    fn on_pairing(&self, event: &Event) -> bool {
+        match event {
+            Event::PairingQrCode(qr) => self.mailbox.tell(EngineEvent::Qr(QrCode {
+                code: qr.code.clone(),
+                expires_in: qr.timeout,
+            })),
+            Event::PairingQrCodesExhausted(exhausted) => {
+                self.attempt.qr_exhausted();
+                if exhausted.disconnected {
+                    self.attempt.end(EndReason::Pairing(PairingEnd::Expired));
+                } else {
+                    self.mailbox.tell(EngineEvent::QrExhausted);
+                }
+            }
+            Event::PairingCodeRefresh(_) | Event::PairingCodeError(_) => {
+                pairing::code_is_void(&self.attempt, &self.mailbox);
+            }
+            Event::PairError(_) => self.attempt.end(EndReason::Pairing(PairingEnd::Failed)),
+            Event::QrScannedWithoutMultidevice(_) => {
+                let reason = PairingEnd::NotSupportedByPhone;
+                self.attempt.end(EndReason::Pairing(reason));
+            }
+            Event::PairSuccess(success) => {
+                self.attempt.paired();
+                let Some(jid) = model_jid(&success.id) else {
+                    self.attempt.end(EndReason::Pairing(PairingEnd::Failed));
+                    return true;
+                };
+                let some = |text: &String| (!text.is_empty()).then(|| text.clone());
+                self.mailbox.tell(EngineEvent::Paired(Account {
+                    jid,
+                    lid: model_jid(&success.lid),
+                    platform: some(&success.platform),
+                    business_name: some(&success.business_name),
+                    push_name: None,
+                }));
+            }
+            _ => return false,
+        }
+        true
+    }
+
+    fn on_messages(&self, event: &Event) -> bool {
+        match event {
+            Event::ServerAck(ack) => self.on_ack(ack),
+            Event::Messages(batch) => self.on_unhooked(batch),
+            Event::Receipt(receipt) => {
+                let receipt = convert::receipt(receipt, &self.own());
+                self.tell(receipt, EngineEvent::Receipt);
+            }
+            Event::UndecryptableMessage(message) => {
+                self.tell(unreadable(message), EngineEvent::Unreadable);
+            }
+            _ => return false,
+        }
+        true
+    }
+
+    fn on_ack(&self, ack: &ServerAck) {
+        if ack.class.as_deref().is_some_and(|class| class != "message") {
+            return;
+        }
+        let verdict = match &ack.error {
+            Some(code) => Verdict::Rejected {
+                code: code.parse().ok(),
+            },
+            None => Verdict::Accepted {
+                timestamp_ms: ack.timestamp.map(|time| time.timestamp_millis()),
+            },
+        };
+        self.acks.settle(&ack.id, &verdict);
+    }
+
+    /// Messages that never pass the hook: channel posts, and messages fetched
+    /// again from the phone.
+    fn on_unhooked(&self, batch: &MessageBatch) {
+        if batch.hook_committed {
+            return;
+        }
+        let own = self.own();
+        let messages: Vec<_> = batch
+            .iter()
+            .filter_map(|item| convert::message(&item.info, &item.message, &own))
+            .map(|converted| converted.message)
+            .collect();
+        if !messages.is_empty() {
+            self.mailbox.tell(EngineEvent::Messages(messages));
+        }
+    }
+
+    fn on_people(&self, event: &Event) -> bool {
+        match event {
+            Event::Presence(update) => {
+                self.tell(convert::presence(update), EngineEvent::Presence);
+            }
+            Event::ChatPresence(update) => {
+                self.tell(convert::typing(update), EngineEvent::Typing);
+            }
+            Event::PushNameUpdate(update) => self.tell(convert::push_name(update), |event| event),
+            Event::SelfPushNameUpdated(update) => {
+                let name = update.new_name.replace('\0', "");
+                self.mailbox.tell(EngineEvent::OwnPushName(name));
+            }
+            Event::ContactUpdate(update) => {
+                self.tell(convert::contact_name(update), EngineEvent::ContactName);
+            }
+            Event::ContactNumberChanged(update) => {
+                self.tell(convert::number_change(update), |(phone, lid)| {
+                    EngineEvent::Alias { phone, lid }
+                });
+            }
+            Event::PictureUpdate(update) => {
+                self.tell(convert::picture(update), EngineEvent::Picture);
+            }
+            Event::UserAboutUpdate(update) => {
+                self.tell(convert::about(update), |(person, text)| {
+                    EngineEvent::About { person, text }
+                });
+            }
+            _ => return false,
+        }
+        true
+    }
+
+    fn on_chats(&self, event: &Event) -> bool {
+        let change = match event {
+            Event::PinUpdate(update) => convert::pinned(update),
+            Event::MuteUpdate(update) => convert::muted(update),
+            Event::ArchiveUpdate(update) => convert::archived(update),
+            Event::MarkChatAsReadUpdate(update) => convert::marked_read(update),
+            Event::DeleteChatUpdate(update) => convert::deleted(update),
+            Event::ClearChatUpdate(update) => convert::cleared(update),
+            Event::DeleteMessageForMeUpdate(update) => convert::deleted_for_me(update),
+            _ => return false,
+        };
+        self.tell(change, EngineEvent::Chat);
+        true
+    }
+
+    fn on_the_rest(&self, event: &Arc<Event>) {
+        match &**event {
+            Event::GroupUpdate(update) => {
+                self.tell(convert::group_change(update), EngineEvent::Group);
+            }
+            Event::IncomingCall(call) => self.tell(convert::call(call), EngineEvent::Call),
+            Event::MissedCall(call) => self.tell(convert::missed_call(call), EngineEvent::Call),
+            Event::CallEndedElsewhere(call) => {
+                self.tell(convert::ended_elsewhere(call), EngineEvent::Call);
+            }
+            Event::HistorySync(_) => {
+                let mailbox = self.mailbox.clone();
+                let cancel = self.cancel.clone();
+                self.history
+                    .unpack(Arc::clone(event), self.own(), mailbox, cancel);
+            }
+            _ => {}
+        }
+    }
+}
+
+impl EventHandler for Observer {
+    fn handle_event(&self, event: Arc<Event>) {
+        let is_told = self.on_connection(&event)
+            || self.on_pairing(&event)
+            || self.on_messages(&event)
+            || self.on_people(&event)
+            || self.on_chats(&event);
+        if !is_told {
+            self.on_the_rest(&event);
+        }
+    }
+}
+
+fn temporary_ban(ban: &TemporaryBan) -> EndReason {
+    let seconds = u64::try_from(ban.expire.num_seconds()).ok();
+    EndReason::TemporarilyBanned {
+        code: Some(ban.code.code()),
+        expires_in: seconds.map(Duration::from_secs),
+    }
+}
+
+fn unreadable(message: &UndecryptableMessage) -> Option<UnreadableMessage> {
+    let reason = match (message.is_unavailable, message.unavailable_type) {
+        (true, UnavailableType::ViewOnce) => UnreadableReason::ViewOnce,
+        (true, UnavailableType::Hosted) => UnreadableReason::Hosted,
+        (true, UnavailableType::Bot) => UnreadableReason::Bot,
+        _ => UnreadableReason::Undecryptable,
+    };
+    let info = &message.info;
+    Some(UnreadableMessage {
+        id: info.id.clone(),
+        chat: model_jid(&info.source.chat)?,
+        sender: model_jid(&info.source.sender)?,
+        reason,
+        timestamp_ms: info.timestamp.timestamp_millis(),
+    })
+}

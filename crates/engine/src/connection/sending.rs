@@ -1,0 +1,107 @@
+//! Sending, and waiting for WhatsApp's word.
+
+use std::time::Duration;
+
+use wagate_model::JidKind;
+use whatsapp_rust::error::ErrorChainExt;
+use whatsapp_rust::{SendError, SendOptions};
+
+use super::hook::{other_address, own};
+use super::{Connection, Session};
+use crate::acks::{Verdict, rejection};
+use crate::convert::{self, library_jid, model_jid};
+use crate::{Outgoing, RejectReason, SendFailure, Sent};
+
+/// How long preparing may take: device lists, keys, encryption.
+const PREPARE_TIMEOUT: Duration = Duration::from_secs(45);
+/// How long WhatsApp may take to acknowledge.
+const ACK_TIMEOUT: Duration = Duration::from_secs(15);
+
+impl Connection {
+    /// Sends a message and waits until WhatsApp has acknowledged it, for a
+    /// minute at most.
+    ///
+    /// The id is the caller's, reserved before the first attempt; sending again
+    /// under the same id is safe after any failure.
+    pub async fn send(&self, outgoing: &Outgoing) -> Result<Sent, SendFailure> {
+        let session = self.session();
+        if !session.client.is_logged_in() {
+            return Err(SendFailure::NotConnected);
+        }
+        let mut ack = session.acks.expect(&outgoing.id);
+        let sending = prepare_and_send(session, outgoing);
+        let to = match tokio::time::timeout(PREPARE_TIMEOUT, sending).await {
+            Ok(Ok(to)) => to,
+            Ok(Err(error)) => return Err(failure(&error)),
+            // It may have gone out at the last moment.
+            Err(_) => return Err(SendFailure::Unconfirmed),
+        };
+        match tokio::time::timeout(ACK_TIMEOUT, ack.verdict()).await {
+            Ok(Verdict::Accepted { timestamp_ms }) => {
+                let chat = model_jid(&to).unwrap_or_else(|| outgoing.chat.clone());
+                let mut chat_alias = other_address(&session.client, &chat).await;
+                if chat_alias.is_none() && chat != outgoing.chat {
+                    chat_alias = Some(outgoing.chat.clone());
+                }
+                Ok(Sent {
+                    chat,
+                    chat_alias,
+                    timestamp_ms,
+                })
+            }
+            Ok(Verdict::Rejected { code }) => Err(rejection(code)),
+            Ok(Verdict::ConnectionLost) | Err(_) => Err(SendFailure::Unconfirmed),
+        }
+    }
+}
+
+async fn prepare_and_send(
+    session: &Session,
+    outgoing: &Outgoing,
+) -> Result<whatsapp_rust::Jid, SendError> {
+    let is_sendable = matches!(
+        outgoing.chat.kind(),
+        JidKind::User | JidKind::Lid | JidKind::Group
+    );
+    if !is_sendable {
+        return Err(SendError::InvalidRequest("not a person or group".into()));
+    }
+    let own = own(&session.client);
+    let message = convert::outgoing(&outgoing.content, &outgoing.chat, &own);
+    let mut options = SendOptions::default().with_message_id(outgoing.id.as_str());
+    if let Some(seconds) = outgoing.expires_after_s {
+        options = options.with_ephemeral_expiration(seconds);
+    }
+    let to = library_jid(&outgoing.chat);
+    let sent = session
+        .client
+        .send_message_with_options(to, message, options)
+        .await?;
+    Ok(sent.to)
+}
+
+/// What a failure before the acknowledgement means.
+fn failure(error: &SendError) -> SendFailure {
+    if let Some(refused) = error.server_rejection() {
+        return rejection(Some(refused.code));
+    }
+    match error {
+        SendError::NotLoggedIn => SendFailure::NotConnected,
+        SendError::InvalidRequest(_) => SendFailure::Permanent {
+            code: None,
+            reason: RejectReason::InvalidRequest,
+        },
+        SendError::Client(error) if error.is_transport_unavailable() => SendFailure::Transient {
+            code: None,
+            reason: RejectReason::ConnectionLost,
+        },
+        _ if error.is_timeout() => SendFailure::Transient {
+            code: None,
+            reason: RejectReason::ServerUnavailable,
+        },
+        _ => SendFailure::Transient {
+            code: None,
+            reason: RejectReason::Preparation,
+        },
+    }
+}

@@ -1,0 +1,242 @@
+//! History, page by page.
+
+use std::sync::Arc;
+
+use tokio::sync::{Semaphore, mpsc};
+use tokio_util::sync::CancellationToken;
+use wagate_model::Jid;
+use whatsapp_rust::types::events::{Event, LazyHistorySync};
+use whatsapp_rust::waproto::whatsapp as wa;
+
+use super::identity::{Own, alias, both, parsed_jid};
+use super::messages::{Converted, Origin, converted};
+use super::text::{message_id, present};
+use crate::mailbox::Mailbox;
+use crate::{EngineEvent, HistoryChat, HistoryChunk, InboundMessage};
+
+/// Messages on one page.
+const PAGE_MESSAGES: usize = 200;
+/// Chats on one page.
+const PAGE_CHATS: usize = 50;
+/// Names and address pairs on one page.
+const PAGE_PEOPLE: usize = 1_000;
+/// Blobs unpacked at the same time, of all sessions: each costs a thread and
+/// the memory of its largest chat.
+const UNPACKED_AT_ONCE: usize = 2;
+
+/// Unpacks history for all sessions of a process, a few at a time.
+#[derive(Clone)]
+pub(crate) struct HistoryPages {
+    permits: Arc<Semaphore>,
+}
+
+impl Default for HistoryPages {
+    fn default() -> Self {
+        Self {
+            permits: Arc::new(Semaphore::new(UNPACKED_AT_ONCE)),
+        }
+    }
+}
+
+impl HistoryPages {
+    /// Turns one delivery of the phone into page events, as fast as they are
+    /// read; what waits is held compressed.
+    pub(crate) fn unpack(
+        &self,
+        event: Arc<Event>,
+        own: Own,
+        mailbox: Mailbox,
+        cancel: CancellationToken,
+    ) {
+        let permits = Arc::clone(&self.permits);
+        let work = async move {
+            let Ok(_permit) = permits.acquire_owned().await else {
+                return;
+            };
+            let (sender, mut pages) = mpsc::channel(1);
+            let unpacking = tokio::task::spawn_blocking(move || {
+                if let Event::HistorySync(history) = &*event {
+                    unpack_into(history, &own, &|page| sender.blocking_send(page).is_ok());
+                }
+            });
+            while let Some(page) = pages.recv().await {
+                mailbox.wait_for_calm().await;
+                mailbox.tell(EngineEvent::History(page));
+            }
+            if unpacking.await.is_err() {
+                tracing::error!("unpacking history failed");
+            }
+        };
+        tokio::spawn(async move {
+            tokio::select! {
+                () = cancel.cancelled() => {}
+                () = work => {}
+            }
+        });
+    }
+}
+
+/// Unpacks one delivery; `give` takes a page and says whether to go on.
+pub(super) fn unpack_into(
+    history: &LazyHistorySync,
+    own: &Own,
+    give: &dyn Fn(HistoryChunk) -> bool,
+) {
+    let progress = history.progress();
+    let empty = || HistoryChunk {
+        progress,
+        ..HistoryChunk::default()
+    };
+    let mut page = empty();
+    let mut messages_on_page = 0;
+    let mut stream = history.stream();
+    let mut conversation = wa::Conversation::default();
+    while let Ok(true) = stream.next_conversation_into(&mut conversation) {
+        for chat in chat_pages(&conversation, own) {
+            let is_full = page.chats.len() >= PAGE_CHATS
+                || messages_on_page + chat.messages.len() > PAGE_MESSAGES;
+            if is_full && !page.chats.is_empty() {
+                messages_on_page = 0;
+                if !give(std::mem::replace(&mut page, empty())) {
+                    return;
+                }
+            }
+            messages_on_page += chat.messages.len();
+            page.chats.push(chat);
+        }
+    }
+    let rest = stream.remainder().unwrap_or_default();
+    let mut names = rest.pushnames.iter().filter_map(name).peekable();
+    let mut aliases = rest
+        .phone_number_to_lid_mappings
+        .iter()
+        .filter_map(address_pair)
+        .peekable();
+    loop {
+        page.push_names.extend(names.by_ref().take(PAGE_PEOPLE));
+        page.aliases.extend(aliases.by_ref().take(PAGE_PEOPLE));
+        page.is_last = names.peek().is_none() && aliases.peek().is_none();
+        let is_last = page.is_last;
+        if !give(std::mem::replace(&mut page, empty())) || is_last {
+            return;
+        }
+    }
+}
+
+fn name(entry: &wa::Pushname) -> Option<(Jid, String)> {
+    let jid = parsed_jid(entry.id.as_deref())?;
+    Some((jid, present(entry.pushname.as_deref())?))
+}
+
+fn address_pair(pair: &wa::PhoneNumberToLIDMapping) -> Option<(Jid, Jid)> {
+    let pn = parsed_jid(pair.pn_jid.as_deref());
+    match both(pn, parsed_jid(pair.lid_jid.as_deref())) {
+        (Some(phone), Some(lid)) => Some((phone, lid)),
+        _ => None,
+    }
+}
+
+/// One chat in pieces, of which only the first says how the chat is kept.
+fn chat_pages(conversation: &wa::Conversation, own: &Own) -> Vec<HistoryChat> {
+    let Some(chat) = parsed_jid(Some(&conversation.id)) else {
+        return Vec::new();
+    };
+    let other = [
+        conversation.lid_jid.as_deref(),
+        conversation.pn_jid.as_deref(),
+    ]
+    .into_iter()
+    .filter_map(parsed_jid)
+    .find(|other| *other != chat);
+    let alias = alias(&chat, other);
+    let messages: Vec<InboundMessage> = conversation
+        .messages
+        .iter()
+        .filter_map(|entry| entry.message.as_option())
+        .filter_map(|entry| history_message(entry, &chat, alias.as_ref(), own))
+        .collect();
+    let last_activity_s = conversation
+        .conversation_timestamp
+        .or(conversation.last_msg_timestamp);
+    let first = HistoryChat {
+        name: present(conversation.name.as_deref())
+            .or_else(|| present(conversation.display_name.as_deref())),
+        unread_count: conversation.unread_count,
+        is_archived: conversation.archived,
+        is_pinned: conversation.pinned.map(|pinned| pinned > 0),
+        muted_until_ms: conversation.mute_end_time.and_then(mute_end_ms),
+        last_activity_ms: last_activity_s.map(seconds_to_ms),
+        messages: Vec::new(),
+        chat,
+        alias,
+    };
+    let mut pieces = vec![first];
+    for (index, message) in messages.into_iter().enumerate() {
+        if index > 0 && index % PAGE_MESSAGES == 0 {
+            let first = &pieces[0];
+            pieces.push(HistoryChat {
+                chat: first.chat.clone(),
+                alias: first.alias.clone(),
+                name: None,
+                unread_count: None,
+                is_archived: None,
+                is_pinned: None,
+                muted_until_ms: None,
+                last_activity_ms: None,
+                messages: Vec::new(),
+            });
+        }
+        if let Some(piece) = pieces.last_mut() {
+            piece.messages.push(message);
+        }
+    }
+    pieces
+}
+
+fn mute_end_ms(end: u64) -> Option<i64> {
+    match i64::try_from(end) {
+        Ok(0) => None,
+        Ok(end_ms) => Some(end_ms),
+        // -1, for ever, in an unsigned field.
+        Err(_) => Some(-1),
+    }
+}
+
+fn seconds_to_ms(seconds: u64) -> i64 {
+    i64::try_from(seconds)
+        .unwrap_or(i64::MAX)
+        .saturating_mul(1_000)
+}
+
+fn history_message(
+    entry: &wa::WebMessageInfo,
+    chat: &Jid,
+    chat_alias: Option<&Jid>,
+    own: &Own,
+) -> Option<InboundMessage> {
+    let key = entry.key.as_option()?;
+    let from_me = key.from_me == Some(true);
+    let participant =
+        parsed_jid(entry.participant.as_deref()).or_else(|| parsed_jid(key.participant.as_deref()));
+    let sender = match participant {
+        Some(participant) => Some(participant),
+        None if from_me => own.phone.clone().or_else(|| own.lid.clone()),
+        None => Some(chat.clone()).filter(|chat| chat.kind().is_person()),
+    };
+    let is_other_side = sender.as_ref() == Some(chat);
+    let origin = Origin {
+        id: message_id(key.id.as_deref())?,
+        chat: chat.clone(),
+        chat_alias: chat_alias.cloned(),
+        sender,
+        sender_alias: chat_alias.filter(|_| is_other_side).cloned(),
+        from_me,
+        push_name: present(entry.push_name.as_deref()),
+        business_name: present(entry.verified_biz_name.as_deref()),
+        timestamp_ms: seconds_to_ms(entry.message_timestamp.unwrap_or(0)),
+        expires_after_s: entry.ephemeral_duration,
+        is_offline: true,
+    };
+    let Converted { message, .. } = converted(origin, entry.message.as_option()?, own)?;
+    Some(message)
+}

@@ -1,0 +1,39 @@
+//! Pure conversion between the protocol's messages and what the engine speaks.
+//!
+//! Everything here is a function of its arguments, for any input: the network
+//! decides what comes in, so nothing panics, recursion is bounded, and text is
+//! freed of NUL characters, which not every database stores.
+
+mod calls;
+mod chats;
+mod content;
+mod context;
+mod groups;
+mod history;
+mod identity;
+mod media;
+mod messages;
+mod outgoing;
+mod people;
+mod polls;
+mod receipts;
+mod replies;
+mod targets;
+mod text;
+mod unknown;
+mod wrappers;
+
+#[cfg(test)]
+mod tests;
+
+pub(crate) use calls::{call, ended_elsewhere, missed_call};
+pub(crate) use chats::{archived, cleared, deleted, deleted_for_me, marked_read, muted, pinned};
+pub(crate) use groups::group_change;
+pub(crate) use history::HistoryPages;
+pub(crate) use identity::{Own, library_jid, model_jid};
+pub(crate) use messages::{Converted, PendingVote, message};
+pub(crate) use outgoing::outgoing;
+pub(crate) use people::{about, contact_name, number_change, picture, presence, push_name, typing};
+pub(crate) use polls::option_hashes;
+pub use polls::poll_option_hash;
+pub(crate) use receipts::receipt;

@@ -1,0 +1,415 @@
+//! What a session tells while it is open.
+
+use std::time::Duration;
+
+use wagate_model::{GroupPayload, Jid, MessageStatus};
+
+use crate::InboundMessage;
+use crate::history::HistoryChunk;
+
+/// One event of a session, in the order in which things happened.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub enum EngineEvent {
+    /// A QR code to show until the next one, or until it expires.
+    Qr(QrCode),
+    /// All QR codes of this round are used up, but a pairing code is still open,
+    /// so the session goes on until that one expires.
+    QrExhausted,
+    /// The pairing code is no longer valid; another can be asked for, unless
+    /// `Ended` follows because the QR codes are used up too.
+    PairingCodeExpired,
+    /// The phone linked this device and the credentials are stored. The engine
+    /// logs in again by itself; `Connected` follows.
+    Paired(Account),
+    /// Logged in and ready to send.
+    Connected,
+    /// The connection is gone, or an attempt to make it failed; the engine
+    /// tries again by itself.
+    Disconnected(Disconnect),
+    /// The session is over: the engine has stopped and makes no further
+    /// attempt. Always the last event, and always told, except after
+    /// [`crate::Connection::close`].
+    Ended(EndReason),
+    /// Messages that WhatsApp acknowledged on another way than the sink
+    /// (channel posts, messages fetched again from the phone): commit them
+    /// like a sink's batch.
+    Messages(Vec<InboundMessage>),
+    /// A recipient's device received, read or played messages, or another
+    /// device of this number read them.
+    Receipt(Receipt),
+    /// A message came that no linked device can read.
+    Unreadable(UnreadableMessage),
+    /// Somebody came online or went offline.
+    Presence(Presence),
+    /// Somebody types or records, or stopped.
+    Typing(Typing),
+    /// Somebody changed the name they chose.
+    PushName {
+        /// Who.
+        person: Jid,
+        /// The same person's other address, where known.
+        alias: Option<Jid>,
+        /// The new name.
+        name: String,
+    },
+    /// This account's own name changed.
+    OwnPushName(String),
+    /// The phone's address book names somebody.
+    ContactName(ContactName),
+    /// A person's address changed or two addresses are one person.
+    Alias {
+        /// The phone-number address.
+        phone: Jid,
+        /// The LID.
+        lid: Jid,
+    },
+    /// A person's or group's picture changed.
+    Picture(Picture),
+    /// Somebody changed the text below their name.
+    About {
+        /// Who.
+        person: Jid,
+        /// The new text.
+        text: String,
+    },
+    /// A group's settings or members changed.
+    Group(GroupChange),
+    /// Another device of this number changed how a chat is kept.
+    Chat(ChatChange),
+    /// A call.
+    Call(Call),
+    /// A page of the history that the phone sent after pairing, or on request.
+    History(HistoryChunk),
+    /// Everything that waited at WhatsApp while the session was away has arrived.
+    CaughtUp,
+}
+
+impl EngineEvent {
+    /// Whether it may be dropped when the receiver is far behind.
+    pub(crate) const fn is_ephemeral(&self) -> bool {
+        matches!(self, Self::Presence(_) | Self::Typing(_))
+    }
+}
+
+/// A QR code to show.
+#[derive(Clone, PartialEq, Eq)]
+pub struct QrCode {
+    /// The code's text.
+    pub code: String,
+    /// For how long it can be scanned.
+    pub expires_in: Duration,
+}
+
+/// Why pairing ended without success.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum PairingEnd {
+    /// Nobody scanned any of the codes.
+    Expired,
+    /// The phone's and this device's keys did not fit together.
+    Failed,
+    /// The phone that scanned does not support linked devices.
+    NotSupportedByPhone,
+}
+
+/// The account that a session is attached to.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Account {
+    /// The phone-number address.
+    pub jid: Jid,
+    /// The LID, where known.
+    pub lid: Option<Jid>,
+    /// The phone's platform, such as `android`; only when just paired.
+    pub platform: Option<String>,
+    /// The business's name; only when just paired, for businesses.
+    pub business_name: Option<String>,
+    /// The name that the account chose, where known.
+    pub push_name: Option<String>,
+}
+
+/// A lost connection, or a failed attempt.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Disconnect {
+    /// What happened.
+    pub reason: DropReason,
+    /// Whether a login had succeeded on this connection.
+    pub was_connected: bool,
+    /// How long the engine waits before the next attempt.
+    pub retry_in: Duration,
+    /// Attempts without success so far, this one included.
+    pub failures: u32,
+}
+
+/// Why a connection was lost.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum DropReason {
+    /// WhatsApp could not be reached.
+    Unreachable,
+    /// The socket opened but the handshake or the login failed.
+    HandshakeFailed,
+    /// WhatsApp closed the stream, as it does from time to time.
+    ClosedByServer,
+    /// The network broke.
+    NetworkError,
+    /// WhatsApp was silent for too long.
+    Silent,
+    /// WhatsApp asked for a new stream.
+    RestartRequested,
+    /// WhatsApp is not available (500, 503).
+    ServerUnavailable,
+    /// WhatsApp limits this number's connections (429).
+    RateLimited,
+}
+
+/// Why a session is over.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum EndReason {
+    /// The device was unlinked on the phone; it must be paired again.
+    LoggedOutByPhone,
+    /// [`crate::Connection::logout`] was called.
+    LoggedOutByRequest,
+    /// Another client connected with the same credentials.
+    Replaced,
+    /// The number is banned for good or locked.
+    Banned,
+    /// The number is banned for a while.
+    TemporarilyBanned {
+        /// WhatsApp's code for the reason, where given.
+        code: Option<i32>,
+        /// For how long, where given.
+        expires_in: Option<Duration>,
+    },
+    /// WhatsApp does not accept this client version, nor is a newer one known.
+    Outdated,
+    /// WhatsApp refuses the login for another reason.
+    Refused {
+        /// WhatsApp's code.
+        code: i32,
+    },
+    /// Pairing ended without success.
+    Pairing(PairingEnd),
+    /// A task of the session failed unexpectedly; the session may be opened again.
+    Crashed,
+}
+
+/// Who received, read or played what.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Receipt {
+    /// The chat.
+    pub chat: Jid,
+    /// Whose device it was.
+    pub sender: Jid,
+    /// The same person's other address, where known.
+    pub sender_alias: Option<Jid>,
+    /// The messages.
+    pub message_ids: Vec<String>,
+    /// How far they came.
+    pub status: MessageStatus,
+    /// True when it was another device of this number that read or played
+    /// messages of others; the status is then `Read` or `Played`.
+    pub is_own: bool,
+    /// When, in milliseconds since 1970.
+    pub timestamp_ms: i64,
+    /// Whether it waited at WhatsApp while the session was away.
+    pub is_offline: bool,
+}
+
+/// A message that no linked device can read, such as one to be seen once.
+#[derive(Clone, PartialEq, Eq)]
+pub struct UnreadableMessage {
+    /// Its id.
+    pub id: String,
+    /// The chat.
+    pub chat: Jid,
+    /// Who sent it.
+    pub sender: Jid,
+    /// Why it cannot be read.
+    pub reason: UnreadableReason,
+    /// When it was sent, in milliseconds since 1970.
+    pub timestamp_ms: i64,
+}
+
+/// Why a message cannot be read here.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum UnreadableReason {
+    /// It may be seen once, on the phone only.
+    ViewOnce,
+    /// It is kept at a provider and not given to linked devices.
+    Hosted,
+    /// It belongs to a bot's conversation.
+    Bot,
+    /// It could not be decrypted yet; the sender or the phone was asked to
+    /// send it again, and it may still come.
+    Undecryptable,
+}
+
+/// Somebody's presence.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Presence {
+    /// Who.
+    pub person: Jid,
+    /// Whether they are online.
+    pub is_online: bool,
+    /// When they were last online, in milliseconds since 1970, where told.
+    pub last_seen_ms: Option<i64>,
+}
+
+/// Somebody types, records, or stopped.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Typing {
+    /// Where.
+    pub chat: Jid,
+    /// Who.
+    pub person: Jid,
+    /// What they do.
+    pub state: TypingState,
+}
+
+/// What somebody does in a chat.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum TypingState {
+    /// Types a text.
+    Composing,
+    /// Records a voice note.
+    Recording,
+    /// Stopped.
+    Paused,
+}
+
+/// A name from the phone's address book.
+#[derive(Clone, PartialEq, Eq)]
+pub struct ContactName {
+    /// Who.
+    pub person: Jid,
+    /// The same person's other address, where known.
+    pub alias: Option<Jid>,
+    /// The full name.
+    pub full_name: Option<String>,
+    /// The first name.
+    pub first_name: Option<String>,
+    /// Whether it is old news of a first synchronization.
+    pub is_initial: bool,
+}
+
+/// A changed picture.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Picture {
+    /// The person or group.
+    pub of: Jid,
+    /// The new picture's id.
+    pub id: Option<String>,
+    /// Whether it was removed.
+    pub is_removed: bool,
+    /// When, in milliseconds since 1970.
+    pub timestamp_ms: i64,
+}
+
+/// A change in a group.
+#[derive(Clone, PartialEq, Eq)]
+pub struct GroupChange {
+    /// The group.
+    pub group: Jid,
+    /// What changed, in the public contract's shape.
+    pub payload: GroupPayload,
+    /// Whether the payload is about members (`group.participant`), not settings.
+    pub is_about_members: bool,
+    /// The same people by their other address, as pairs of phone and LID.
+    pub aliases: Vec<(Jid, Jid)>,
+}
+
+/// How a chat is kept.
+#[derive(Clone, PartialEq, Eq)]
+pub struct ChatChange {
+    /// The chat.
+    pub chat: Jid,
+    /// What changed.
+    pub change: ChatSetting,
+    /// Whether it is old news of a first synchronization.
+    pub is_initial: bool,
+    /// When, in milliseconds since 1970.
+    pub timestamp_ms: i64,
+}
+
+/// One setting of a chat.
+#[derive(Clone, PartialEq, Eq)]
+pub enum ChatSetting {
+    /// Pinned or not.
+    Pinned(bool),
+    /// Muted until a time in milliseconds since 1970 (-1: for ever), or not.
+    Muted(Option<i64>),
+    /// Archived or not.
+    Archived(bool),
+    /// Marked read, or unread.
+    Read(bool),
+    /// Deleted on the phone.
+    Deleted,
+    /// Emptied on the phone.
+    Cleared,
+    /// One message was deleted for this number only.
+    MessageDeleted {
+        /// Its id.
+        id: String,
+    },
+}
+
+/// A call's news.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Call {
+    /// The call's id.
+    pub id: String,
+    /// Who calls.
+    pub from: Jid,
+    /// The group, for group calls.
+    pub group: Option<Jid>,
+    /// What happened.
+    pub stage: CallStage,
+    /// Whether it is a video call.
+    pub is_video: bool,
+    /// When, in milliseconds since 1970.
+    pub timestamp_ms: i64,
+}
+
+/// How far a call has come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum CallStage {
+    /// It rings.
+    Offered,
+    /// It rang while the session was away, or was not taken.
+    Missed,
+    /// Another device of this number took or refused it.
+    HandledElsewhere,
+    /// It was taken.
+    Accepted,
+    /// It was refused.
+    Rejected,
+    /// It is over.
+    Ended,
+}
+
+macro_rules! hide_contents {
+    ($($type:ident),*) => {$(
+        impl std::fmt::Debug for $type {
+            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.write_str(concat!(stringify!($type), "(…)"))
+            }
+        }
+    )*};
+}
+
+// Codes, names and addresses must not reach logs by `{:?}`.
+hide_contents!(
+    QrCode,
+    Account,
+    Receipt,
+    UnreadableMessage,
+    Presence,
+    Typing,
+    ContactName,
+    Picture,
+    GroupChange,
+    ChatChange,
+    ChatSetting,
+    Call
+);

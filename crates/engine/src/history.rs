@@ -1,0 +1,65 @@
+//! History pages, as the engine hands them over.
+
+use wagate_model::Jid;
+
+use crate::InboundMessage;
+
+/// A page of history: some chats, with some messages of each.
+///
+/// Pages are bounded in both, so that a long chat comes in several pages. The
+/// library acknowledges history on its own; a page lost in a crash is not sent
+/// again by WhatsApp.
+#[derive(Clone, Default, PartialEq)]
+pub struct HistoryChunk {
+    /// The chats on this page.
+    pub chats: Vec<HistoryChat>,
+    /// Names that people chose, as address and name.
+    pub push_names: Vec<(Jid, String)>,
+    /// People's two addresses, as phone and LID.
+    pub aliases: Vec<(Jid, Jid)>,
+    /// How much of the history has come, in percent, where told.
+    pub progress: Option<u32>,
+    /// Whether it is the last page of one delivery of the phone.
+    pub is_last: bool,
+}
+
+/// One chat on a page of history.
+#[derive(Clone, PartialEq)]
+pub struct HistoryChat {
+    /// The chat.
+    pub chat: Jid,
+    /// Its other address, where known.
+    pub alias: Option<Jid>,
+    /// Its name, for groups and saved contacts.
+    pub name: Option<String>,
+    /// Unread messages; only on the chat's first page.
+    pub unread_count: Option<u32>,
+    /// Whether it is archived; only on the chat's first page.
+    pub is_archived: Option<bool>,
+    /// Whether it is pinned; only on the chat's first page.
+    pub is_pinned: Option<bool>,
+    /// Until when it is muted, in milliseconds since 1970 (-1: for ever).
+    pub muted_until_ms: Option<i64>,
+    /// The last activity, in milliseconds since 1970.
+    pub last_activity_ms: Option<i64>,
+    /// Messages, newest first.
+    pub messages: Vec<InboundMessage>,
+}
+
+impl std::fmt::Debug for HistoryChunk {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("HistoryChunk")
+            .field("chats", &self.chats.len())
+            .field("progress", &self.progress)
+            .field("is_last", &self.is_last)
+            .finish_non_exhaustive()
+    }
+}
+
+impl std::fmt::Debug for HistoryChat {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("HistoryChat")
+            .field("messages", &self.messages.len())
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,170 @@
+//! What goes out, and what became of it.
+
+use bytes::Bytes;
+use wagate_model::Jid;
+
+/// A message to send, under an id that was reserved before.
+#[derive(Clone, PartialEq)]
+pub struct Outgoing {
+    /// The reserved id ([`crate::new_message_id`]); the same on every attempt.
+    pub id: String,
+    /// The chat: a person by phone number or LID, or a group.
+    pub chat: Jid,
+    /// What to send.
+    pub content: OutgoingContent,
+    /// After how many seconds it disappears, in a chat that is set so.
+    pub expires_after_s: Option<u32>,
+}
+
+/// What to send.
+#[derive(Clone, PartialEq)]
+pub enum OutgoingContent {
+    /// A text.
+    Text {
+        /// The text itself.
+        text: String,
+        /// The people it mentions; the text names them as `@<number>`.
+        mentions: Vec<Jid>,
+        /// The message it answers.
+        quoted: Option<Quoted>,
+    },
+}
+
+/// The message that an outgoing one answers.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Quoted {
+    /// Its id.
+    pub id: String,
+    /// Who sent it; none for this number itself.
+    pub sender: Option<Jid>,
+    /// Its [`crate::InboundMessage::raw`], where it was stored.
+    pub raw: Option<Bytes>,
+    /// Its text, for when `raw` is missing.
+    pub body: Option<String>,
+}
+
+/// WhatsApp has the message.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Sent {
+    /// The chat as it was addressed.
+    pub chat: Jid,
+    /// The chat's other address (phone number or LID), where known.
+    pub chat_alias: Option<Jid>,
+    /// WhatsApp's time of the message, in milliseconds since 1970; none if the
+    /// acknowledgement bore no time.
+    pub timestamp_ms: Option<i64>,
+}
+
+/// Why a message is not known to be sent.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum SendFailure {
+    /// The session is not connected; nothing was sent.
+    #[error("the session is not connected")]
+    NotConnected,
+    /// It did not work this time; sending again under the same id may.
+    #[error("sending failed for now: {reason}")]
+    Transient {
+        /// WhatsApp's code, where it answered.
+        code: Option<u16>,
+        /// What went wrong.
+        reason: RejectReason,
+    },
+    /// It will not work, however often it is tried.
+    #[error("WhatsApp refuses the message: {reason}")]
+    Permanent {
+        /// WhatsApp's code, where it answered.
+        code: Option<u16>,
+        /// What went wrong.
+        reason: RejectReason,
+    },
+    /// It went out but nothing came back in time: it may or may not have
+    /// arrived. Sending again under the same id is safe, because WhatsApp and
+    /// the recipients drop a second copy of it.
+    #[error("WhatsApp did not confirm the message in time")]
+    Unconfirmed,
+}
+
+/// What went wrong with a message.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum RejectReason {
+    /// The stanza was malformed (400, 479).
+    Malformed,
+    /// The recipient does not exist (404).
+    UnknownRecipient,
+    /// This number may not write there (401, 403).
+    Forbidden,
+    /// This number may not start new chats for now (463).
+    ReachoutRestricted,
+    /// The group's membership or addressing changed meanwhile (421, 487).
+    StaleGroup,
+    /// Too many messages (429).
+    RateLimited,
+    /// The account is restricted (475 and others of its kind).
+    Restricted,
+    /// WhatsApp cannot take it now (500, 503).
+    ServerUnavailable,
+    /// The connection broke while sending.
+    ConnectionLost,
+    /// The message could not be prepared: encryption, device lists, storage.
+    Preparation,
+    /// The request itself makes no sense, such as a text to a channel.
+    InvalidRequest,
+    /// Another code.
+    Other,
+}
+
+impl RejectReason {
+    /// A short name for stores and clients.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Malformed => "malformed",
+            Self::UnknownRecipient => "unknown_recipient",
+            Self::Forbidden => "forbidden",
+            Self::ReachoutRestricted => "reachout_restricted",
+            Self::StaleGroup => "stale_group",
+            Self::RateLimited => "rate_limited",
+            Self::Restricted => "restricted",
+            Self::ServerUnavailable => "server_unavailable",
+            Self::ConnectionLost => "connection_lost",
+            Self::Preparation => "preparation",
+            Self::InvalidRequest => "invalid_request",
+            Self::Other => "other",
+        }
+    }
+}
+
+impl std::fmt::Display for RejectReason {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+impl std::fmt::Debug for Outgoing {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Outgoing")
+            .field("id", &self.id)
+            .finish_non_exhaustive()
+    }
+}
+
+impl std::fmt::Debug for Sent {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Sent")
+            .field("timestamp_ms", &self.timestamp_ms)
+            .finish_non_exhaustive()
+    }
+}
+
+impl std::fmt::Debug for OutgoingContent {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("OutgoingContent(…)")
+    }
+}
+
+impl std::fmt::Debug for Quoted {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Quoted(…)")
+    }
+}
