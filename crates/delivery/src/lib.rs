@@ -1,0 +1,21 @@
+//! Webhooks: guarded requests, signatures, retries, and the worker that delivers.
+
+mod addresses;
+mod client;
+mod courier;
+mod guard;
+mod retry;
+mod shift;
+mod signing;
+mod signing_root;
+mod telemetry;
+mod worker;
+
+pub use addresses::{AllowList, ParseRangeError};
+pub use client::{Answer, ClientError, ClientTimeouts, GuardedClient, PostError};
+pub use courier::{Attempt, Chance, Courier};
+pub use guard::{AddressGuard, GuardError, HostResolver, SystemResolver};
+pub use retry::{MAX_WAIT_MS, Reply, Verdict, judge, parse_retry_after, scheduled_wait_ms};
+pub use signing::{SigningKeys, SigningRoot, delivery_headers, new_webhook_secret};
+pub use telemetry::describe_metrics;
+pub use worker::{DeliveryWorker, WorkerConfig, WorkerConfigError};

@@ -1,0 +1,54 @@
+use std::sync::Arc;
+
+use wagate_identity::{Identity, NewApiKey, SystemRandomness};
+use wagate_model::{Capabilities, Clock as _, ManualClock, OrganizationId, SessionId};
+use wagate_store::testing::{TestStore, store};
+
+pub(crate) struct Service {
+    pub(crate) identity: Identity,
+    pub(crate) clock: Arc<ManualClock>,
+    pub(crate) store: TestStore,
+}
+
+impl Service {
+    pub(crate) async fn start() -> Self {
+        let store = store().await;
+        let clock = store.clock.clone();
+        let identity = Identity::new(store.handle(), clock.clone(), Arc::new(SystemRandomness));
+        Self {
+            identity,
+            clock,
+            store,
+        }
+    }
+
+    /// The same service in another process: the same database, a cache of its own.
+    pub(crate) fn another_process(&self) -> Identity {
+        Identity::new(
+            self.store.handle(),
+            self.clock.clone(),
+            Arc::new(SystemRandomness),
+        )
+    }
+
+    pub(crate) async fn organization(&self, name: &str) -> OrganizationId {
+        self.identity.create_organization(name).await.unwrap().id
+    }
+
+    pub(crate) async fn session(&self, organization: OrganizationId) -> SessionId {
+        self.store.session(organization).await
+    }
+
+    pub(crate) fn now_ms(&self) -> i64 {
+        self.clock.now_ms()
+    }
+}
+
+pub(crate) fn new_key(name: &str) -> NewApiKey {
+    NewApiKey {
+        name: name.to_owned(),
+        capabilities: Capabilities::all(),
+        session_ids: None,
+        expires_at: None,
+    }
+}

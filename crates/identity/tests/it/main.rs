@@ -1,0 +1,11 @@
+//! Integration tests of wagate-identity: on SQLite, or on the PostgreSQL of `TEST_DATABASE_URL`.
+
+#![expect(
+    clippy::unwrap_used,
+    reason = "the steps of a test are in functions too: one that fails fails the test"
+)]
+
+mod authentication;
+mod harness;
+mod keys;
+mod organizations;
