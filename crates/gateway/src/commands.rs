@@ -1,0 +1,256 @@
+//! Commands from the bus: to the session's task, or to one that is made for it.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use tokio::sync::mpsc::error::TrySendError;
+use tokio::sync::oneshot;
+use tokio::time::Instant;
+use wagate_cluster::{
+    CommandHandler, CommandReply, CommandResult, Refusal, SendCommand, SessionAction,
+    SessionCommand,
+};
+use wagate_model::{
+    EventKind, OrganizationId, SessionId, SessionStatus, SessionStatusPayload,
+};
+use wagate_store::{NewEvent, SessionRecord, StoreError};
+
+use crate::context::Context;
+use crate::outbox::{accept, replay, store_refusal};
+use crate::ownership::claim_one;
+use crate::session::{Ask, Command, Session};
+
+/// Time beyond a task's own deadline, so that its answer comes through.
+const GRACE: Duration = Duration::from_secs(3);
+
+/// Answers commands under the gateway's name.
+pub(crate) struct Commands {
+    cx: Arc<Context>,
+}
+
+impl Commands {
+    pub(crate) fn new(cx: Arc<Context>) -> Self {
+        Self { cx }
+    }
+
+    async fn carry_out(&self, command: SessionCommand) -> CommandResult {
+        let SessionCommand { organization_id, session_id, action } = command;
+        let target = Target { cx: &self.cx, organization: organization_id, id: session_id };
+        match action {
+            SessionAction::Send(send) => target.send(*send).await,
+            SessionAction::Start => target.start_and(|| Ask::Start).await,
+            SessionAction::Restart => target.start_and(|| Ask::Restart).await,
+            SessionAction::ReadQr => {
+                target.refuse_paired().await?;
+                target.start_and(|| Ask::ReadQr).await
+            }
+            SessionAction::RequestPairingCode { phone } => {
+                target.refuse_paired().await?;
+                target.start_and(|| Ask::PairingCode(phone.clone())).await
+            }
+            SessionAction::Logout => target.logout().await,
+            SessionAction::Stop => match target.ask_running(|| Ask::Stop).await? {
+                Some(reply) => reply,
+                None => target.stop_unowned().await,
+            },
+            SessionAction::Delete => {
+                target.ask_running(|| Ask::Delete).await?.unwrap_or(Ok(CommandReply::Done))
+            }
+            SessionAction::ApplySettings => {
+                target.ask_running(|| Ask::ApplySettings).await?.unwrap_or(Ok(CommandReply::Done))
+            }
+        }
+    }
+}
+
+#[async_trait]
+impl CommandHandler for Commands {
+    async fn handle(&self, command: SessionCommand) -> CommandResult {
+        if self.cx.draining.is_cancelled() {
+            return Err(Refusal::Unavailable);
+        }
+        let (name, started) = (command.action.name(), Instant::now());
+        let result = Box::pin(self.carry_out(command)).await;
+        let outcome = if result.is_ok() { "done" } else { "refused" };
+        metrics::histogram!("wagate_gateway_command_seconds", "command" => name, "outcome" => outcome)
+            .record(started.elapsed().as_secs_f64());
+        result
+    }
+}
+
+/// The session that a command is about.
+struct Target<'c> {
+    cx: &'c Arc<Context>,
+    organization: OrganizationId,
+    id: SessionId,
+}
+
+impl Target<'_> {
+    /// The session, where its task runs here.
+    fn running(&self) -> Result<Option<Arc<Session>>, Refusal> {
+        match self.cx.registry.get(self.id) {
+            Some(session) if session.organization != self.organization => Err(Refusal::NotFound),
+            found => Ok(found),
+        }
+    }
+
+    async fn record(&self) -> Result<SessionRecord, Refusal> {
+        let found =
+            async { self.cx.store.read().await?.session(self.organization, self.id).await };
+        found.await.map_err(|error| store_refusal(&error))?.ok_or(Refusal::NotFound)
+    }
+
+    async fn is_paired(&self) -> Result<bool, Refusal> {
+        let found = async {
+            self.cx.store.read().await?.is_session_paired(self.organization, self.id).await
+        };
+        found.await.map_err(|error| store_refusal(&error))
+    }
+
+    async fn refuse_paired(&self) -> Result<(), Refusal> {
+        match self.running()? {
+            // Its task knows better.
+            Some(_) => Ok(()),
+            None if self.is_paired().await? => Err(Refusal::AlreadyPaired),
+            None => Ok(()),
+        }
+    }
+
+    /// Asks the session's task; nothing where none runs here.
+    async fn ask_running(
+        &self,
+        ask: impl Fn() -> Ask,
+    ) -> Result<Option<CommandResult>, Refusal> {
+        let Some(session) = self.running()? else {
+            self.refuse_foreign().await?;
+            return Ok(None);
+        };
+        if let Some(reply) = self.ask(&session, &ask).await {
+            return Ok(Some(reply));
+        }
+        // It ended meanwhile, by itself.
+        Ok(None)
+    }
+
+    /// Fails where another gateway owns the session, or there is no such session.
+    async fn refuse_foreign(&self) -> Result<SessionRecord, Refusal> {
+        let record = self.record().await?;
+        let owner = async {
+            self.cx.store.read().await?.session_owner(self.organization, self.id).await
+        };
+        match owner.await.map_err(|error| store_refusal(&error))? {
+            Some(owner) if owner.gateway_id != self.cx.config.id => Err(Refusal::NotOwner),
+            _ => Ok(record),
+        }
+    }
+
+    /// Asks the session's task, and makes one first where none runs.
+    async fn start_and(&self, ask: impl Fn() -> Ask) -> CommandResult {
+        let deadline = Instant::now() + self.cx.config.sessions.command_timeout;
+        while Instant::now() < deadline {
+            let session = match self.running()? {
+                Some(session) => session,
+                None => self.claim().await?,
+            };
+            if let Some(reply) = self.ask(&session, &ask).await {
+                return reply;
+            }
+        }
+        Err(Refusal::Unavailable)
+    }
+
+    async fn claim(&self) -> Result<Arc<Session>, Refusal> {
+        self.record().await?;
+        claim_one(self.cx, self.organization, self.id)
+            .await
+            .map_err(|error| store_refusal(&error))?
+            .ok_or(Refusal::NotOwner)
+    }
+
+    /// Gives the command to the task and waits; nothing where the task ended without an answer.
+    async fn ask(&self, session: &Arc<Session>, ask: &impl Fn() -> Ask) -> Option<CommandResult> {
+        let (reply, answer) = oneshot::channel();
+        match session.tell(Command { ask: ask(), reply }) {
+            Ok(()) => {}
+            Err(TrySendError::Full(_)) => return Some(Err(Refusal::Busy)),
+            Err(TrySendError::Closed(_)) => {
+                session.ended.cancelled().await;
+                return None;
+            }
+        }
+        let patience = self.cx.config.sessions.command_timeout + GRACE;
+        match tokio::time::timeout(patience, answer).await {
+            Ok(Ok(result)) => Some(result),
+            Ok(Err(_)) => {
+                // The task has ended, or its run failed and the next one knows nothing of it.
+                tokio::select! {
+                    () = session.ended.cancelled() => None,
+                    () = tokio::time::sleep(GRACE) => Some(Err(Refusal::Unavailable)),
+                }
+            }
+            Err(_) => Some(Err(Refusal::Unavailable)),
+        }
+    }
+
+    async fn logout(&self) -> CommandResult {
+        if self.running()?.is_none() {
+            self.refuse_foreign().await?;
+            if !self.is_paired().await? {
+                return Ok(CommandReply::Done);
+            }
+        }
+        // Unlinking needs a connection, so a stopped session is started for it.
+        self.start_and(|| Ask::Logout).await
+    }
+
+    /// Stops a session that nobody runs: it is only noted.
+    async fn stop_unowned(&self) -> CommandResult {
+        let (organization, id, now_ms) = (self.organization, self.id, self.cx.now_ms());
+        let stopped = self
+            .cx
+            .store
+            .write(organization, move |tx| {
+                Box::pin(async move { stop_in_store(tx, organization, id, now_ms).await })
+            })
+            .await;
+        stopped.map_err(|error| store_refusal(&error))?;
+        Ok(CommandReply::Done)
+    }
+
+    async fn send(&self, command: SendCommand) -> CommandResult {
+        if command.idempotency.is_some()
+            && let Some(reply) = replay(self.cx, self.organization, &command).await
+        {
+            return reply;
+        }
+        match self.running()? {
+            Some(session) => Box::pin(accept(self.cx, &session, command)).await,
+            None => {
+                let record = self.refuse_foreign().await?;
+                Err(Refusal::NotConnected { status: record.session.status })
+            }
+        }
+    }
+}
+
+async fn stop_in_store(
+    tx: &mut wagate_store::Tx,
+    organization: OrganizationId,
+    id: SessionId,
+    now_ms: i64,
+) -> Result<(), StoreError> {
+    let Some(record) = tx.session(organization, id).await? else { return Ok(()) };
+    tx.set_session_wanted(organization, id, false, now_ms).await?;
+    let status = SessionStatus::Stopped;
+    // An unlinked session stays so: it cannot be started as it is.
+    if matches!(record.stored_status, SessionStatus::Stopped | SessionStatus::LoggedOut) {
+        return Ok(());
+    }
+    if tx.set_unowned_status(organization, id, status, now_ms).await? {
+        let payload = SessionStatusPayload { status, reason: None };
+        let kind = EventKind::SessionStatus;
+        tx.append_event(NewEvent::new(organization, id, kind, now_ms, &payload)?);
+    }
+    Ok(())
+}

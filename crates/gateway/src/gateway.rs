@@ -1,0 +1,157 @@
+//! A gateway: takes sessions, runs them, hands them over.
+
+use std::sync::Arc;
+
+use tokio::sync::{Mutex, Semaphore};
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+use wagate_cluster::{Bus, BusError, Serving, Signal};
+use wagate_engine::Engine;
+use wagate_model::{Clock, GatewayId};
+use wagate_store::{Lane, Store, StoreError};
+
+use crate::commands::Commands;
+use crate::config::GatewayConfig;
+use crate::context::Context;
+use crate::ordered_ids::OrderedIds;
+use crate::outbox::Waiters;
+use crate::ownership::{claim_sessions, keep_leases};
+use crate::registry::Registry;
+use crate::session::probe_sessions;
+
+/// A gateway could not be started.
+#[derive(Debug, thiserror::Error)]
+pub enum GatewayError {
+    /// The bus does not take its commands.
+    #[error("the gateway cannot be reached over the bus")]
+    Bus(#[from] BusError),
+    /// The database does not take its membership.
+    #[error("the gateway cannot be entered into the store")]
+    Store(#[from] StoreError),
+}
+
+/// Live sessions of this process, until it is drained or dropped.
+///
+/// Dropping it without [`Gateway::drain`] cuts the sessions off, as a crash would.
+#[derive(Debug)]
+pub struct Gateway {
+    cx: Arc<Context>,
+    serving: Option<Serving>,
+    keeping: JoinHandle<()>,
+    claiming: JoinHandle<()>,
+    probing: JoinHandle<()>,
+}
+
+impl Gateway {
+    /// Enters the cluster, answers commands under the gateway's name, and takes sessions.
+    ///
+    /// Sessions are taken in the background: those that an earlier process of the same name
+    /// held at once, those of others as soon as their leases run out.
+    pub async fn start(
+        config: GatewayConfig,
+        store: Store,
+        bus: Bus,
+        engine: Arc<Engine>,
+        clock: Arc<dyn Clock>,
+    ) -> Result<Self, GatewayError> {
+        let max_starting = config.sessions.max_starting.max(1);
+        let cx = Arc::new(Context {
+            config,
+            store,
+            bus,
+            engine,
+            clock,
+            registry: Registry::default(),
+            waiters: Waiters::default(),
+            outbox_ids: OrderedIds::default(),
+            start_slots: Arc::new(Semaphore::new(max_starting)),
+            claiming: Mutex::new(()),
+            draining: CancellationToken::new(),
+            tasks: TaskTracker::new(),
+        });
+        enter(&cx).await?;
+        let commands = Arc::new(Commands::new(cx.clone()));
+        let serving = cx.bus.serve(&cx.config.id, commands).await?;
+        Ok(Self {
+            serving: Some(serving),
+            keeping: tokio::spawn(keep_leases(cx.clone())),
+            claiming: tokio::spawn(claim_sessions(cx.clone())),
+            probing: tokio::spawn(probe_sessions(cx.clone())),
+            cx,
+        })
+    }
+
+    /// The gateway's name.
+    #[must_use]
+    pub fn id(&self) -> &GatewayId {
+        &self.cx.config.id
+    }
+
+    /// How many sessions it owns now.
+    #[must_use]
+    pub fn session_count(&self) -> usize {
+        self.cx.registry.all().len()
+    }
+
+    /// Hands all sessions over: disconnects them in order, gives their leases back, and takes
+    /// no more. They stay wanted, so that another gateway, or this one's next start, goes on.
+    pub async fn drain(mut self) {
+        tracing::info!(sessions = self.session_count(), "the gateway hands its sessions over");
+        self.cx.draining.cancel();
+        // No claim is cut in half: one that is under way enters its sessions first, and they
+        // see at once that the gateway drains.
+        if let Err(error) = (&mut self.claiming).await {
+            tracing::error!(error = %error, "claiming failed");
+        }
+        self.cx.tasks.close();
+        let timeout = self.cx.config.ownership.drain_timeout;
+        if tokio::time::timeout(timeout, self.cx.tasks.wait()).await.is_err() {
+            tracing::warn!(sessions = self.session_count(), "sessions did not end in time and are cut off");
+            for session in self.cx.registry.all() {
+                session.lose("the gateway ends");
+            }
+        }
+        self.serving = None;
+        self.keeping.abort();
+        self.probing.abort();
+        leave(&self.cx).await;
+        self.cx.bus.publish(Signal::SessionsWanted);
+    }
+}
+
+impl Drop for Gateway {
+    fn drop(&mut self) {
+        self.cx.draining.cancel();
+        self.keeping.abort();
+        self.claiming.abort();
+        self.probing.abort();
+        for session in self.cx.registry.all() {
+            session.lost.cancel();
+        }
+    }
+}
+
+async fn enter(cx: &Context) -> Result<(), StoreError> {
+    let (id, version) = (cx.config.id.clone(), cx.config.version.clone());
+    cx.store
+        .write(Lane::SHARED, move |tx| {
+            Box::pin(
+                async move { tx.admin().report_gateway(&id, &version, false, true).await },
+            )
+        })
+        .await
+}
+
+async fn leave(cx: &Context) {
+    let id = cx.config.id.clone();
+    let left: Result<(), StoreError> = cx
+        .store
+        .write(Lane::SHARED, move |tx| {
+            Box::pin(async move { tx.admin().remove_gateway(&id).await })
+        })
+        .await;
+    if let Err(error) = left {
+        tracing::warn!(error = %error, "the gateway could not be removed from the store");
+    }
+}

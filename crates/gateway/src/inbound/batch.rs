@@ -1,0 +1,318 @@
+//! One batch of messages in one transaction: people, chats, messages, events.
+//!
+//! The contract's order of effects for a message is identities, store, auto-read
+//! receipt, event. Identities, rows and events are one commit here, so that nothing
+//! can be seen of one without the others; the receipt follows that commit (it must
+//! not go out for a message that could still be lost), and the event's copies leave
+//! for webhooks and sockets after the commit too.
+
+use std::collections::{BTreeMap, HashMap, HashSet};
+
+use wagate_engine::{Content, InboundMessage};
+use wagate_model::{
+    ChatType, Direction, EventKind, Jid, JidKind, MentionData, MessageStatus, PollData,
+};
+use wagate_store::{
+    ChatFacts, IdentityFacts, IdentityRecord, NewEvent, NewMessage, Owned, Result,
+};
+
+use super::content::{poll_of, stored_content};
+use super::payload::{
+    Addresses, Facts, InteractivePayload, event_kind, is_own_message, media_of, message_payload,
+    target_id,
+};
+
+/// The name of the kind under which an edit is kept, beside the names of the contract.
+const EDIT_KIND: &str = "edit";
+/// Stands for the account itself in `sender_key`.
+pub(crate) const OWN_SENDER_KEY: &str = "me";
+
+/// Messages to be marked read on WhatsApp.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct ToRead {
+    pub(crate) chat: Jid,
+    /// Who sent them; only in groups.
+    pub(crate) sender: Option<Jid>,
+    pub(crate) ids: Vec<String>,
+}
+
+/// What became of a batch.
+#[derive(Debug, Default)]
+pub(crate) struct Committed {
+    /// Messages that were not stored before.
+    pub(crate) new_count: usize,
+    /// New messages of others, for read receipts.
+    pub(crate) to_read: Vec<ToRead>,
+}
+
+/// A chat as it is stored.
+#[derive(Clone)]
+struct KnownChat {
+    id: i64,
+    /// The address that clients know it by.
+    jid: String,
+}
+
+/// Writes messages into one transaction of the session's owner.
+pub(crate) struct Batch<'o, 't> {
+    owned: &'o mut Owned<'t>,
+    now_ms: i64,
+    chats: HashMap<Jid, KnownChat>,
+    people: HashSet<(Option<Jid>, Option<Jid>, Option<String>)>,
+    result: Committed,
+}
+
+impl<'o, 't> Batch<'o, 't> {
+    pub(crate) fn new(owned: &'o mut Owned<'t>, now_ms: i64) -> Self {
+        Self {
+            owned,
+            now_ms,
+            chats: HashMap::new(),
+            people: HashSet::new(),
+            result: Committed::default(),
+        }
+    }
+
+    /// Writes all messages, in order, with their events.
+    pub(crate) async fn write(mut self, messages: &[InboundMessage]) -> Result<Committed> {
+        for message in messages {
+            let name = self.note_sender(message).await?;
+            let chat = self.chat_of(message, name).await?;
+            // The row is what makes a second delivery of the same message recognizable, so
+            // messages that only change another one have a row as well.
+            if self.owned.insert_message(&row_of(message, chat.id), self.now_ms).await?.is_none() {
+                continue;
+            }
+            self.result.new_count += 1;
+            self.apply_effect(message, &chat).await?;
+            self.tell(message, &chat).await?;
+            self.note_to_read(message);
+        }
+        Ok(self.result)
+    }
+
+    /// Writes messages of the past: no events, nothing unread.
+    pub(crate) async fn write_history(mut self, messages: &[InboundMessage]) -> Result<Committed> {
+        for message in messages {
+            let name = self.note_sender(message).await?;
+            let chat = self.chat_of(message, name).await?;
+            let row = NewMessage { is_unread: false, ..row_of(message, chat.id) };
+            if self.owned.insert_message(&row, self.now_ms).await?.is_some() {
+                self.result.new_count += 1;
+                self.apply_effect(message, &chat).await?;
+            }
+        }
+        Ok(self.result)
+    }
+
+    /// Notes who sent it; gives the name for a chat with that person.
+    async fn note_sender(&mut self, message: &InboundMessage) -> Result<Option<String>> {
+        let push_name = message.push_name.clone().filter(|_| !message.from_me);
+        let key = (message.sender_lid.clone(), message.sender_jid.clone(), push_name.clone());
+        if message.from_me || !self.people.insert(key) {
+            return Ok(None);
+        }
+        let facts = IdentityFacts {
+            lid: message.sender_lid.as_ref().map(Jid::to_string),
+            phone_jid: message.sender_jid.as_ref().map(Jid::to_string),
+            push_name,
+            business_name: message.business_name.clone(),
+            ..IdentityFacts::default()
+        };
+        let written = self.owned.upsert_identity(&facts, self.now_ms).await?;
+        Ok(written.and_then(|written| written.identity.name().map(str::to_owned)))
+    }
+
+    async fn chat_of(
+        &mut self,
+        message: &InboundMessage,
+        name: Option<String>,
+    ) -> Result<KnownChat> {
+        let is_person = message.chat.kind().is_person();
+        if let Some(chat) = self.chats.get(&message.chat) {
+            return Ok(chat.clone());
+        }
+        if is_person && message.from_me {
+            let addresses = both_addresses(&message.chat, message.chat_alias.as_ref());
+            let facts = IdentityFacts {
+                lid: addresses.lid,
+                phone_jid: addresses.phone,
+                ..IdentityFacts::default()
+            };
+            self.owned.upsert_identity(&facts, self.now_ms).await?;
+        }
+        let facts = ChatFacts {
+            jid: message.chat.to_string(),
+            alias_jid: message.chat_alias.as_ref().map(Jid::to_string),
+            kind: ChatType::from(message.chat.kind()),
+            name: name.filter(|_| is_person),
+        };
+        let chat = known_chat(self.owned, &facts, self.now_ms).await?;
+        self.chats.insert(message.chat.clone(), chat.clone());
+        Ok(chat)
+    }
+
+    /// Changes the message that this one is about.
+    async fn apply_effect(&mut self, message: &InboundMessage, chat: &KnownChat) -> Result<()> {
+        match &message.content {
+            Content::Edit { target, content } => {
+                let Some(body) = content.body() else { return Ok(()) };
+                // Only the author edits: the sender of the edit names the row.
+                let sender = sender_key(message);
+                self.owned
+                    .edit_message(chat.id, &target.id, &sender, body, self.now_ms)
+                    .await?;
+            }
+            Content::Revoke { target } => {
+                // A group's admin deletes messages of others; elsewhere only the author does.
+                let author = (message.chat.kind() != JidKind::Group).then(|| sender_key(message));
+                self.owned
+                    .revoke_message(chat.id, &target.id, author.as_deref(), self.now_ms)
+                    .await?;
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+
+    async fn tell(&mut self, message: &InboundMessage, chat: &KnownChat) -> Result<()> {
+        let facts = self.facts_of(message, chat).await?;
+        let mut payload = message_payload(message, &facts);
+        payload.chat_jid.clone_from(&chat.jid);
+        let kind = event_kind(message);
+        let (organization, session) = (self.owned.organization(), self.owned.session());
+        let event = match &message.content {
+            Content::InteractiveReply(reply) => {
+                let payload = InteractivePayload::new(&payload, reply);
+                NewEvent::new(organization, session, kind, self.now_ms, &payload)?
+            }
+            _ => NewEvent::new(organization, session, kind, self.now_ms, &payload)?,
+        };
+        self.owned.append_event(event.in_chat(chat.jid.clone()));
+        Ok(())
+    }
+
+    async fn facts_of(&mut self, message: &InboundMessage, chat: &KnownChat) -> Result<Facts> {
+        let mut jids: Vec<String> = message.mentions.iter().map(Jid::to_string).collect();
+        let quoted_sender = message.quoted.as_ref().and_then(|quoted| quoted.sender.as_ref());
+        jids.extend(quoted_sender.map(Jid::to_string));
+        let session = self.owned.session();
+        let people = self.owned.identities_of(session, &jids).await?;
+        let poll = match &message.content {
+            Content::PollVote { target, .. } => self.poll(chat.id, &target.id).await?,
+            _ => None,
+        };
+        Ok(Facts {
+            mentions: mention_data(&message.mentions, &people),
+            quoted_sender: quoted_sender.map_or_else(Addresses::default, |jid| {
+                people.get(jid.as_str()).map_or_else(|| Addresses::of(jid), addresses_of)
+            }),
+            poll_options: poll.map(|poll| poll.options).unwrap_or_default(),
+        })
+    }
+
+    async fn poll(&mut self, chat_id: i64, id: &str) -> Result<Option<PollData>> {
+        let stored = self.owned.stored_message(chat_id, id, None).await?;
+        Ok(stored.and_then(|stored| stored.content).and_then(|content| poll_of(&content)))
+    }
+
+    fn note_to_read(&mut self, message: &InboundMessage) {
+        let is_readable = matches!(
+            message.chat.kind(),
+            JidKind::User | JidKind::Lid | JidKind::Group
+        );
+        if message.from_me || !is_readable || !is_own_message(&message.content) {
+            return;
+        }
+        let sender = (message.chat.kind() == JidKind::Group)
+            .then(|| message.sender_lid.clone().or_else(|| message.sender_jid.clone()))
+            .flatten();
+        let same = |read: &&mut ToRead| read.chat == message.chat && read.sender == sender;
+        match self.result.to_read.iter_mut().find(same) {
+            Some(read) => read.ids.push(message.id.clone()),
+            None => self.result.to_read.push(ToRead {
+                chat: message.chat.clone(),
+                sender,
+                ids: vec![message.id.clone()],
+            }),
+        }
+    }
+}
+
+async fn known_chat(owned: &mut Owned<'_>, facts: &ChatFacts, now_ms: i64) -> Result<KnownChat> {
+    let id = owned.upsert_chat(facts, now_ms).await?;
+    let (organization, session) = (owned.organization(), owned.session());
+    let stored = owned.chat(organization, session, &facts.jid).await?;
+    Ok(KnownChat { id, jid: stored.map_or_else(|| facts.jid.clone(), |chat| chat.jid) })
+}
+
+/// Who sent it, in the form in which it would come again.
+fn sender_key(message: &InboundMessage) -> String {
+    if message.from_me {
+        return OWN_SENDER_KEY.to_owned();
+    }
+    if message.chat.kind().is_person() {
+        return String::new();
+    }
+    let sender = message.sender_lid.as_ref().or(message.sender_jid.as_ref());
+    sender.map(Jid::to_string).unwrap_or_default()
+}
+
+fn row_of(message: &InboundMessage, chat_id: i64) -> NewMessage {
+    let content = &message.content;
+    let is_edit = matches!(content, Content::Edit { .. });
+    let quoted_id = message.quoted.as_ref().map(|quoted| quoted.id.as_str());
+    NewMessage {
+        chat_id,
+        wa_message_id: message.id.clone(),
+        sender_key: sender_key(message),
+        direction: if message.from_me { Direction::Out } else { Direction::In },
+        is_from_me: message.from_me,
+        kind: match event_kind(message) {
+            EventKind::MessageEdited => EDIT_KIND.to_owned(),
+            EventKind::MessageRevoked => "revoke".to_owned(),
+            _ => content.kind().as_str().to_owned(),
+        },
+        body: match content {
+            Content::Reaction { emoji, .. } => Some(emoji.clone()),
+            _ => content.body().map(str::to_owned),
+        },
+        sender_jid: message.sender_jid.as_ref().map(Jid::to_string),
+        sender_lid: message.sender_lid.as_ref().map(Jid::to_string),
+        timestamp_ms: message.timestamp_ms,
+        status: message.from_me.then_some(MessageStatus::Sent),
+        quoted_message_id: quoted_id.or_else(|| target_id(content)).map(str::to_owned),
+        mentions: message.mentions.iter().map(Jid::to_string).collect(),
+        media: if is_edit { None } else { media_of(content) },
+        content: is_own_message(content).then(|| stored_content(message)).flatten(),
+        is_unread: !message.from_me && is_own_message(content),
+    }
+}
+
+/// Sorts the two addresses of one person by their kind.
+pub(crate) fn both_addresses(one: &Jid, other: Option<&Jid>) -> Addresses {
+    let mut addresses = Addresses::of(one);
+    if let Some(other) = other {
+        let second = Addresses::of(other);
+        addresses.phone = addresses.phone.or(second.phone);
+        addresses.lid = addresses.lid.or(second.lid);
+    }
+    addresses
+}
+
+fn addresses_of(person: &IdentityRecord) -> Addresses {
+    Addresses { phone: person.phone_jid.clone(), lid: person.lid.clone() }
+}
+
+/// What is known of the people mentioned, by JID.
+pub(crate) fn mention_data(
+    mentions: &[Jid],
+    people: &HashMap<String, IdentityRecord>,
+) -> BTreeMap<String, MentionData> {
+    let entry = |jid: &Jid| {
+        let person = people.get(jid.as_str());
+        let push_name = person.and_then(|person| person.name().map(str::to_owned));
+        (jid.to_string(), MentionData { push_name, tag: None })
+    };
+    mentions.iter().map(entry).collect()
+}

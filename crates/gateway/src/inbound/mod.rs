@@ -1,0 +1,14 @@
+//! What comes in: messages before they are acknowledged, receipts, and all other news.
+
+mod batch;
+mod content;
+mod history;
+mod news;
+mod payload;
+mod people;
+mod sink;
+
+pub(crate) use batch::{OWN_SENDER_KEY, ToRead, mention_data};
+pub(crate) use content::raw_of;
+pub(crate) use news::{commit_news, is_news};
+pub(crate) use sink::Sink;

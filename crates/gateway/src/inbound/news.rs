@@ -1,0 +1,266 @@
+//! Receipts, presence, names, groups, calls: everything but the messages themselves.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use serde::Serialize;
+use wagate_engine::{
+    Call, CallStage, ChatChange as EngineChatChange, ChatSetting, Content, EngineEvent,
+    InboundMessage, Picture, Presence, Receipt, Typing, TypingState, UnreadableMessage,
+    UnreadableReason,
+};
+use wagate_model::{
+    CallPayload, ChatUpdatePayload, EventKind, Jid, JidKind, MessageStatusPayload, PresenceState,
+    PresenceStatus,
+};
+use wagate_store::{Account, ChatChange, NewEvent, Owned, Result};
+
+use super::batch::Batch;
+use super::{history, people, sink};
+use crate::context::Context;
+use crate::session::Session;
+
+/// Whether an event is to be committed, and does not concern the connection itself.
+pub(crate) fn is_news(event: &EngineEvent) -> bool {
+    !matches!(
+        event,
+        EngineEvent::Qr(_)
+            | EngineEvent::QrExhausted
+            | EngineEvent::PairingCodeExpired
+            | EngineEvent::Paired(_)
+            | EngineEvent::Connected
+            | EngineEvent::Disconnected(_)
+            | EngineEvent::Ended(_)
+            | EngineEvent::CaughtUp
+    )
+}
+
+/// Commits events in their order, in one transaction; messages among them like a sink's batch.
+pub(crate) async fn commit_news(
+    cx: &Context,
+    session: &Session,
+    events: Arc<Vec<EngineEvent>>,
+) -> Result<()> {
+    if let [EngineEvent::Messages(messages)] = events.as_slice() {
+        return sink::commit_messages(cx, session, messages.clone()).await;
+    }
+    let (now_ms, account) = (cx.now_ms(), Arc::new(session.account()));
+    session
+        .commit(&cx.store, move |owned| {
+            let (events, account) = (events.clone(), account.clone());
+            Box::pin(async move {
+                for event in events.iter() {
+                    commit_one(owned, event, account.as_ref().as_ref(), now_ms).await?;
+                }
+                Ok(())
+            })
+        })
+        .await
+}
+
+async fn commit_one(
+    owned: &mut Owned<'_>,
+    event: &EngineEvent,
+    account: Option<&Account>,
+    now_ms: i64,
+) -> Result<()> {
+    match event {
+        EngineEvent::Messages(messages) => {
+            Batch::new(owned, now_ms).write(messages).await.map(drop)
+        }
+        EngineEvent::Receipt(event) => receipt(owned, event, now_ms).await,
+        EngineEvent::Unreadable(message) => unreadable(owned, message, now_ms).await,
+        EngineEvent::Presence(event) => presence(owned, event, now_ms),
+        EngineEvent::Typing(event) => typing(owned, event, now_ms),
+        EngineEvent::PushName { person, alias, name } => {
+            people::push_name(owned, person, alias.as_ref(), name, now_ms).await
+        }
+        EngineEvent::OwnPushName(name) => {
+            let Some(account) = account else { return Ok(()) };
+            let account = Account { push_name: Some(name.clone()), ..account.clone() };
+            owned.set_account(Some(&account), now_ms).await
+        }
+        EngineEvent::ContactName(name) => people::contact_name(owned, name, now_ms).await,
+        EngineEvent::Alias { phone, lid } => people::alias(owned, phone, lid, now_ms).await,
+        EngineEvent::Picture(event) => picture(owned, event, now_ms),
+        EngineEvent::Group(change) => people::group(owned, change, account, now_ms).await,
+        EngineEvent::Chat(change) => chat(owned, change, now_ms).await,
+        EngineEvent::Call(event) => call(owned, event, now_ms),
+        EngineEvent::History(page) => history::commit_page(owned, page, now_ms).await,
+        _ => Ok(()),
+    }
+}
+
+/// Adds an event to the log.
+pub(super) fn tell<P: Serialize>(
+    owned: &mut Owned<'_>,
+    kind: EventKind,
+    payload: &P,
+    chat: Option<&Jid>,
+    now_ms: i64,
+) -> Result<()> {
+    let (organization, session) = (owned.organization(), owned.session());
+    let mut event = NewEvent::new(organization, session, kind, now_ms, payload)?;
+    if let Some(chat) = chat {
+        event = event.in_chat(chat.as_str());
+    }
+    owned.append_event(event);
+    Ok(())
+}
+
+async fn receipt(owned: &mut Owned<'_>, receipt: &Receipt, now_ms: i64) -> Result<()> {
+    if receipt.is_own {
+        let (organization, session) = (owned.organization(), owned.session());
+        let chat = owned.chat(organization, session, receipt.chat.as_str()).await?;
+        return match chat {
+            Some(chat) if chat.unread_count > 0 => owned.set_unread(chat.id, 0, now_ms).await,
+            _ => Ok(()),
+        };
+    }
+    let advanced =
+        owned.advance_messages(&receipt.message_ids, receipt.status, None, now_ms).await?;
+    // One event per chat with all that really went on; WhatsApp repeats receipts.
+    let mut chats: BTreeMap<String, Vec<String>> = BTreeMap::new();
+    for message in advanced {
+        chats.entry(message.chat_jid).or_default().push(message.wa_message_id);
+    }
+    for (chat_jid, mut message_ids) in chats {
+        message_ids.sort_by_key(|id| receipt.message_ids.iter().position(|other| other == id));
+        let payload = MessageStatusPayload {
+            chat_jid: chat_jid.clone(),
+            message_ids,
+            sender_jid: Some(receipt.sender.to_string()),
+            status: receipt.status,
+            timestamp: receipt.timestamp_ms,
+            error: None,
+        };
+        let (organization, session) = (owned.organization(), owned.session());
+        let event =
+            NewEvent::new(organization, session, EventKind::MessageStatus, now_ms, &payload)?;
+        owned.append_event(event.in_chat(chat_jid));
+    }
+    Ok(())
+}
+
+/// A message that only the phone can show is told as one of unknown content.
+async fn unreadable(
+    owned: &mut Owned<'_>,
+    message: &UnreadableMessage,
+    now_ms: i64,
+) -> Result<()> {
+    let kind = match message.reason {
+        UnreadableReason::ViewOnce => "view_once",
+        UnreadableReason::Hosted => "hosted",
+        UnreadableReason::Bot => "bot",
+        // It may still come, under the same id.
+        UnreadableReason::Undecryptable => {
+            metrics::counter!("wagate_gateway_undecryptable_total").increment(1);
+            return Ok(());
+        }
+    };
+    let is_lid = message.sender.kind() == JidKind::Lid;
+    let (sender_jid, sender_lid) = if is_lid {
+        (None, Some(message.sender.clone()))
+    } else {
+        (Some(message.sender.clone()), None)
+    };
+    let message = InboundMessage {
+        id: message.id.clone(),
+        chat: message.chat.clone(),
+        chat_alias: None,
+        sender_jid,
+        sender_lid,
+        from_me: false,
+        push_name: None,
+        business_name: None,
+        timestamp_ms: message.timestamp_ms,
+        content: Content::System { kind },
+        mentions: Vec::new(),
+        quoted: None,
+        is_forwarded: false,
+        is_view_once: message.reason == UnreadableReason::ViewOnce,
+        expires_after_s: None,
+        is_offline: false,
+        raw: bytes::Bytes::new(),
+    };
+    Batch::new(owned, now_ms).write(&[message]).await.map(drop)
+}
+
+fn presence(owned: &mut Owned<'_>, presence: &Presence, now_ms: i64) -> Result<()> {
+    let state =
+        if presence.is_online { PresenceState::Available } else { PresenceState::Unavailable };
+    let payload = PresenceStatus {
+        chat_jid: None,
+        from: presence.person.to_string(),
+        last_seen: presence.last_seen_ms,
+        media: None,
+        state,
+        unavailable: (!presence.is_online).then_some(true),
+    };
+    tell(owned, EventKind::PresenceUpdate, &payload, None, now_ms)
+}
+
+fn typing(owned: &mut Owned<'_>, typing: &Typing, now_ms: i64) -> Result<()> {
+    let (state, media) = match typing.state {
+        TypingState::Composing => (PresenceState::Composing, Some("text")),
+        TypingState::Recording => (PresenceState::Composing, Some("audio")),
+        TypingState::Paused => (PresenceState::Paused, None),
+    };
+    let payload = PresenceStatus {
+        chat_jid: Some(typing.chat.to_string()),
+        from: typing.person.to_string(),
+        last_seen: None,
+        media: media.map(str::to_owned),
+        state,
+        unavailable: None,
+    };
+    tell(owned, EventKind::PresenceUpdate, &payload, Some(&typing.chat), now_ms)
+}
+
+fn picture(owned: &mut Owned<'_>, picture: &Picture, now_ms: i64) -> Result<()> {
+    let payload = ChatUpdatePayload {
+        change: "picture".to_owned(),
+        chat_jid: picture.of.to_string(),
+        picture_id: picture.id.clone(),
+        removed: picture.is_removed.then_some(true),
+    };
+    tell(owned, EventKind::ChatUpdate, &payload, Some(&picture.of), now_ms)
+}
+
+/// Another device of the account changed how a chat is kept.
+async fn chat(owned: &mut Owned<'_>, change: &EngineChatChange, now_ms: i64) -> Result<()> {
+    let (organization, session) = (owned.organization(), owned.session());
+    let Some(stored) = owned.chat(organization, session, change.chat.as_str()).await? else {
+        return Ok(());
+    };
+    let mut settings = ChatChange::default();
+    match &change.change {
+        ChatSetting::Pinned(is_pinned) => settings.is_pinned = Some(*is_pinned),
+        ChatSetting::Archived(is_archived) => settings.is_archived = Some(*is_archived),
+        // 0 unmutes.
+        ChatSetting::Muted(until) => settings.muted_until = Some(until.unwrap_or(0)),
+        ChatSetting::Read(is_read) => {
+            let unread = if *is_read { 0 } else { stored.unread_count.max(1) };
+            return owned.set_unread(stored.id, unread, now_ms).await;
+        }
+        // What somebody tidies up on the phone stays in the organization's record.
+        ChatSetting::Deleted | ChatSetting::Cleared | ChatSetting::MessageDeleted { .. } => {
+            return Ok(());
+        }
+    }
+    owned.update_chat(organization, session, stored.id, &settings, now_ms).await.map(drop)
+}
+
+fn call(owned: &mut Owned<'_>, call: &Call, now_ms: i64) -> Result<()> {
+    if call.stage != CallStage::Offered {
+        return Ok(());
+    }
+    let payload = CallPayload {
+        call_id: call.id.clone(),
+        from: call.from.to_string(),
+        group_jid: call.group.as_ref().map(Jid::to_string),
+        is_group: call.group.is_some(),
+        timestamp: call.timestamp_ms,
+    };
+    tell(owned, EventKind::CallIncoming, &payload, Some(&call.from), now_ms)
+}

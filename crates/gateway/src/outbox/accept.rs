@@ -1,0 +1,344 @@
+//! Accepting a message: checks, idempotency, limits, and the reserved id, in one transaction.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::time::Instant;
+use wagate_cluster::{CommandReply, CommandResult, Refusal, SendCommand};
+use wagate_engine::new_message_id;
+use wagate_model::{
+    ChatType, Direction, Jid, MessageStatus, MessageType, OrganizationId, OutboxId, SendMode,
+    SendRequest, SessionStatus,
+};
+use wagate_store::{
+    ChatFacts, Enqueued, IdempotencyKey, NewMessage, NewOutbox, Owned, RateDecision, StoreError,
+};
+
+use super::outcome::{queued, stored_reply};
+use super::queue::Item;
+use crate::context::Context;
+use crate::inbound::OWN_SENDER_KEY;
+use crate::session::{CommitError, Session};
+
+/// How often the store is asked for an outcome that another gateway may write.
+const POLL: Duration = Duration::from_secs(2);
+/// Messages of one session that may wait in the outbox.
+const MAX_WAITING: i64 = 10_000;
+
+/// Why a message was not accepted.
+#[derive(Debug)]
+pub(crate) enum NotAccepted {
+    Refused(Refusal),
+    Store(StoreError),
+}
+
+impl From<StoreError> for NotAccepted {
+    fn from(error: StoreError) -> Self {
+        Self::Store(error)
+    }
+}
+
+impl CommitError for NotAccepted {
+    fn as_store(&self) -> Option<&StoreError> {
+        match self {
+            Self::Store(error) => Some(error),
+            Self::Refused(_) => None,
+        }
+    }
+}
+
+impl NotAccepted {
+    fn into_refusal(self) -> Refusal {
+        match self {
+            Self::Refused(refusal) => refusal,
+            Self::Store(error) => store_refusal(&error),
+        }
+    }
+}
+
+/// What a failure of the store means for who asks.
+pub(crate) fn store_refusal(error: &StoreError) -> Refusal {
+    match error {
+        StoreError::Fenced => Refusal::NotOwner,
+        error if error.is_retryable() => Refusal::Unavailable,
+        StoreError::Closed => Refusal::Unavailable,
+        error => {
+            tracing::error!(error = %error, "a command failed in the store");
+            Refusal::Internal
+        }
+    }
+}
+
+/// The key in the store's form.
+fn stored_key(command: &SendCommand) -> Result<Option<IdempotencyKey>, Refusal> {
+    let Some(idempotency) = &command.idempotency else { return Ok(None) };
+    let mut body_hash = [0; 32];
+    hex::decode_to_slice(&idempotency.body_hash, &mut body_hash).map_err(|_| Refusal::Internal)?;
+    Ok(Some(IdempotencyKey { key: idempotency.key.clone(), body_hash }))
+}
+
+/// Answers a repeated request with the outcome of the first; nothing where it is the first.
+///
+/// Works for sessions that run nowhere, and on any gateway.
+pub(crate) async fn replay(
+    cx: &Context,
+    organization: OrganizationId,
+    command: &SendCommand,
+) -> Option<CommandResult> {
+    let key = match stored_key(command) {
+        Ok(key) => key?,
+        Err(refusal) => return Some(Err(refusal)),
+    };
+    let found = async { cx.store.read().await?.outbox_by_key(organization, &key).await };
+    match found.await {
+        Ok(None | Some(Enqueued::New)) => None,
+        Ok(Some(Enqueued::OtherRequest)) => Some(Err(Refusal::KeyReused)),
+        Ok(Some(Enqueued::Replayed(id))) => {
+            let deadline = Instant::now() + cx.config.outbox.sync_timeout;
+            Some(replay_outcome(cx, organization, id, deadline).await)
+        }
+        Err(error) => Some(Err(store_refusal(&error))),
+    }
+}
+
+async fn replay_outcome(
+    cx: &Context,
+    organization: OrganizationId,
+    id: OutboxId,
+    deadline: Instant,
+) -> CommandResult {
+    let found = async { cx.store.read().await?.outbox(organization, id).await };
+    match found.await {
+        Ok(Some(record)) if record.mode == SendMode::Async => Ok(queued(id, true)),
+        Ok(Some(record)) => match stored_reply(&record, true) {
+            Some(reply) => reply,
+            None => outcome(cx, organization, id, &record.wa_message_id, deadline, true).await,
+        },
+        Ok(None) => Err(Refusal::Internal),
+        Err(error) => Err(store_refusal(&error)),
+    }
+}
+
+/// Waits for an outcome, at most until the deadline.
+async fn outcome(
+    cx: &Context,
+    organization: OrganizationId,
+    id: OutboxId,
+    wa_message_id: &str,
+    deadline: Instant,
+    is_replay: bool,
+) -> CommandResult {
+    let mut waiting = cx.waiters.enter(id);
+    loop {
+        let found = async { cx.store.read().await?.outbox(organization, id).await };
+        if let Ok(Some(record)) = found.await
+            && let Some(reply) = stored_reply(&record, is_replay)
+        {
+            return reply;
+        }
+        tokio::select! {
+            () = waiting.finished() => {}
+            () = tokio::time::sleep(POLL) => {}
+            () = tokio::time::sleep_until(deadline) => {
+                return Ok(CommandReply::SendPending {
+                    outbox_id: id,
+                    wa_message_id: wa_message_id.to_owned(),
+                    is_replay,
+                });
+            }
+        }
+    }
+}
+
+/// Accepts a message and, for a synchronous caller, waits for its outcome.
+pub(crate) async fn accept(
+    cx: &Arc<Context>,
+    session: &Arc<Session>,
+    command: SendCommand,
+) -> CommandResult {
+    let deadline = Instant::now() + cx.config.outbox.sync_timeout;
+    let organization = session.organization;
+    let key = stored_key(&command)?;
+    check_status(session, command.mode)?;
+    let chat = command.request.validate().map_err(|faults| {
+        let first = faults.into_vec().into_iter().next();
+        first.map_or(Refusal::Internal, |fault| Refusal::Invalid {
+            field: fault.field,
+            message: fault.message,
+        })
+    })?;
+    let _permit = match command.mode {
+        SendMode::Sync => Some(session.callers.try_acquire().map_err(|_| Refusal::Busy)?),
+        SendMode::Async => None,
+    };
+    let now_ms = cx.now_ms();
+    let entry = Arc::new(Entry {
+        id: cx.outbox_ids.next(now_ms),
+        wa_message_id: new_message_id(),
+        chat,
+        mode: command.mode,
+        request: Arc::new(command.request),
+        key,
+        now_ms,
+        checks_depth: session.sends.has_backlog(),
+    });
+    let mut waiting = cx.waiters.enter(entry.id);
+    let accepted = {
+        let (job_entry, job_session) = (entry.clone(), session.clone());
+        session
+            .commit(&cx.store, move |owned| {
+                let (entry, session) = (job_entry.clone(), job_session.clone());
+                Box::pin(async move { entry.store(owned, &session).await })
+            })
+            .await
+            .map_err(NotAccepted::into_refusal)?
+    };
+    let chat_jid = match accepted {
+        Accepted::New { chat_jid } => chat_jid,
+        Accepted::Replayed(id) => return replay_outcome(cx, organization, id, deadline).await,
+    };
+    metrics::counter!("wagate_gateway_sends_accepted_total").increment(1);
+    session.sends.push(Item {
+        id: entry.id,
+        wa_message_id: entry.wa_message_id.clone(),
+        chat: chat_jid.into(),
+        mode: entry.mode,
+        request: entry.request.clone(),
+        created_at_ms: now_ms,
+        attempts: 0,
+    });
+    super::wake(cx, session);
+    if entry.mode == SendMode::Async {
+        return Ok(queued(entry.id, false));
+    }
+    // The first look into the store is worth it only once somebody says that it is done.
+    tokio::select! {
+        () = waiting.finished() => {}
+        () = tokio::time::sleep(POLL) => {}
+        () = tokio::time::sleep_until(deadline) => {}
+    }
+    outcome(cx, organization, entry.id, &entry.wa_message_id, deadline, false).await
+}
+
+fn check_status(session: &Session, mode: SendMode) -> Result<(), Refusal> {
+    let status = session.standing().status;
+    let may_queue = mode == SendMode::Async
+        && status == SessionStatus::Starting
+        && session.is_paired();
+    if status == SessionStatus::Working || may_queue {
+        Ok(())
+    } else {
+        Err(Refusal::NotConnected { status })
+    }
+}
+
+enum Accepted {
+    New { chat_jid: String },
+    Replayed(OutboxId),
+}
+
+/// A message with all that its transaction needs.
+struct Entry {
+    id: OutboxId,
+    wa_message_id: String,
+    chat: Jid,
+    mode: SendMode,
+    request: Arc<SendRequest>,
+    key: Option<IdempotencyKey>,
+    now_ms: i64,
+    checks_depth: bool,
+}
+
+impl Entry {
+    async fn store(
+        &self,
+        owned: &mut Owned<'_>,
+        session: &Session,
+    ) -> Result<Accepted, NotAccepted> {
+        let (organization, session_id) = (owned.organization(), owned.session());
+        let facts = ChatFacts {
+            jid: self.chat.to_string(),
+            alias_jid: None,
+            kind: ChatType::from(self.chat.kind()),
+            name: None,
+        };
+        let chat_id = owned.upsert_chat(&facts, self.now_ms).await?;
+        let stored = owned.chat(organization, session_id, &facts.jid).await?;
+        let chat_jid = stored.map_or_else(|| facts.jid.clone(), |chat| chat.jid);
+        let request = serde_json::to_vec(&*self.request).map_err(StoreError::from)?;
+        let new = NewOutbox {
+            id: self.id,
+            session_id,
+            wa_message_id: self.wa_message_id.clone(),
+            chat_jid: chat_jid.clone(),
+            mode: self.mode,
+            request,
+            idempotency: self.key.clone(),
+            next_attempt_at_ms: self.now_ms,
+        };
+        match owned.enqueue(organization, &new, self.now_ms).await? {
+            Enqueued::New => {}
+            Enqueued::Replayed(id) => return Ok(Accepted::Replayed(id)),
+            Enqueued::OtherRequest => return Err(NotAccepted::Refused(Refusal::KeyReused)),
+        }
+        // From here on a refusal undoes all of it, the key included.
+        self.check(owned, session, chat_id).await?;
+        owned.insert_message(&self.row(session, chat_id), self.now_ms).await?;
+        Ok(Accepted::New { chat_jid })
+    }
+
+    async fn check(
+        &self,
+        owned: &mut Owned<'_>,
+        session: &Session,
+        chat_id: i64,
+    ) -> Result<(), NotAccepted> {
+        let refuse = |refusal| Err(NotAccepted::Refused(refusal));
+        if let Some(id) = &self.request.reply_to
+            && owned.stored_message(chat_id, id, None).await?.is_none()
+        {
+            return refuse(Refusal::Invalid {
+                field: "replyTo".to_owned(),
+                message: "must be the id of a message in this chat".to_owned(),
+            });
+        }
+        if self.checks_depth {
+            let (organization, session_id) = (owned.organization(), owned.session());
+            if owned.outbox_depth(organization, session_id).await? > MAX_WAITING {
+                return refuse(Refusal::Busy);
+            }
+        }
+        if self.mode == SendMode::Sync {
+            let limits = session.settings().limits;
+            match owned.take_rate(limits, self.now_ms).await? {
+                RateDecision::Allowed => {}
+                RateDecision::Limited { retry_after_seconds } => {
+                    return refuse(Refusal::RateLimited { retry_after_seconds });
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn row(&self, session: &Session, chat_id: i64) -> NewMessage {
+        let account = session.account();
+        NewMessage {
+            chat_id,
+            wa_message_id: self.wa_message_id.clone(),
+            sender_key: OWN_SENDER_KEY.to_owned(),
+            direction: Direction::Out,
+            is_from_me: true,
+            kind: MessageType::Text.as_str().to_owned(),
+            body: self.request.text.clone(),
+            sender_jid: account.as_ref().map(|account| account.jid.clone()),
+            sender_lid: account.and_then(|account| account.lid),
+            timestamp_ms: self.now_ms,
+            status: Some(MessageStatus::Pending),
+            quoted_message_id: self.request.reply_to.clone(),
+            mentions: self.request.mentioned().iter().map(Jid::to_string).collect(),
+            media: None,
+            content: None,
+            is_unread: false,
+        }
+    }
+}

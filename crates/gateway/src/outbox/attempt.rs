@@ -1,0 +1,230 @@
+//! One attempt to send a message.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use wagate_engine::{
+    Connection, Outgoing, OutgoingContent, Quoted, SendFailure, TypingState,
+};
+use wagate_model::{Jid, SendType};
+use wagate_store::{RateDecision, Result, StoreError};
+
+use super::finish::{finish_failed, finish_sent};
+use super::outcome::Failure;
+use super::queue::Item;
+use crate::backoff::random_backoff;
+use crate::context::{Context, millis};
+use crate::inbound::raw_of;
+use crate::session::Session;
+use crate::typing::typing_time;
+
+/// The wait when there is no connection: the next one ends it.
+const UNTIL_CONNECTED: Duration = Duration::from_secs(1);
+
+/// What became of an attempt.
+#[derive(Debug)]
+pub(super) enum Attempted {
+    /// The outcome is in the store.
+    Finished,
+    /// It is to be tried again.
+    Again(Duration),
+    /// The sending limits do not let it through yet.
+    Limited(Duration),
+}
+
+/// Tries to send a message, and stores the outcome where there is one.
+pub(super) async fn attempt(cx: &Context, session: &Arc<Session>, item: &mut Item) -> Attempted {
+    match try_once(cx, session, item).await {
+        Ok(attempted) => attempted,
+        // Nothing is lost: it is in the store, and its id is kept.
+        Err(error) => {
+            tracing::warn!(session.id = %session.id(), error = %error, "a send was interrupted");
+            Attempted::Again(failed_wait(cx, item))
+        }
+    }
+}
+
+fn failed_wait(cx: &Context, item: &Item) -> Duration {
+    let config = &cx.config.outbox;
+    let failures = u32::try_from(item.attempts.max(1)).unwrap_or(u32::MAX);
+    random_backoff(failures, config.min_backoff, config.max_backoff)
+}
+
+async fn try_once(cx: &Context, session: &Arc<Session>, item: &mut Item) -> Result<Attempted> {
+    let config = &cx.config.outbox;
+    if cx.now_ms().saturating_sub(item.created_at_ms) > millis(config.max_age) {
+        finish_failed(cx, session, item, Failure::new("expired")).await?;
+        return Ok(Attempted::Finished);
+    }
+    let Some(connection) = session.working_connection() else {
+        return Ok(Attempted::Again(UNTIL_CONNECTED));
+    };
+    let Ok(chat) = item.chat.parse::<Jid>() else {
+        finish_failed(cx, session, item, Failure::new("invalid_request")).await?;
+        return Ok(Attempted::Finished);
+    };
+    match begin(cx, session, item).await? {
+        Begun::Yes => {}
+        Begun::Limited(wait) => return Ok(Attempted::Limited(wait)),
+        Begun::FinishedBefore => return Ok(Attempted::Finished),
+    }
+    let outgoing = Outgoing {
+        id: item.wa_message_id.clone(),
+        content: content(cx, session, item, &chat).await?,
+        chat,
+        expires_after_s: None,
+    };
+    if session.settings().presence_typing {
+        show_typing(cx, &connection, &outgoing.chat, item).await;
+    }
+    let started = tokio::time::Instant::now();
+    let sent = connection.send(&outgoing).await;
+    metrics::histogram!("wagate_gateway_send_seconds").record(started.elapsed().as_secs_f64());
+    match sent {
+        Ok(sent) => {
+            persist(session, || finish_sent(cx, session, item, &sent)).await?;
+            Ok(Attempted::Finished)
+        }
+        Err(failure) => after_failure(cx, session, item, failure).await,
+    }
+}
+
+async fn after_failure(
+    cx: &Context,
+    session: &Arc<Session>,
+    item: &mut Item,
+    failure: SendFailure,
+) -> Result<Attempted> {
+    let is_final = match &failure {
+        SendFailure::Permanent { .. } => true,
+        SendFailure::Transient { .. } | SendFailure::Unconfirmed => {
+            item.attempts >= cx.config.outbox.max_attempts
+        }
+        SendFailure::NotConnected => false,
+    };
+    // The texts name no person and no content.
+    tracing::info!(session.id = %session.id(), error = %failure, is_final, "a send did not succeed");
+    if is_final {
+        let failure = Failure::of(&failure);
+        persist(session, || finish_failed(cx, session, item, failure.clone())).await?;
+        return Ok(Attempted::Finished);
+    }
+    metrics::counter!("wagate_gateway_sends_total", "outcome" => "again").increment(1);
+    Ok(Attempted::Again(match failure {
+        SendFailure::NotConnected => UNTIL_CONNECTED,
+        _ => failed_wait(cx, item),
+    }))
+}
+
+/// Stores an outcome however long the database is away, for as long as the lease lasts:
+/// sending again instead would be harmless, but is not needed.
+async fn persist<F, O>(session: &Session, mut job: F) -> Result<()>
+where
+    F: FnMut() -> O,
+    O: Future<Output = Result<()>>,
+{
+    loop {
+        match job().await {
+            Err(error) if error.is_retryable() && !session.lost.is_cancelled() => {
+                tokio::time::sleep(Duration::from_millis(250)).await;
+            }
+            outcome => return outcome,
+        }
+    }
+}
+
+enum Begun {
+    Yes,
+    Limited(Duration),
+    /// Another owner has finished it.
+    FinishedBefore,
+}
+
+/// Counts the attempt, and the message in the sending limits where it is not counted yet.
+async fn begin(cx: &Context, session: &Session, item: &mut Item) -> Result<Begun> {
+    // A synchronous message was counted when it was accepted; its first attempt needs no
+    // commit of its own, because its id is in the store already.
+    if item.attempts == 0 && item.is_counted() {
+        item.attempts = 1;
+        return Ok(Begun::Yes);
+    }
+    let (id, must_count, now_ms) = (item.id, !item.is_counted(), cx.now_ms());
+    let limits = session.settings().limits;
+    let begun = session
+        .commit(&cx.store, move |owned| {
+            Box::pin(async move {
+                if must_count
+                    && let RateDecision::Limited { retry_after_seconds } =
+                        owned.take_rate(limits, now_ms).await?
+                {
+                    owned.defer_send(id, now_ms + retry_after_seconds * 1_000).await?;
+                    let seconds = u64::try_from(retry_after_seconds).unwrap_or(1).max(1);
+                    return Ok::<_, StoreError>(Begun::Limited(Duration::from_secs(seconds)));
+                }
+                let is_open = owned.begin_send(id).await?;
+                Ok(if is_open { Begun::Yes } else { Begun::FinishedBefore })
+            })
+        })
+        .await?;
+    if matches!(begun, Begun::Yes) {
+        item.attempts += 1;
+    }
+    Ok(begun)
+}
+
+async fn content(
+    cx: &Context,
+    session: &Session,
+    item: &Item,
+    chat: &Jid,
+) -> Result<OutgoingContent> {
+    let SendType::Text = item.request.kind;
+    Ok(OutgoingContent::Text {
+        text: item.request.text.clone().unwrap_or_default(),
+        mentions: item.request.mentioned(),
+        quoted: match &item.request.reply_to {
+            Some(id) => quoted(cx, session, chat, id).await?,
+            None => None,
+        },
+    })
+}
+
+/// The message that is answered; nothing where it is no longer stored.
+async fn quoted(cx: &Context, session: &Session, chat: &Jid, id: &str) -> Result<Option<Quoted>> {
+    let (chat, id) = (chat.to_string(), id.to_owned());
+    session
+        .commit(&cx.store, move |owned| {
+            let (chat, id) = (chat.clone(), id.clone());
+            Box::pin(async move {
+                let (organization, session) = (owned.organization(), owned.session());
+                let Some(chat) = owned.chat(organization, session, &chat).await? else {
+                    return Ok(None);
+                };
+                let Some(stored) = owned.stored_message(chat.id, &id, None).await? else {
+                    return Ok(None);
+                };
+                let sender = if stored.is_from_me {
+                    None
+                } else {
+                    let address = stored.sender_lid.or(stored.sender_jid).unwrap_or(chat.jid);
+                    address.parse().ok()
+                };
+                Ok::<_, StoreError>(Some(Quoted {
+                    id,
+                    sender,
+                    raw: stored.content.as_ref().and_then(raw_of),
+                    body: stored.body,
+                }))
+            })
+        })
+        .await
+}
+
+/// Shows typing for as long as a person would need; a failure of it fails nothing.
+async fn show_typing(cx: &Context, connection: &Connection, chat: &Jid, item: &Item) {
+    let text = item.request.text.as_deref().unwrap_or_default();
+    if connection.set_typing(chat, TypingState::Composing).await.is_ok() {
+        let time = typing_time(text, cx.config.outbox.max_typing, rand::random::<f64>());
+        tokio::time::sleep(time).await;
+    }
+}

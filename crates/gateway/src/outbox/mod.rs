@@ -1,0 +1,20 @@
+//! Messages on their way out: accepted once, sent in order, finished once.
+//!
+//! A message gets its WhatsApp id before the first attempt and keeps it, so that a
+//! retry, a crash or another gateway cannot send it twice: WhatsApp and the
+//! recipients drop a second copy under the same id.
+
+mod accept;
+mod attempt;
+mod finish;
+mod lanes;
+mod outcome;
+mod queue;
+mod sender;
+mod waiters;
+
+pub(crate) use accept::{accept, replay, store_refusal};
+pub(crate) use finish::abandon;
+pub(crate) use queue::SendQueue;
+pub(crate) use sender::wake;
+pub(crate) use waiters::Waiters;

@@ -1,0 +1,208 @@
+//! The way from callers to a session's sender: a short list in memory, the store behind it.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use tokio::sync::Notify;
+use wagate_model::{OutboxId, SendMode, SendRequest};
+
+use super::lanes::Queued;
+
+/// Messages that wait in memory for the sender; what is beyond is read from the store.
+const MAX_INBOX: usize = 256;
+
+/// A message on its way out.
+#[derive(Clone)]
+pub(crate) struct Item {
+    pub(crate) id: OutboxId,
+    pub(crate) wa_message_id: String,
+    pub(crate) chat: Arc<str>,
+    pub(crate) mode: SendMode,
+    pub(crate) request: Arc<SendRequest>,
+    pub(crate) created_at_ms: i64,
+    /// Attempts that were begun; an asynchronous message is counted in the sending limits
+    /// when its first one begins.
+    pub(crate) attempts: i64,
+}
+
+impl Item {
+    /// Whether the sending limits have counted it.
+    pub(crate) fn is_counted(&self) -> bool {
+        self.mode == SendMode::Sync || self.attempts > 0
+    }
+}
+
+impl Queued for Item {
+    fn id(&self) -> OutboxId {
+        self.id
+    }
+
+    fn chat(&self) -> &Arc<str> {
+        &self.chat
+    }
+}
+
+struct State {
+    inbox: Vec<Item>,
+    /// The store holds messages that are not here.
+    has_backlog: bool,
+    is_running: bool,
+}
+
+/// The messages of a session that its sender has not taken yet.
+pub(crate) struct SendQueue {
+    state: Mutex<State>,
+    woken: Notify,
+    rested: Notify,
+}
+
+impl Default for SendQueue {
+    fn default() -> Self {
+        // What an earlier owner left is in the store.
+        let state = State { inbox: Vec::new(), has_backlog: true, is_running: false };
+        Self { state: Mutex::new(state), woken: Notify::new(), rested: Notify::new() }
+    }
+}
+
+impl SendQueue {
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Hands over a message that is in the store already.
+    pub(crate) fn push(&self, item: Item) {
+        let mut state = self.state();
+        // Behind a backlog it would overtake older messages of its chat.
+        if state.has_backlog {
+            return;
+        }
+        if state.inbox.len() < MAX_INBOX {
+            state.inbox.push(item);
+        } else {
+            state.has_backlog = true;
+        }
+    }
+
+    /// Whether the store holds messages that are not here.
+    pub(crate) fn has_backlog(&self) -> bool {
+        self.state().has_backlog
+    }
+
+    /// Wakes the sender; true when there is none and the caller has to start it.
+    pub(crate) fn wake(&self) -> bool {
+        let must_start = !std::mem::replace(&mut self.state().is_running, true);
+        self.woken.notify_one();
+        must_start
+    }
+
+    // For the sender.
+
+    pub(super) async fn woken(&self) {
+        self.woken.notified().await;
+    }
+
+    pub(super) fn take(&self) -> Vec<Item> {
+        std::mem::take(&mut self.state().inbox)
+    }
+
+    /// Begins to read the backlog: what is pushed from now on is newer than the read.
+    pub(super) fn begin_reload(&self) {
+        self.state().has_backlog = false;
+    }
+
+    /// Says that there is more in the store than was read.
+    pub(super) fn keep_backlog(&self) {
+        let mut state = self.state();
+        state.has_backlog = true;
+        state.inbox.clear();
+    }
+
+    /// The sender stops where nothing came meanwhile; whether it may.
+    pub(super) fn rest(&self, leaves_backlog: bool) -> bool {
+        let mut state = self.state();
+        if leaves_backlog {
+            state.has_backlog = true;
+            state.inbox.clear();
+        } else if !state.inbox.is_empty() || state.has_backlog {
+            return false;
+        }
+        state.is_running = false;
+        drop(state);
+        self.rested.notify_waiters();
+        true
+    }
+
+    /// Waits until no sender runs.
+    pub(crate) async fn rested(&self) {
+        loop {
+            let rested = self.rested.notified();
+            tokio::pin!(rested);
+            rested.as_mut().enable();
+            if !self.state().is_running {
+                return;
+            }
+            rested.await;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use wagate_model::SendType;
+
+    use super::*;
+
+    fn item(number: u128) -> Item {
+        Item {
+            id: OutboxId::from_parts(1, number),
+            wa_message_id: String::new(),
+            chat: "a".into(),
+            mode: SendMode::Sync,
+            request: Arc::new(SendRequest {
+                mentions: None,
+                reply_to: None,
+                text: None,
+                to: String::new(),
+                kind: SendType::Text,
+            }),
+            created_at_ms: 0,
+            attempts: 0,
+        }
+    }
+
+    #[test]
+    fn nothing_overtakes_a_backlog() {
+        let queue = SendQueue::default();
+        queue.push(item(1));
+        assert!(queue.take().is_empty(), "it is read from the store, after older ones");
+        queue.begin_reload();
+        queue.push(item(2));
+        assert_eq!(queue.take().len(), 1);
+        queue.push(item(3));
+        queue.keep_backlog();
+        assert!(queue.take().is_empty() && queue.has_backlog());
+    }
+
+    #[test]
+    fn more_than_fits_becomes_a_backlog() {
+        let queue = SendQueue::default();
+        queue.begin_reload();
+        for number in 0..=MAX_INBOX {
+            queue.push(item(number as u128));
+        }
+        assert!(queue.has_backlog());
+        assert_eq!(queue.take().len(), MAX_INBOX);
+    }
+
+    #[test]
+    fn a_sender_does_not_rest_on_what_came_meanwhile() {
+        let queue = SendQueue::default();
+        assert!(queue.wake(), "the first wake starts it");
+        assert!(!queue.wake());
+        queue.begin_reload();
+        queue.push(item(1));
+        assert!(!queue.rest(false));
+        queue.take();
+        assert!(queue.rest(false));
+        assert!(queue.wake(), "and the next wake starts it again");
+    }
+}

@@ -1,0 +1,206 @@
+//! The sender of a session: runs while there is something to send and somebody to send it.
+
+use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures::FutureExt as _;
+use futures::future::BoxFuture;
+use futures::stream::{FuturesUnordered, StreamExt as _};
+use tokio::time::Instant;
+use wagate_store::{DueOutbox, RateLimits, StoreError};
+
+use super::attempt::{Attempted, attempt};
+use super::lanes::Lanes;
+use super::queue::Item;
+use crate::context::Context;
+use crate::session::Session;
+
+/// How long the sender stays away after it failed.
+const PAUSE: Duration = Duration::from_secs(1);
+
+/// Wakes the session's sender, and starts it where it does not run.
+pub(crate) fn wake(cx: &Arc<Context>, session: &Arc<Session>) {
+    if session.sends.wake() {
+        cx.tasks.spawn(supervise(cx.clone(), session.clone()));
+    }
+}
+
+async fn supervise(cx: Arc<Context>, session: Arc<Session>) {
+    loop {
+        let sender = Sender::new(&cx, &session);
+        match AssertUnwindSafe(Box::pin(sender.run())).catch_unwind().await {
+            Ok(Ok(())) => return,
+            Ok(Err(error)) => {
+                tracing::warn!(session.id = %session.id(), error = %error, "sending is interrupted");
+            }
+            Err(_) => {
+                tracing::error!(session.id = %session.id(), "the sender panicked");
+                metrics::counter!("wagate_gateway_panics_total", "task" => "sender").increment(1);
+            }
+        }
+        // Whatever it held is in the store.
+        session.sends.keep_backlog();
+        tokio::select! {
+            () = session.lost.cancelled() => {}
+            () = session.closing.cancelled() => {}
+            () = tokio::time::sleep(PAUSE) => continue,
+        }
+        session.sends.rest(true);
+        return;
+    }
+}
+
+type Running<'s> = FuturesUnordered<BoxFuture<'s, (Item, Attempted)>>;
+
+struct Sender<'s> {
+    cx: &'s Arc<Context>,
+    session: &'s Arc<Session>,
+    lanes: Lanes<Item>,
+    /// Until then the sending limits let no further asynchronous message through.
+    limited_until: Option<Instant>,
+    /// The limits that say so.
+    limits: RateLimits,
+}
+
+impl<'s> Sender<'s> {
+    fn new(cx: &'s Arc<Context>, session: &'s Arc<Session>) -> Self {
+        let lanes = Lanes::new(cx.config.outbox.max_parallel_chats);
+        Self { cx, session, lanes, limited_until: None, limits: session.settings().limits }
+    }
+
+    async fn run(mut self) -> Result<(), StoreError> {
+        let mut running: Running<'s> = FuturesUnordered::new();
+        loop {
+            let is_open = !self.session.closing.is_cancelled() && !self.session.lost.is_cancelled();
+            let is_working = is_open && self.session.working_connection().is_some();
+            if is_working {
+                self.note_limits();
+                self.take_in().await?;
+                self.start_all(&mut running);
+            }
+            if running.is_empty() && (!is_working || self.lanes.len() == 0) {
+                // Without a connection everything is left to the store, and read again.
+                if self.session.sends.rest(!is_working) {
+                    return Ok(());
+                }
+                continue;
+            }
+            let next_due = self.lanes.next_due();
+            tokio::select! {
+                () = self.session.lost.cancelled() => {
+                    self.session.sends.rest(true);
+                    return Ok(());
+                }
+                Some((item, attempted)) = running.next(), if !running.is_empty() => {
+                    self.note(item, attempted);
+                }
+                () = self.session.sends.woken() => {}
+                () = sleep_until(next_due) => {}
+            }
+        }
+    }
+
+    /// Other limits may let through what waits.
+    fn note_limits(&mut self) {
+        let limits = self.session.settings().limits;
+        if limits != self.limits {
+            self.limits = limits;
+            self.limited_until = None;
+            self.lanes.forget_delays();
+        }
+    }
+
+    /// Takes what was accepted, and reads what is only in the store.
+    async fn take_in(&mut self) -> Result<(), StoreError> {
+        let page = self.cx.config.outbox.page.max(2);
+        let few = usize::try_from(page / 2).unwrap_or(usize::MAX);
+        if self.session.sends.has_backlog() && self.lanes.len() < few {
+            self.session.sends.begin_reload();
+            let found = self
+                .session
+                .commit(&self.cx.store, move |owned| {
+                    // The time of the next attempt is kept here, by chat; the order is the ids'.
+                    Box::pin(async move { owned.due_outbox(i64::MAX, page).await })
+                })
+                .await;
+            let found: Vec<DueOutbox> = match found {
+                Ok(found) => found,
+                Err(error) => {
+                    self.session.sends.keep_backlog();
+                    return Err(error);
+                }
+            };
+            if i64::try_from(found.len()).unwrap_or(i64::MAX) >= page {
+                self.session.sends.keep_backlog();
+            }
+            for due in found {
+                self.take_stored(due);
+            }
+        }
+        for item in self.session.sends.take() {
+            self.lanes.push(item);
+        }
+        let depth = u32::try_from(self.lanes.len()).unwrap_or(u32::MAX);
+        metrics::histogram!("wagate_gateway_outbox_depth").record(f64::from(depth));
+        Ok(())
+    }
+
+    fn take_stored(&mut self, due: DueOutbox) {
+        let record = due.record;
+        if self.lanes.contains(record.id) {
+            return;
+        }
+        match serde_json::from_slice(&due.request) {
+            Ok(request) => self.lanes.push(Item {
+                id: record.id,
+                wa_message_id: record.wa_message_id,
+                chat: record.chat_jid.into(),
+                mode: record.mode,
+                request: Arc::new(request),
+                created_at_ms: record.created_at_ms,
+                attempts: record.attempts,
+            }),
+            Err(error) => {
+                tracing::error!(session.id = %self.session.id(), error = %error, "a stored request cannot be read");
+            }
+        }
+    }
+
+    fn start_all(&mut self, running: &mut Running<'s>) {
+        let now = Instant::now();
+        while let Some(item) = self.lanes.next(now) {
+            if let Some(until) = self.limited_until.filter(|until| *until > now)
+                && !item.is_counted()
+            {
+                self.lanes.put_back(item, Some(until));
+                continue;
+            }
+            let (cx, session) = (self.cx, self.session);
+            running.push(Box::pin(async move {
+                let mut item = item;
+                let attempted = attempt(cx, session, &mut item).await;
+                (item, attempted)
+            }));
+        }
+    }
+
+    fn note(&mut self, item: Item, attempted: Attempted) {
+        match attempted {
+            Attempted::Finished => self.lanes.done(item.id, &item.chat),
+            Attempted::Again(wait) => self.lanes.put_back(item, Some(Instant::now() + wait)),
+            Attempted::Limited(wait) => {
+                let until = Instant::now() + wait;
+                self.limited_until = Some(until);
+                self.lanes.put_back(item, Some(until));
+            }
+        }
+    }
+}
+
+async fn sleep_until(deadline: Option<Instant>) {
+    match deadline {
+        Some(deadline) => tokio::time::sleep_until(deadline).await,
+        None => std::future::pending().await,
+    }
+}

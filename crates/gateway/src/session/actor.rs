@@ -1,0 +1,243 @@
+//! The task of a session: one loop over commands, events, and what is due.
+
+use std::sync::Arc;
+
+use futures::future::BoxFuture;
+use tokio::sync::{OwnedSemaphorePermit, mpsc};
+use tokio::task::JoinSet;
+use tokio::time::Instant;
+use wagate_engine::{Connection, EngineEvent, Events};
+use wagate_model::Qr;
+use wagate_store::{EngineBackend, Result, StoreError};
+
+use super::asks::{Job, Waiting};
+use super::handle::{Command, Session};
+use super::lifecycle::Opened;
+use crate::context::Context;
+use crate::inbound::{commit_news, is_news};
+
+/// Events that are committed together.
+const MAX_NEWS: usize = 64;
+
+/// How a session's task ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum End {
+    /// The lease is given back.
+    Release,
+    /// The lease is gone: nothing more may be written.
+    Lost,
+}
+
+/// Whether the task goes on.
+pub(super) enum Step {
+    GoOn,
+    End(End),
+}
+
+/// A session's task.
+pub(super) struct Actor<'a> {
+    pub(super) cx: &'a Arc<Context>,
+    pub(super) session: &'a Arc<Session>,
+    pub(super) backend: EngineBackend,
+    /// A connection on its way.
+    pub(super) opening: Option<BoxFuture<'static, Opened>>,
+    pub(super) connection: Option<Connection>,
+    pub(super) events: Option<Events>,
+    /// Held until the connection works, waits for a phone, or failed once.
+    pub(super) slot: Option<OwnedSemaphorePermit>,
+    /// When a start or a wait counts as failed.
+    pub(super) deadline: Option<Instant>,
+    /// When to make the connection anew, after a batch was not committed.
+    pub(super) cycle_at: Option<Instant>,
+    pub(super) cycles: u32,
+    pub(super) failures: u32,
+    pub(super) qr: Option<Qr>,
+    pub(super) waiting: Waiting,
+    /// Requests to WhatsApp that the loop must not wait for.
+    pub(super) jobs: JoinSet<Job>,
+}
+
+/// What the loop woke up for.
+enum Woken {
+    Command(Option<Command>),
+    Opened(Opened),
+    Event(Option<EngineEvent>),
+    Job(Job),
+    Nudged,
+    Deadline,
+    Cycle,
+    WaitOver,
+    HandOver,
+    Lost,
+}
+
+impl<'a> Actor<'a> {
+    /// Runs the session until it ends, is lost, or the store fails.
+    pub(super) async fn run(
+        cx: &'a Arc<Context>,
+        session: &'a Arc<Session>,
+        commands: &mut mpsc::Receiver<Command>,
+        failures: u32,
+    ) -> Result<End> {
+        let backend =
+            EngineBackend::open(cx.store.clone(), session.organization, session.fence.clone())
+                .await?;
+        let mut actor = Self {
+            cx,
+            session,
+            backend,
+            opening: None,
+            connection: None,
+            events: None,
+            slot: None,
+            deadline: None,
+            cycle_at: None,
+            cycles: 0,
+            failures,
+            qr: None,
+            waiting: Waiting::default(),
+            jobs: JoinSet::new(),
+        };
+        let outcome = async {
+            actor.prepare().await?;
+            actor.serve(commands).await
+        }
+        .await;
+        actor.shut(matches!(outcome, Ok(End::Release))).await;
+        outcome
+    }
+
+    async fn serve(&mut self, commands: &mut mpsc::Receiver<Command>) -> Result<End> {
+        loop {
+            let woken = self.wait(commands).await;
+            let step = match woken {
+                Woken::Lost | Woken::Command(None) => Step::End(End::Lost),
+                // It stays wanted, and its status as it was: the next owner goes on from there.
+                Woken::HandOver => Step::End(End::Release),
+                Woken::Command(Some(command)) => self.carry_out(command).await?,
+                Woken::Opened(opened) => self.opened(opened).await?,
+                Woken::Event(Some(event)) => self.take_events(event).await?,
+                Woken::Event(None) => self.connection_died().await?,
+                Woken::Job(job) => {
+                    self.job_done(job);
+                    Step::GoOn
+                }
+                Woken::Nudged => self.take_nudges().await?,
+                Woken::Deadline => self.start_timed_out().await?,
+                Woken::Cycle => {
+                    self.cycle().await;
+                    Step::GoOn
+                }
+                Woken::WaitOver => {
+                    self.waiting.give_up(Instant::now());
+                    Step::GoOn
+                }
+            };
+            if let Step::End(end) = step {
+                return Ok(end);
+            }
+        }
+    }
+
+    async fn wait(&mut self, commands: &mut mpsc::Receiver<Command>) -> Woken {
+        let wait_over = self.waiting.next_deadline();
+        tokio::select! {
+            biased;
+            () = self.session.lost.cancelled() => Woken::Lost,
+            () = self.backend.fenced() => {
+                self.session.lose("the engine's storage was fenced off");
+                Woken::Lost
+            }
+            () = self.cx.draining.cancelled() => Woken::HandOver,
+            command = commands.recv() => Woken::Command(command),
+            opened = next_opened(&mut self.opening) => {
+                self.opening = None;
+                Woken::Opened(opened)
+            }
+            event = next_event(&mut self.events) => Woken::Event(event),
+            Some(job) = self.jobs.join_next(), if !self.jobs.is_empty() => match job {
+                Ok(job) => Woken::Job(job),
+                Err(error) => {
+                    tracing::error!(session.id = %self.session.id(), error = %error, "a request failed");
+                    Woken::Job(Job::None)
+                }
+            },
+            () = self.session.nudge.notified() => Woken::Nudged,
+            () = due(self.deadline) => Woken::Deadline,
+            () = due(self.cycle_at) => Woken::Cycle,
+            () = due(wait_over) => Woken::WaitOver,
+        }
+    }
+
+    /// Takes an event and those that wait behind it; news go to the store together.
+    async fn take_events(&mut self, first: EngineEvent) -> Result<Step> {
+        let mut next = Some(first);
+        let mut news = Vec::new();
+        while let Some(event) = next.take() {
+            // Messages have a commit of their own, as those of the sink.
+            let is_alone = matches!(event, EngineEvent::Messages(_));
+            let is_news = is_news(&event);
+            if !is_news || is_alone || news.len() >= MAX_NEWS {
+                self.store_news(std::mem::take(&mut news)).await?;
+            }
+            if is_alone {
+                self.store_news(vec![event]).await?;
+            } else if is_news {
+                news.push(event);
+            } else if let Step::End(end) = self.on_event(event).await? {
+                return Ok(Step::End(end));
+            }
+            next = self.events.as_mut().and_then(Events::try_recv);
+        }
+        self.store_news(news).await?;
+        Ok(Step::GoOn)
+    }
+
+    /// Commits news, however long the database is away: WhatsApp does not send them again.
+    async fn store_news(&mut self, news: Vec<EngineEvent>) -> Result<()> {
+        if news.is_empty() {
+            return Ok(());
+        }
+        if let Some(EngineEvent::OwnPushName(name)) =
+            news.iter().rfind(|event| matches!(event, EngineEvent::OwnPushName(_)))
+            && let Some(mut account) = self.session.account()
+        {
+            account.push_name = Some(name.clone());
+            self.session.set_account(Some(account));
+        }
+        let news = Arc::new(news);
+        let (cx, session) = (self.cx, self.session);
+        let stored = session.persist(|| commit_news(cx, session, news.clone())).await;
+        match stored {
+            Ok(()) => Ok(()),
+            Err(StoreError::Fenced) => Err(StoreError::Fenced),
+            // One event that cannot be stored must not end the session.
+            Err(error) => {
+                tracing::error!(session.id = %self.session.id(), error = %error, events = news.len(), "events could not be stored");
+                metrics::counter!("wagate_gateway_events_dropped_total").increment(1);
+                Ok(())
+            }
+        }
+    }
+}
+
+async fn next_opened(opening: &mut Option<BoxFuture<'static, Opened>>) -> Opened {
+    match opening {
+        Some(opening) => opening.await,
+        None => std::future::pending().await,
+    }
+}
+
+async fn next_event(events: &mut Option<Events>) -> Option<EngineEvent> {
+    match events {
+        Some(events) => events.recv().await,
+        None => std::future::pending().await,
+    }
+}
+
+async fn due(at: Option<Instant>) {
+    match at {
+        Some(at) => tokio::time::sleep_until(at).await,
+        None => std::future::pending().await,
+    }
+}

@@ -1,0 +1,378 @@
+//! Opening, losing and closing the connection, and the status that follows from it.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::OwnedSemaphorePermit;
+use tokio::time::Instant;
+use wagate_engine::{
+    Connection, Disconnect, EndReason, EngineError, EngineEvent, Events, SessionOptions,
+};
+use wagate_model::{EventKind, SessionStatus, SessionStatusPayload, StatusReason};
+use wagate_store::{Account, NewEvent, Result, StoreError};
+
+use super::actor::{Actor, End, Step};
+use super::handle::Settings;
+use super::standing::{Next, Standing, after};
+use crate::backoff::{jitter, random_backoff};
+use crate::inbound::Sink;
+use crate::outbox;
+
+/// How long sends that are under way may take when the session ends.
+const LAST_SENDS: Duration = Duration::from_millis(1_000);
+/// How long a farewell may take when the session ends.
+const FAREWELL: Duration = Duration::from_millis(3_000);
+
+/// What came of opening a connection.
+pub(super) enum Opened {
+    /// It is open and started.
+    Open { connection: Connection, events: Events, slot: OwnedSemaphorePermit },
+    /// The engine could not open it.
+    Failed(EngineError),
+    /// It took too long.
+    TimedOut,
+}
+
+/// A change that is stored with a status.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Also {
+    /// Nothing else.
+    Nothing,
+    /// The session is not to run any more.
+    Unwanted,
+    /// As `Unwanted`, and its credentials and number are forgotten.
+    Unpaired,
+}
+
+impl Actor<'_> {
+    /// Reads what the session is, says that it starts, and begins to connect.
+    pub(super) async fn prepare(&mut self) -> Result<()> {
+        let (cx, session) = (self.cx, self.session);
+        let record = session
+            .persist(|| session.commit(&cx.store, |owned| Box::pin(owned.record())))
+            .await?
+            .ok_or(StoreError::Fenced)?;
+        session.set_settings(Settings::from(&record));
+        let backend = self.backend.clone();
+        session.set_paired(session.persist(|| backend.is_paired()).await?);
+        let shown = record.session;
+        session.set_account(shown.wa_jid.map(|jid| Account {
+            jid,
+            lid: shown.wa_lid,
+            phone_number: shown.phone_number,
+            push_name: record.push_name,
+        }));
+        let stored = Standing { status: record.stored_status, reason: shown.status_reason };
+        session.set_standing(stored);
+        self.stand(Standing::new(SessionStatus::Starting), Also::Nothing).await?;
+        let wait = jitter(self.cx.config.sessions.start_jitter);
+        self.open_after(wait).await
+    }
+
+    /// Begins to connect after a while; nothing is waited for here.
+    pub(super) async fn open_after(&mut self, wait: Duration) -> Result<()> {
+        let (cx, session) = (self.cx, self.session);
+        if !session.is_paired() {
+            // Whatever account was attached before: nothing of its Signal state may be left.
+            session.persist(|| {
+                session.commit(&cx.store, |owned| {
+                    Box::pin(async move {
+                        let (organization, id) = (owned.organization(), owned.session());
+                        owned.wipe_engine_state(organization, id).await
+                    })
+                })
+            })
+            .await?;
+        }
+        let (cx, session) = (cx.clone(), session.clone());
+        let backend = Arc::new(self.backend.clone());
+        self.qr = None;
+        self.deadline = None;
+        self.opening = Some(Box::pin(async move {
+            tokio::time::sleep(wait).await;
+            let slots = cx.start_slots.clone();
+            let Ok(slot) = slots.acquire_owned().await else {
+                return std::future::pending().await;
+            };
+            let sink = Arc::new(Sink::new(cx.clone(), session));
+            let opening = cx.engine.open(backend, sink, SessionOptions::default());
+            match tokio::time::timeout(cx.config.sessions.start_timeout, opening).await {
+                Ok(Ok((connection, events))) => {
+                    connection.start();
+                    Opened::Open { connection, events, slot }
+                }
+                Ok(Err(error)) => Opened::Failed(error),
+                Err(_) => Opened::TimedOut,
+            }
+        }));
+        Ok(())
+    }
+
+    pub(super) async fn opened(&mut self, opened: Opened) -> Result<Step> {
+        match opened {
+            Opened::Open { connection, events, slot } => {
+                self.session.set_connection(Some(connection.clone()));
+                self.connection = Some(connection);
+                self.events = Some(events);
+                self.slot = Some(slot);
+                self.deadline = Some(Instant::now() + self.cx.config.sessions.start_timeout);
+                self.ask_waiting_codes();
+                Ok(Step::GoOn)
+            }
+            Opened::Failed(error) => {
+                tracing::error!(session.id = %self.session.id(), error = %error, "the session cannot be opened");
+                // The database may be away, or the credentials spoiled: both may pass.
+                let reason = StatusReason::CredentialsUnreadable;
+                self.reopen(Standing::because(SessionStatus::Starting, reason)).await
+            }
+            Opened::TimedOut => self.start_timed_out().await,
+        }
+    }
+
+    /// The start hangs: give it up, let others go first, try again.
+    pub(super) async fn start_timed_out(&mut self) -> Result<Step> {
+        tracing::warn!(session.id = %self.session.id(), "the session did not come up in time");
+        metrics::counter!("wagate_gateway_start_timeouts_total").increment(1);
+        self.reopen(Standing::because(SessionStatus::Starting, StatusReason::StartTimeout)).await
+    }
+
+    /// The events ended without a word.
+    pub(super) async fn connection_died(&mut self) -> Result<Step> {
+        self.reopen(Standing::because(SessionStatus::Starting, StatusReason::ConnectionLost)).await
+    }
+
+    async fn reopen(&mut self, standing: Standing) -> Result<Step> {
+        self.stand(standing, Also::Nothing).await?;
+        self.close().await;
+        self.failures = self.failures.saturating_add(1);
+        metrics::counter!("wagate_gateway_reopens_total").increment(1);
+        let config = &self.cx.config.sessions;
+        let wait = random_backoff(self.failures, config.min_backoff, config.max_backoff);
+        self.open_after(wait).await?;
+        Ok(Step::GoOn)
+    }
+
+    /// Follows an event that concerns the connection itself.
+    pub(super) async fn on_event(&mut self, event: EngineEvent) -> Result<Step> {
+        match &event {
+            EngineEvent::Qr(code) => self.show_qr(code).await?,
+            EngineEvent::Paired(account) => return self.paired(account).await,
+            EngineEvent::Disconnected(drop) => self.note_drop(*drop),
+            EngineEvent::Connected => self.note_connected().await?,
+            EngineEvent::QrExhausted => self.qr = None,
+            EngineEvent::PairingCodeExpired => self.waiting.last_code = None,
+            _ => {}
+        }
+        let Some((standing, next)) = after(&event) else { return Ok(Step::GoOn) };
+        match next {
+            Next::GoOn => {
+                self.stand(standing, Also::Nothing).await?;
+                if standing.status == SessionStatus::Working {
+                    outbox::wake(self.cx, self.session);
+                    self.ask_waiting_logouts();
+                }
+                Ok(Step::GoOn)
+            }
+            Next::Reopen => self.reopen(standing).await,
+            // Somebody waits for a logout that WhatsApp will not answer any more.
+            Next::End if self.waiting.has_logouts() => {
+                let reason = StatusReason::LoggedOutByRequest;
+                self.unpair(Standing::because(SessionStatus::LoggedOut, reason)).await
+            }
+            Next::End => {
+                let detail = ended_detail(&event);
+                tracing::warn!(session.id = %self.session.id(), reason = standing.reason.map(StatusReason::as_str), detail, "the session is given up");
+                self.close().await;
+                self.stand(standing, Also::Unwanted).await?;
+                Ok(Step::End(End::Release))
+            }
+            Next::Unpair => {
+                tracing::info!(session.id = %self.session.id(), "the session was logged out");
+                self.unpair(standing).await
+            }
+        }
+    }
+
+    /// Forgets the account: the engine has stopped, its state goes, what was to be sent fails.
+    pub(super) async fn unpair(&mut self, standing: Standing) -> Result<Step> {
+        self.close().await;
+        let (cx, session) = (self.cx, self.session);
+        session.persist(|| outbox::abandon(cx, session, "session_logged_out")).await?;
+        self.stand(standing, Also::Unpaired).await?;
+        self.waiting.logged_out();
+        Ok(Step::End(End::Release))
+    }
+
+    fn note_drop(&mut self, drop: Disconnect) {
+        metrics::counter!("wagate_gateway_reconnects_total").increment(1);
+        tracing::info!(session.id = %self.session.id(), reason = ?drop.reason, failures = drop.failures, "connection lost");
+        // The engine goes on by itself; whoever waits for a slot need not wait for that.
+        self.slot = None;
+        self.qr = None;
+        let patience = self.cx.config.sessions.start_timeout;
+        self.deadline = Some(Instant::now() + drop.retry_in + patience);
+    }
+
+    async fn note_connected(&mut self) -> Result<()> {
+        self.slot = None;
+        self.deadline = None;
+        self.failures = 0;
+        self.qr = None;
+        let known = self.connection.as_ref().and_then(Connection::account);
+        if let Some(known) = known {
+            self.keep_account(stored_account(&known)).await?;
+        }
+        Ok(())
+    }
+
+    async fn keep_account(&mut self, account: Account) -> Result<()> {
+        let before = self.session.account();
+        let account = Account {
+            push_name: account.push_name.or(before.as_ref().and_then(|b| b.push_name.clone())),
+            ..account
+        };
+        self.session.set_paired(true);
+        if before.as_ref() == Some(&account) {
+            return Ok(());
+        }
+        self.session.set_account(Some(account.clone()));
+        let (cx, session, now_ms) = (self.cx, self.session, self.cx.now_ms());
+        session.persist(|| {
+            let account = account.clone();
+            session.commit(&cx.store, move |owned| {
+                let account = account.clone();
+                Box::pin(async move { owned.set_account(Some(&account), now_ms).await })
+            })
+        })
+        .await
+    }
+
+    /// Stores a status with its event, in one transaction, where it is another than before.
+    pub(super) async fn stand(&mut self, standing: Standing, also: Also) -> Result<()> {
+        let (cx, session) = (self.cx, self.session);
+        let differs = session.standing().differs_from(standing);
+        if !differs && also == Also::Nothing {
+            return Ok(());
+        }
+        let now_ms = self.cx.now_ms();
+        session.persist(|| {
+            session.commit(&cx.store, move |owned| {
+                Box::pin(async move {
+                    let Standing { status, reason } = standing;
+                    let has_changed = owned.set_status(status, reason, None, now_ms).await?;
+                    if also != Also::Nothing {
+                        owned.set_wanted(false, now_ms).await?;
+                    }
+                    let (organization, id) = (owned.organization(), owned.session());
+                    if also == Also::Unpaired {
+                        owned.set_account(None, now_ms).await?;
+                        owned.wipe_engine_state(organization, id).await?;
+                    }
+                    if has_changed && differs {
+                        let payload = SessionStatusPayload { status, reason };
+                        let kind = EventKind::SessionStatus;
+                        owned.append_event(NewEvent::new(organization, id, kind, now_ms, &payload)?);
+                    }
+                    Ok(())
+                })
+            })
+        })
+        .await?;
+        session.set_standing(standing);
+        if also == Also::Unpaired {
+            session.set_paired(false);
+            session.set_account(None);
+        }
+        Ok(())
+    }
+
+    /// Looks at what others left for the task.
+    pub(super) async fn take_nudges(&mut self) -> Result<Step> {
+        let nudges = self.session.take_nudges();
+        if !nudges.reads.is_empty() {
+            self.mark_read(nudges.reads);
+        }
+        if nudges.has_failed_commit && self.cycle_at.is_none() {
+            self.cycles = self.cycles.saturating_add(1);
+            let config = &self.cx.config.sessions;
+            let wait = random_backoff(self.cycles, config.min_backoff, config.max_backoff);
+            self.cycle_at = Some(Instant::now() + wait);
+        }
+        if nudges.is_deaf && self.session.standing().status == SessionStatus::Working {
+            let reason = StatusReason::ConnectionLost;
+            let standing = Standing::because(SessionStatus::Starting, reason);
+            self.stand(standing, Also::Nothing).await?;
+            self.reconnect();
+        }
+        Ok(Step::GoOn)
+    }
+
+    /// Makes the connection anew once the database answers: WhatsApp then delivers again
+    /// what could not be committed.
+    pub(super) async fn cycle(&mut self) {
+        self.cycle_at = None;
+        if self.cx.store.ping().await.is_err() {
+            self.session.note_failed_commit();
+            return;
+        }
+        if self.session.standing().status == SessionStatus::Working {
+            tracing::info!(session.id = %self.session.id(), "connecting anew, for messages that were not stored");
+            self.reconnect();
+        }
+    }
+
+    fn reconnect(&mut self) {
+        if let Some(connection) = self.connection.clone() {
+            let patience = self.cx.config.sessions.start_timeout;
+            self.deadline = Some(Instant::now() + patience);
+            self.jobs.spawn(async move {
+                connection.reconnect().await;
+                super::asks::Job::None
+            });
+        }
+    }
+
+    /// Closes the connection; the pairing stays.
+    pub(super) async fn close(&mut self) {
+        self.opening = None;
+        self.events = None;
+        self.slot = None;
+        self.deadline = None;
+        self.cycle_at = None;
+        self.qr = None;
+        self.session.set_connection(None);
+        if let Some(connection) = self.connection.take()
+            && tokio::time::timeout(FAREWELL, connection.close()).await.is_err()
+        {
+            tracing::warn!(session.id = %self.session.id(), "the connection is cut off");
+        }
+    }
+
+    /// The last thing the task does: sends under way get a moment, unless the lease is gone.
+    pub(super) async fn shut(&mut self, is_orderly: bool) {
+        if is_orderly {
+            self.session.closing.cancel();
+            let _ = tokio::time::timeout(LAST_SENDS, self.session.sends.rested()).await;
+        }
+        self.close().await;
+        self.jobs.abort_all();
+    }
+}
+
+/// The account in the store's form.
+pub(super) fn stored_account(account: &wagate_engine::Account) -> Account {
+    Account {
+        jid: account.jid.to_string(),
+        lid: account.lid.as_ref().map(ToString::to_string),
+        phone_number: account.jid.phone().map(str::to_owned),
+        push_name: account.push_name.clone(),
+    }
+}
+
+fn ended_detail(event: &EngineEvent) -> Option<i64> {
+    match event {
+        EngineEvent::Ended(EndReason::Refused { code }) => Some(i64::from(*code)),
+        EngineEvent::Ended(EndReason::TemporarilyBanned { code, .. }) => code.map(i64::from),
+        _ => None,
+    }
+}
