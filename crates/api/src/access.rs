@@ -1,0 +1,170 @@
+//! Who may: permissions and resources as types that only a successful check hands over.
+//!
+//! Extractors run in the order of a handler's arguments, so a handler that takes
+//! [`InSession`] and then a body is checked in the order of the contract: credential,
+//! capability, resource, body.
+
+use std::marker::PhantomData;
+
+use axum::extract::{FromRequestParts, RawPathParams};
+use http::header;
+use http::request::Parts;
+use wagate_core::{Caller, Error, SessionAccess, WebhookAccess};
+use wagate_model::Capability;
+
+use crate::failure::{Answer, Failure};
+use crate::state::ApiState;
+
+/// A capability as a type.
+pub(crate) trait Permission: std::marker::Send + Sync {
+    /// The capability.
+    const CAPABILITY: Capability;
+}
+
+macro_rules! permissions {
+    ($($name:ident),*) => {
+        $(
+            #[doc = concat!("The capability `", stringify!($name), "`.")]
+            #[derive(Debug)]
+            pub(crate) struct $name;
+
+            impl Permission for $name {
+                const CAPABILITY: Capability = Capability::$name;
+            }
+        )*
+    };
+}
+
+permissions!(Read, Send, Manage, Events);
+
+/// A caller who has a capability.
+#[derive(Debug)]
+pub(crate) struct Can<P> {
+    pub(crate) caller: Caller,
+    permission: PhantomData<P>,
+}
+
+impl<P: Permission> FromRequestParts<ApiState> for Can<P> {
+    type Rejection = Failure;
+
+    async fn from_request_parts(parts: &mut Parts, state: &ApiState) -> Answer<Self> {
+        let caller = state.core().authenticate(credential(parts)?).await?;
+        caller.require(P::CAPABILITY)?;
+        Ok(Self {
+            caller,
+            permission: PhantomData,
+        })
+    }
+}
+
+/// The credential of a request: a bearer token, else the API key's own header.
+fn credential(parts: &Parts) -> Answer<&str> {
+    const NONE: Failure = Failure::Core(Error::Unauthorized);
+    if let Some(value) = parts.headers.get(header::AUTHORIZATION) {
+        let text = value.to_str().map_err(|_| NONE)?;
+        let (scheme, token) = text.split_once(' ').ok_or(NONE)?;
+        return if scheme.eq_ignore_ascii_case("bearer") {
+            Ok(token.trim())
+        } else {
+            Err(NONE)
+        };
+    }
+    let value = parts.headers.get("x-api-key").ok_or(NONE)?;
+    value.to_str().map(str::trim).map_err(|_| NONE)
+}
+
+/// A parameter of the path, decoded; nothing where it is not UTF-8.
+async fn parameter(parts: &mut Parts, state: &ApiState, name: &str) -> String {
+    RawPathParams::from_request_parts(parts, state)
+        .await
+        .ok()
+        .and_then(|params| {
+            params
+                .iter()
+                .find(|(key, _)| *key == name)
+                .map(|(_, value)| value.to_owned())
+        })
+        .unwrap_or_default()
+}
+
+/// A session that the caller reaches, with a capability.
+#[derive(Debug)]
+pub(crate) struct InSession<P> {
+    pub(crate) access: SessionAccess,
+    permission: PhantomData<P>,
+}
+
+impl<P: Permission> FromRequestParts<ApiState> for InSession<P> {
+    type Rejection = Failure;
+
+    async fn from_request_parts(parts: &mut Parts, state: &ApiState) -> Answer<Self> {
+        let caller = Can::<P>::from_request_parts(parts, state).await?.caller;
+        let id = parameter(parts, state, "session").await;
+        Ok(Self {
+            access: state.core().open_session(&caller, &id).await?,
+            permission: PhantomData,
+        })
+    }
+}
+
+/// The name of a chat within a session that the caller reaches, with a capability.
+#[derive(Debug)]
+pub(crate) struct InChat<P> {
+    pub(crate) access: SessionAccess,
+    pub(crate) chat: String,
+    permission: PhantomData<P>,
+}
+
+impl<P: Permission> FromRequestParts<ApiState> for InChat<P> {
+    type Rejection = Failure;
+
+    async fn from_request_parts(parts: &mut Parts, state: &ApiState) -> Answer<Self> {
+        let session = InSession::<P>::from_request_parts(parts, state).await?;
+        Ok(Self {
+            access: session.access,
+            chat: parameter(parts, state, "cid").await,
+            permission: PhantomData,
+        })
+    }
+}
+
+/// A webhook that the caller reaches, with a capability.
+#[derive(Debug)]
+pub(crate) struct InWebhook<P> {
+    pub(crate) access: WebhookAccess,
+    permission: PhantomData<P>,
+}
+
+impl<P: Permission> FromRequestParts<ApiState> for InWebhook<P> {
+    type Rejection = Failure;
+
+    async fn from_request_parts(parts: &mut Parts, state: &ApiState) -> Answer<Self> {
+        let caller = Can::<P>::from_request_parts(parts, state).await?.caller;
+        let id = parameter(parts, state, "id").await;
+        Ok(Self {
+            access: state.core().open_webhook(&caller, &id).await?,
+            permission: PhantomData,
+        })
+    }
+}
+
+/// The name of a delivery of a webhook that the caller reaches, with a capability.
+#[derive(Debug)]
+pub(crate) struct InDelivery<P> {
+    pub(crate) access: WebhookAccess,
+    pub(crate) delivery: String,
+    permission: PhantomData<P>,
+}
+
+impl<P: Permission> FromRequestParts<ApiState> for InDelivery<P> {
+    type Rejection = Failure;
+
+    async fn from_request_parts(parts: &mut Parts, state: &ApiState) -> Answer<Self> {
+        let webhook = InWebhook::<P>::from_request_parts(parts, state).await?;
+        Ok(Self {
+            access: webhook.access,
+            delivery: parameter(parts, state, "deliveryId").await,
+            permission: PhantomData,
+        })
+    }
+}

@@ -1,0 +1,163 @@
+//! Parsing that notices duplicate keys and depth, which serde's own tree hides.
+
+use std::cell::RefCell;
+use std::fmt;
+
+use serde::de::{DeserializeSeed, Deserializer, Error as _, MapAccess, SeqAccess, Visitor};
+use serde_json::{Map, Number, Value};
+use wagate_model::Faults;
+
+use super::{BODY, MAX_FAULTS};
+
+/// Deepest nesting of a body.
+const MAX_DEPTH: usize = 64;
+
+const TOO_DEEP: &str = "is nested more than 64 levels deep";
+
+/// Longest part of a path that a fault names, in characters.
+const MAX_PART_CHARS: usize = 64;
+
+/// Where in a body something is.
+pub(super) enum Place<'p> {
+    Root,
+    Field(&'p Place<'p>, &'p str),
+    Item(&'p Place<'p>, usize),
+}
+
+impl Place<'_> {
+    /// The path as faults name it, such as `retryPolicy.attempts` or `events[1]`.
+    pub(super) fn path(&self) -> String {
+        match self {
+            Self::Root => BODY.to_owned(),
+            Self::Field(parent, name) => {
+                let name: String = name.chars().take(MAX_PART_CHARS).collect();
+                match parent {
+                    Place::Root => name,
+                    parent => format!("{}.{name}", parent.path()),
+                }
+            }
+            Self::Item(parent, index) => format!("{}[{index}]", parent.path()),
+        }
+    }
+}
+
+/// Parses a body into a tree.
+pub(super) fn parse(bytes: &[u8]) -> Result<Value, Faults> {
+    let text = std::str::from_utf8(bytes).map_err(|_| Faults::one(BODY, "is not UTF-8"))?;
+    let duplicates = RefCell::new(Vec::new());
+    let mut deserializer = serde_json::Deserializer::from_str(text);
+    let node = Node {
+        depth: 0,
+        place: &Place::Root,
+        duplicates: &duplicates,
+    };
+    let parsed = node
+        .deserialize(&mut deserializer)
+        .and_then(|value| deserializer.end().map(|()| value));
+    let value = parsed.map_err(|error| {
+        if error.to_string().starts_with(TOO_DEEP) {
+            Faults::one(BODY, TOO_DEEP)
+        } else {
+            Faults::one(BODY, format!("is not valid JSON: {error}"))
+        }
+    })?;
+    let mut faults = Faults::new();
+    for path in duplicates.into_inner() {
+        faults.add(path, "is given twice");
+    }
+    faults.into_result().map(|()| value)
+}
+
+struct Node<'p> {
+    depth: usize,
+    place: &'p Place<'p>,
+    duplicates: &'p RefCell<Vec<String>>,
+}
+
+impl<'de> DeserializeSeed<'de> for Node<'_> {
+    type Value = Value;
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Value, D::Error> {
+        deserializer.deserialize_any(self)
+    }
+}
+
+impl<'de> Visitor<'de> for Node<'_> {
+    type Value = Value;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a JSON value")
+    }
+
+    fn visit_bool<E>(self, value: bool) -> Result<Value, E> {
+        Ok(Value::Bool(value))
+    }
+
+    fn visit_i64<E>(self, value: i64) -> Result<Value, E> {
+        Ok(value.into())
+    }
+
+    fn visit_u64<E>(self, value: u64) -> Result<Value, E> {
+        Ok(value.into())
+    }
+
+    fn visit_f64<E>(self, value: f64) -> Result<Value, E> {
+        Ok(Number::from_f64(value).map_or(Value::Null, Value::Number))
+    }
+
+    fn visit_str<E>(self, value: &str) -> Result<Value, E> {
+        Ok(Value::String(value.to_owned()))
+    }
+
+    fn visit_string<E>(self, value: String) -> Result<Value, E> {
+        Ok(Value::String(value))
+    }
+
+    fn visit_unit<E>(self) -> Result<Value, E> {
+        Ok(Value::Null)
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Value, A::Error> {
+        if self.depth == MAX_DEPTH {
+            return Err(A::Error::custom(TOO_DEEP));
+        }
+        let mut values = Vec::new();
+        loop {
+            let place = Place::Item(self.place, values.len());
+            let node = Node {
+                depth: self.depth + 1,
+                place: &place,
+                duplicates: self.duplicates,
+            };
+            match items.next_element_seed(node)? {
+                Some(value) => values.push(value),
+                None => return Ok(Value::Array(values)),
+            }
+        }
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<Value, A::Error> {
+        if self.depth == MAX_DEPTH {
+            return Err(A::Error::custom(TOO_DEEP));
+        }
+        let mut map = Map::new();
+        while let Some(name) = members.next_key::<String>()? {
+            let place = Place::Field(self.place, &name);
+            let node = Node {
+                depth: self.depth + 1,
+                place: &place,
+                duplicates: self.duplicates,
+            };
+            let value = members.next_value_seed(node)?;
+            if map.contains_key(&name) {
+                let mut duplicates = self.duplicates.borrow_mut();
+                if duplicates.len() < MAX_FAULTS {
+                    duplicates.push(place.path());
+                }
+            } else {
+                map.insert(name, value);
+            }
+        }
+        Ok(Value::Object(map))
+    }
+}

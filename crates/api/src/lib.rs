@@ -1,0 +1,35 @@
+//! The public HTTP API: routes, extractors, the error envelope, OpenAPI and realtime sockets.
+//!
+//! A handler takes extractors, makes one call into [`wagate_core`], and answers. What
+//! a caller may do is a type that an extractor hands over ([`access`]), bodies are
+//! validated against the document that is published ([`body`]), and every failure
+//! becomes the envelope in one place ([`failure`]). `…/{id}:verb` is explained in
+//! [`verbs`].
+
+mod access;
+mod body;
+mod chats;
+mod events;
+mod failure;
+mod media_types;
+mod messages;
+mod observe;
+mod openapi;
+mod probes;
+mod qr_image;
+mod query;
+mod realtime;
+mod reference;
+mod router;
+mod server;
+mod sessions;
+mod socket;
+mod state;
+mod verbs;
+mod webhooks;
+
+pub use openapi::openapi;
+pub use probes::metrics_router;
+pub use router::router;
+pub use server::{ServerLimits, serve};
+pub use state::{ApiConfig, ApiState};

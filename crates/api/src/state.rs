@@ -1,0 +1,144 @@
+//! What the handlers share.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::extract::FromRef;
+use bytes::Bytes;
+use metrics_exporter_prometheus::PrometheusHandle;
+use tokio::sync::Semaphore;
+use tokio_util::sync::CancellationToken;
+use url::Url;
+use wagate_core::Core;
+
+use crate::observe::Operations;
+
+/// What an operator can set.
+#[derive(Debug, Clone)]
+pub struct ApiConfig {
+    /// Where clients reach the service; the `Host` header tells where this is absent.
+    pub public_url: Option<Url>,
+    /// Longest JSON body, in bytes.
+    pub body_limit_bytes: usize,
+    /// Longest JSON body of operations that take media, in bytes.
+    pub media_body_limit_bytes: usize,
+    /// Longest silence within a body.
+    pub body_idle_timeout: Duration,
+    /// Longest time that a body may take.
+    pub body_timeout: Duration,
+    /// Longest time that a body with media may take.
+    pub media_body_timeout: Duration,
+    /// Web pages (origins such as `https://example.com`) that may use the API; none by default.
+    pub cors_origins: Vec<String>,
+    /// How often a realtime socket hears from us.
+    pub heartbeat: Duration,
+    /// How long a realtime client may take to read what was sent before it is cut off.
+    pub slow_client_timeout: Duration,
+    /// Realtime sockets that may be open at the same time.
+    pub max_sockets: usize,
+    /// Whether `/metrics` is served here too.
+    pub serves_metrics: bool,
+}
+
+impl Default for ApiConfig {
+    fn default() -> Self {
+        Self {
+            public_url: None,
+            body_limit_bytes: 1 << 20,
+            media_body_limit_bytes: 88 << 20,
+            body_idle_timeout: Duration::from_secs(15),
+            body_timeout: Duration::from_secs(60),
+            media_body_timeout: Duration::from_secs(600),
+            cors_origins: Vec::new(),
+            heartbeat: Duration::from_secs(20),
+            slow_client_timeout: Duration::from_secs(15),
+            max_sockets: 10_000,
+            serves_metrics: true,
+        }
+    }
+}
+
+/// What the handlers share; cheap to clone.
+#[derive(Debug, Clone)]
+pub struct ApiState(Arc<Inner>);
+
+struct Inner {
+    core: Core,
+    config: ApiConfig,
+    metrics: Option<PrometheusHandle>,
+    stop: CancellationToken,
+    sockets: Arc<Semaphore>,
+    operations: Operations,
+    openapi_json: Bytes,
+    openapi_yaml: Bytes,
+}
+
+impl std::fmt::Debug for Inner {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Inner")
+            .field("config", &self.config)
+            .finish_non_exhaustive()
+    }
+}
+
+impl ApiState {
+    /// The state over the use cases. Sockets close when `stop` is cancelled.
+    #[must_use]
+    pub fn new(
+        core: Core,
+        config: ApiConfig,
+        metrics: Option<PrometheusHandle>,
+        stop: CancellationToken,
+    ) -> Self {
+        let document = crate::openapi();
+        let sockets = Arc::new(Semaphore::new(config.max_sockets));
+        Self(Arc::new(Inner {
+            core,
+            config,
+            metrics,
+            stop,
+            sockets,
+            operations: Operations::of(&document),
+            openapi_json: crate::openapi::to_json(&document).into(),
+            openapi_yaml: crate::openapi::to_yaml(&document).into(),
+        }))
+    }
+
+    pub(crate) fn core(&self) -> &Core {
+        &self.0.core
+    }
+
+    pub(crate) fn config(&self) -> &ApiConfig {
+        &self.0.config
+    }
+
+    pub(crate) fn metrics(&self) -> Option<&PrometheusHandle> {
+        self.0.metrics.as_ref()
+    }
+
+    pub(crate) fn stop(&self) -> &CancellationToken {
+        &self.0.stop
+    }
+
+    pub(crate) fn sockets(&self) -> &Arc<Semaphore> {
+        &self.0.sockets
+    }
+
+    pub(crate) fn operations(&self) -> &Operations {
+        &self.0.operations
+    }
+
+    pub(crate) fn openapi_json(&self) -> Bytes {
+        self.0.openapi_json.clone()
+    }
+
+    pub(crate) fn openapi_yaml(&self) -> Bytes {
+        self.0.openapi_yaml.clone()
+    }
+}
+
+impl FromRef<ApiState> for Core {
+    fn from_ref(state: &ApiState) -> Self {
+        state.core().clone()
+    }
+}

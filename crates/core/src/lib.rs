@@ -1,0 +1,27 @@
+//! The use cases of wagate: one function per operation, without HTTP and without the engine.
+//!
+//! [`Core`] carries the functions, one file per resource. They take who calls first:
+//! a [`Caller`], or a [`SessionAccess`] where the operation is on one session, which
+//! exists only when the caller reaches that session. Live actions go to the gateway
+//! that owns the session, over the bus; everything else is read from the store.
+
+mod caller;
+mod chats;
+mod error;
+mod events;
+mod messages;
+mod owners;
+mod pages;
+mod realtime;
+mod service;
+mod sessions;
+mod webhooks;
+
+pub use caller::{Caller, Principal, SessionAccess};
+pub use error::{Error, Reason, Result, What};
+pub use events::{EventPage, MAX_WAIT_MS, PullRequest};
+pub use pages::{DEFAULT_LIMIT, MAX_LIMIT, Page};
+pub use realtime::{EventStream, IssuedTicket, StreamItem, StreamScope, TicketRequest};
+pub use service::{Core, CoreConfig, Parts, Readiness};
+pub use wagate_store::{AttemptEntry, DeliveryRecord};
+pub use webhooks::{DeliveryPage, DeliveryQuery, WebhookAccess};

@@ -1,0 +1,328 @@
+//! Realtime: tickets, and the stream that a ticket opens.
+//!
+//! A stream listens to the bus first, then reads the log from its position, then
+//! goes on with every wake-up. What a signal carries is not passed on as it is: on a
+//! cluster the copies of two gateways may arrive in another order than the log has,
+//! and some may get lost. The log has all of them in their order, so a signal only
+//! says that it is time to read on; nothing is buffered, and who is behind reads from
+//! the store. The exception is presence, which may skip the log under load: its
+//! copies are passed on when the log does not have them.
+
+use std::collections::VecDeque;
+
+use futures::FutureExt as _;
+use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
+use sha2::{Digest as _, Sha256};
+use tokio::time::Instant;
+use wagate_cluster::{EventCopy, Lagged, Signal, Subscription, Topic};
+use wagate_model::{ApiKeyId, Capability, EventId, EventKind, Faults, OrganizationId, SessionId};
+use wagate_store::EventFilter;
+
+use crate::caller::{Caller, Principal};
+use crate::error::{Error, Result};
+use crate::events::{BATCH, View, parse_event_id, parse_kinds};
+use crate::service::Core;
+
+/// What a ticket's secret begins with.
+const TICKET_PREFIX: &str = "rt_";
+
+/// Presence copies that wait for the log at most; more are dropped, as they may.
+const MAX_UNLOGGED: usize = 256;
+
+/// Whose events a socket gets.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum StreamScope {
+    /// One session's.
+    Session,
+    /// All of the organization's.
+    #[default]
+    Organization,
+    /// Every organization's: for the operator only.
+    Firehose,
+}
+
+/// What a socket shall get.
+#[derive(Debug, Clone, Default)]
+pub struct TicketRequest {
+    /// Whose events.
+    pub scope: StreamScope,
+    /// The session; required with that scope.
+    pub session: Option<String>,
+    /// The events wanted; all where absent.
+    pub events: Option<Vec<String>>,
+    /// The last event that the client has; it gets all after it.
+    pub since: Option<String>,
+}
+
+/// A ticket just made; the only time that its secret is known.
+pub struct IssuedTicket {
+    /// The secret.
+    pub secret: String,
+    /// For how long it can be used, in milliseconds.
+    pub expires_in_ms: i64,
+}
+
+impl std::fmt::Debug for IssuedTicket {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("IssuedTicket(…)")
+    }
+}
+
+/// What a ticket opens, as stored.
+#[derive(Debug, Serialize, Deserialize)]
+struct StoredScope {
+    key_id: ApiKeyId,
+    session: Option<SessionId>,
+    session_ids: Option<Vec<SessionId>>,
+    kinds: Option<Vec<EventKind>>,
+    since: Option<EventId>,
+}
+
+impl Core {
+    /// Makes a ticket that opens one realtime socket.
+    pub async fn create_ticket(
+        &self,
+        caller: &Caller,
+        request: &TicketRequest,
+    ) -> Result<IssuedTicket> {
+        if request.scope == StreamScope::Firehose {
+            // No API key sees other organizations, whatever it may do in its own.
+            return Err(Error::Forbidden);
+        }
+        let mut faults = Faults::new();
+        let since = parse_event_id("since", request.since.as_deref(), &mut faults);
+        let kinds = request
+            .events
+            .as_deref()
+            .and_then(|names| parse_kinds("events", names, &mut faults));
+        let session = match (request.scope, request.session.as_deref()) {
+            (StreamScope::Session, None | Some("")) => {
+                faults.add("session", "is required with scope session");
+                None
+            }
+            (StreamScope::Session, Some(id)) => Some(self.open_session(caller, id).await?.id()),
+            (_, None | Some("")) => None,
+            (_, Some(_)) => {
+                faults.add("session", "is only allowed with scope session");
+                None
+            }
+        };
+        faults.into_result()?;
+        let Principal::ApiKey(key_id) = caller.principal();
+        let scope = StoredScope {
+            key_id: *key_id,
+            session,
+            session_ids: caller.session_ids().map(<[SessionId]>::to_vec),
+            kinds,
+            since,
+        };
+        let scope = serde_json::value::to_raw_value(&scope).map_err(Error::internal)?;
+        self.store_ticket(caller.organization_id(), scope).await
+    }
+
+    async fn store_ticket(
+        &self,
+        organization: OrganizationId,
+        scope: Box<RawValue>,
+    ) -> Result<IssuedTicket> {
+        use base64::Engine as _;
+        let mut bytes = [0; 32];
+        self.randomness.fill(&mut bytes);
+        let encoded = base64::engine::general_purpose::URL_SAFE_NO_PAD.encode(bytes);
+        let secret = format!("{TICKET_PREFIX}{encoded}");
+        let hash = hash_of(&secret);
+        let now = self.clock.now_ms();
+        let expires_in_ms = self.config.ticket_ttl_ms;
+        self.store
+            .write::<_, Error, _>(organization, move |tx| {
+                Box::pin(async move {
+                    let until = now.saturating_add(expires_in_ms);
+                    Ok(tx
+                        .insert_ticket(organization, &hash, &scope, now, until)
+                        .await?)
+                })
+            })
+            .await?;
+        Ok(IssuedTicket {
+            secret,
+            expires_in_ms,
+        })
+    }
+
+    /// Opens the stream of a ticket; the ticket is used up.
+    pub async fn open_stream(&self, ticket: &str) -> Result<EventStream> {
+        if !ticket.starts_with(TICKET_PREFIX) {
+            return Err(Error::Unauthorized);
+        }
+        let (hash, now) = (hash_of(ticket), self.clock.now_ms());
+        let taken = self
+            .store
+            .write::<_, Error, _>(wagate_store::Lane::SHARED, move |tx| {
+                Box::pin(async move { Ok(tx.admin().take_ticket(&hash, now).await?) })
+            })
+            .await?;
+        let (organization, scope) = taken.ok_or(Error::Unauthorized)?;
+        let scope: StoredScope = serde_json::from_str(&scope).map_err(Error::internal)?;
+        let events = self.bus.subscribe(Topic::Events(organization)).await?;
+        let credentials = self.bus.subscribe(Topic::Credentials).await?;
+        let mut stream = EventStream {
+            core: self.clone(),
+            organization,
+            key_id: scope.key_id,
+            view: View {
+                filter: EventFilter {
+                    session: scope.session,
+                    kinds: scope.kinds,
+                },
+                session_ids: scope.session_ids,
+            },
+            events,
+            credentials,
+            position: scope.since,
+            may_have_more: true,
+            ready: VecDeque::new(),
+            unlogged: Vec::new(),
+            next_poll: Instant::now() + self.config.stream_poll_interval,
+        };
+        // After subscribing: a key revoked since the ticket was made opens nothing.
+        if !stream.is_permitted().await? {
+            return Err(Error::Unauthorized);
+        }
+        if scope.since.is_none() {
+            stream.position = self.store.read().await?.last_event_id(organization).await?;
+        }
+        Ok(stream)
+    }
+}
+
+fn hash_of(secret: &str) -> [u8; 32] {
+    Sha256::digest(secret.as_bytes()).into()
+}
+
+/// What a stream gives next.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum StreamItem {
+    /// An event's envelope, as stored.
+    Event(String),
+    /// The credential behind the stream was revoked or has expired: it ends.
+    Revoked,
+}
+
+/// The events of a view, from a position on, without a gap and in order.
+#[derive(Debug)]
+pub struct EventStream {
+    core: Core,
+    organization: OrganizationId,
+    key_id: ApiKeyId,
+    view: View,
+    events: Subscription,
+    credentials: Subscription,
+    /// The last event that was read from the log.
+    position: Option<EventId>,
+    /// Whether the log may hold events after the position.
+    may_have_more: bool,
+    ready: VecDeque<String>,
+    /// Copies that the log did not show yet.
+    unlogged: Vec<EventCopy>,
+    next_poll: Instant,
+}
+
+impl EventStream {
+    /// The next item; an error when the store or the bus is away, and the stream ends.
+    ///
+    /// Dropping the future loses nothing.
+    pub async fn next(&mut self) -> Result<StreamItem> {
+        loop {
+            if let Some(envelope) = self.ready.pop_front() {
+                return Ok(StreamItem::Event(envelope));
+            }
+            if self.may_have_more {
+                // A long replay does not outlive its credential either.
+                while let Some(signal) = self.credentials.recv().now_or_never() {
+                    if self.is_revoked_by(signal).await? {
+                        return Ok(StreamItem::Revoked);
+                    }
+                }
+                self.read_on().await?;
+                continue;
+            }
+            tokio::select! {
+                signal = self.credentials.recv() => {
+                    if self.is_revoked_by(signal).await? {
+                        return Ok(StreamItem::Revoked);
+                    }
+                }
+                signal = self.events.recv() => match signal {
+                    Some(Ok(Signal::Events { events, .. })) => self.note(&events),
+                    Some(Ok(_)) => {}
+                    Some(Err(Lagged)) => self.may_have_more = true,
+                    None => return Err(Error::unavailable()),
+                },
+                () = tokio::time::sleep_until(self.next_poll) => {
+                    self.next_poll = Instant::now() + self.core.config.stream_poll_interval;
+                    self.may_have_more = true;
+                }
+            }
+        }
+    }
+
+    /// Whether the credential behind the stream is still good, by the store.
+    pub async fn is_permitted(&self) -> Result<bool> {
+        let now = self.core.clock.now_ms();
+        let mut tx = self.core.store.read().await?;
+        let keys = tx.api_keys(self.organization).await?;
+        Ok(keys.iter().any(|key| {
+            key.id == self.key_id
+                && key.is_valid_at(now)
+                && key.capabilities.has(Capability::Events)
+        }))
+    }
+
+    async fn is_revoked_by(&self, signal: Option<Result<Signal, Lagged>>) -> Result<bool> {
+        match signal {
+            Some(Ok(Signal::KeyRevoked { key_id })) => Ok(key_id == self.key_id),
+            Some(Ok(_)) => Ok(false),
+            Some(Err(Lagged)) => Ok(!self.is_permitted().await?),
+            None => Err(Error::unavailable()),
+        }
+    }
+
+    fn note(&mut self, copies: &[EventCopy]) {
+        for copy in copies {
+            if !self.view.shows(copy.session_id, copy.kind) {
+                continue;
+            }
+            self.may_have_more = true;
+            // An older one was read from the log, or came too late to be worth telling.
+            if copy.kind == EventKind::PresenceUpdate
+                && self.position.is_none_or(|position| copy.id > position)
+                && self.unlogged.len() < MAX_UNLOGGED
+            {
+                self.unlogged.push(copy.clone());
+            }
+        }
+    }
+
+    async fn read_on(&mut self) -> Result<()> {
+        let rows = {
+            let mut tx = self.core.store.read().await?;
+            tx.events_after(self.organization, self.position, &self.view.filter, BATCH)
+                .await?
+        };
+        // No await from here on: a dropped future has either read nothing or all of it.
+        self.may_have_more = i64::try_from(rows.len()).unwrap_or(BATCH) >= BATCH;
+        for (id, envelope) in rows {
+            self.position = Some(id);
+            self.unlogged.retain(|copy| copy.id != id);
+            if self.view.permits(&envelope) {
+                self.ready.push_back(envelope);
+            }
+        }
+        if !self.may_have_more {
+            let unlogged = self.unlogged.drain(..);
+            self.ready.extend(unlogged.map(|copy| copy.json.to_string()));
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,168 @@
+//! What all use cases share.
+
+use std::fmt;
+use std::ops::Deref;
+use std::sync::Arc;
+use std::time::Duration;
+
+use wagate_cluster::{Bus, Lagged, Placement, Signal, Topic};
+use wagate_delivery::AddressGuard;
+use wagate_identity::{AuthError, Identity, Randomness};
+use wagate_model::{ApiKeyPrincipal, Clock, RequestId, SessionDefaults};
+use wagate_store::Store;
+
+use crate::caller::Caller;
+use crate::error::{Error, Result};
+
+/// What an operator can set.
+#[derive(Debug, Clone)]
+pub struct CoreConfig {
+    /// What a new session has unless its creator says otherwise.
+    pub session_defaults: SessionDefaults,
+    /// How long a command may take.
+    pub command_timeout: Duration,
+    /// How long a pairing code may take: WhatsApp is asked first.
+    pub pairing_timeout: Duration,
+    /// How long a send may take; more than a gateway waits for WhatsApp.
+    pub send_timeout: Duration,
+    /// How long a realtime ticket can be used, in milliseconds.
+    pub ticket_ttl_ms: i64,
+    /// How often a realtime stream looks into the log without being woken, for wake-ups
+    /// that got lost.
+    pub stream_poll_interval: Duration,
+}
+
+impl Default for CoreConfig {
+    fn default() -> Self {
+        Self {
+            session_defaults: SessionDefaults::default(),
+            command_timeout: Duration::from_secs(10),
+            pairing_timeout: Duration::from_secs(30),
+            send_timeout: Duration::from_secs(45),
+            ticket_ttl_ms: 30_000,
+            stream_poll_interval: Duration::from_secs(15),
+        }
+    }
+}
+
+/// What the use cases work with.
+pub struct Parts {
+    /// The store.
+    pub store: Store,
+    /// The bus.
+    pub bus: Bus,
+    /// Whom to ask about a session.
+    pub placement: Placement,
+    /// Organizations and their keys.
+    pub identity: Identity,
+    /// Judges URLs that users give.
+    pub address_guard: AddressGuard,
+    /// The clock.
+    pub clock: Arc<dyn Clock>,
+    /// The randomness.
+    pub randomness: Arc<dyn Randomness>,
+    /// What an operator can set.
+    pub config: CoreConfig,
+}
+
+impl fmt::Debug for Parts {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Parts").field("config", &self.config).finish_non_exhaustive()
+    }
+}
+
+/// The use cases; cheap to clone.
+#[derive(Clone)]
+pub struct Core(Arc<Parts>);
+
+impl fmt::Debug for Core {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Core")
+    }
+}
+
+impl Deref for Core {
+    type Target = Parts;
+
+    fn deref(&self) -> &Parts {
+        &self.0
+    }
+}
+
+/// Whether each thing that the service needs works now.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Readiness {
+    /// The database answers.
+    pub is_store_ready: bool,
+    /// The bus works.
+    pub is_bus_ready: bool,
+}
+
+impl Readiness {
+    /// Whether everything works.
+    #[must_use]
+    pub const fn is_ready(self) -> bool {
+        self.is_store_ready && self.is_bus_ready
+    }
+}
+
+impl Core {
+    /// The use cases over their parts.
+    #[must_use]
+    pub fn new(parts: Parts) -> Self {
+        Self(Arc::new(parts))
+    }
+
+    /// Finds out who calls, by an API key.
+    pub async fn authenticate(&self, token: &str) -> Result<Caller> {
+        match self.identity.authenticate(token).await {
+            Ok(principal) => Ok(Caller::from(ApiKeyPrincipal::clone(&principal))),
+            Err(AuthError::Unavailable(error)) => {
+                tracing::warn!(%error, "a credential could not be looked up");
+                Err(Error::unavailable())
+            }
+            Err(error) => {
+                tracing::debug!(%error, "a credential was refused");
+                Err(Error::Unauthorized)
+            }
+        }
+    }
+
+    /// Forgets credentials that other processes revoke; runs until the bus is gone.
+    ///
+    /// Every process that authenticates has to run this.
+    pub async fn watch_credentials(&self) -> Result<()> {
+        let mut signals = self.bus.subscribe(Topic::Credentials).await?;
+        while let Some(signal) = signals.recv().await {
+            match signal {
+                Ok(Signal::KeyRevoked { key_id }) => self.identity.forget(key_id),
+                Ok(_) => {}
+                Err(Lagged) => self.identity.forget_all(),
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether the service can do its work now.
+    pub async fn readiness(&self) -> Readiness {
+        Readiness {
+            is_store_ready: self.store.ping().await.is_ok(),
+            is_bus_ready: self.bus.is_ready(),
+        }
+    }
+
+    /// A new id for a request that came without one.
+    #[must_use]
+    pub fn new_request_id(&self) -> RequestId {
+        let (time, random) = self.id_parts();
+        RequestId::from_parts(time, random)
+    }
+
+    /// The time and the random bits of a new id.
+    pub(crate) fn id_parts(&self) -> (u64, u128) {
+        let mut random = [0; 16];
+        self.randomness.fill(&mut random[6..]);
+        let time = u64::try_from(self.clock.now_ms()).unwrap_or(0);
+        (time, u128::from_be_bytes(random))
+    }
+}

@@ -1,0 +1,310 @@
+//! Use cases of webhooks.
+
+use wagate_cluster::Signal;
+use wagate_model::{
+    Cursor, DeliveryId, EventId, Faults, ListWebhook, SessionId, Webhook, WebhookBody, WebhookId,
+    limits,
+};
+use wagate_store::{
+    AttemptEntry, DeliveryFilter, DeliveryRecord, DeliveryStatus, SecretChange, Tx,
+};
+
+use crate::caller::Caller;
+use crate::error::{Error, Reason, Result, What};
+use crate::events::parse_event_id;
+use crate::pages::Page;
+use crate::service::Core;
+
+/// A webhook that exists and that the caller reaches; made by [`Core::open_webhook`] only.
+#[derive(Debug, Clone)]
+pub struct WebhookAccess {
+    caller: Caller,
+    webhook: Webhook,
+}
+
+/// Which deliveries of a webhook are wanted.
+#[derive(Debug, Clone, Default)]
+pub struct DeliveryQuery {
+    /// Only those with a status.
+    pub status: Option<String>,
+    /// Only those of an event.
+    pub event: Option<String>,
+    /// Only those queued at this time or later, in milliseconds since 1970; 0: no limit.
+    pub from: i64,
+    /// Only those queued before this time, in milliseconds since 1970; 0: no limit.
+    pub until: i64,
+    /// Which part of the list.
+    pub page: Page,
+}
+
+/// A page of deliveries, each with its attempts.
+#[derive(Debug)]
+pub struct DeliveryPage {
+    /// The deliveries, newest first.
+    pub deliveries: Vec<(DeliveryRecord, Vec<AttemptEntry>)>,
+    /// Where the next page begins.
+    pub next_cursor: Option<String>,
+}
+
+/// Whether a caller may see a webhook: one that is restricted to sessions sees only theirs.
+fn reaches(caller: &Caller, webhook: &Webhook) -> bool {
+    caller.session_ids().is_none() || webhook.session_id.is_some_and(|id| caller.reaches(id))
+}
+
+fn check_session(caller: &Caller, session: Option<SessionId>, faults: &mut Faults) {
+    let is_named = session.is_some() || caller.session_ids().is_none();
+    faults.check(is_named, "sessionId", || {
+        "is required: the credential is restricted to certain sessions".into()
+    });
+    let is_reached = session.is_none_or(|id| caller.reaches(id));
+    faults.check(is_reached, "sessionId", || NO_SESSION.into());
+}
+
+const NO_SESSION: &str = "is not a session of the organization";
+
+/// Gives a fault when the session is not one of the organization's.
+async fn require_session(tx: &mut Tx, webhook: &Webhook) -> Result<()> {
+    if let Some(session) = webhook.session_id
+        && tx.session(webhook.organization_id, session).await?.is_none()
+    {
+        return Err(Faults::one("sessionId", NO_SESSION).into());
+    }
+    Ok(())
+}
+
+impl Core {
+    /// Finds a webhook for a caller; a foreign one is not found.
+    pub async fn open_webhook(&self, caller: &Caller, id: &str) -> Result<WebhookAccess> {
+        const NOT_FOUND: Error = Error::NotFound(What::Webhook);
+        let id: WebhookId = id.parse().map_err(|_| NOT_FOUND)?;
+        let organization = caller.organization_id();
+        let webhook = self.store.read().await?.webhook(organization, id).await?;
+        Ok(WebhookAccess {
+            webhook: webhook
+                .filter(|webhook| reaches(caller, webhook))
+                .ok_or(NOT_FOUND)?,
+            caller: caller.clone(),
+        })
+    }
+
+    /// Lists the webhooks that the caller reaches, oldest first.
+    pub async fn list_webhooks(&self, caller: &Caller) -> Result<ListWebhook> {
+        let organization = caller.organization_id();
+        let mut data = self.store.read().await?.webhooks(organization).await?;
+        data.retain(|webhook| reaches(caller, webhook));
+        Ok(ListWebhook {
+            data,
+            next_cursor: None,
+        })
+    }
+
+    /// Registers a webhook; without `events` it gets all of them.
+    pub async fn create_webhook(&self, caller: &Caller, body: WebhookBody) -> Result<Webhook> {
+        let mut faults = body.faults();
+        let is_given = body.url.as_deref().is_some_and(|url| !url.is_empty());
+        faults.check(is_given, "url", || "is required".into());
+        let url = self.checked_url(body.url.as_deref(), &mut faults);
+        let session_id = body.session_id.flatten().and_then(|id| id.parse().ok());
+        check_session(caller, session_id, &mut faults);
+        faults.into_result()?;
+        let (time, random) = self.id_parts();
+        let (organization, now) = (caller.organization_id(), self.clock.now_ms());
+        let webhook = Webhook {
+            active: body.active.unwrap_or(true),
+            created_at: now,
+            custom_headers: body.custom_headers.filter(|headers| !headers.is_empty()),
+            disabled_reason: None,
+            events: body.events.unwrap_or_else(|| vec!["*".into()]),
+            id: WebhookId::from_parts(time, random),
+            organization_id: organization,
+            retry_policy: body.retry_policy.unwrap_or_default().over(Default::default()),
+            session_id,
+            updated_at: now,
+            url: url.unwrap_or_default(),
+        };
+        let secret = body.secret.filter(|secret| !secret.is_empty());
+        self.store
+            .write::<_, Error, _>(organization, move |tx| {
+                Box::pin(async move {
+                    require_session(tx, &webhook).await?;
+                    let count = tx.webhooks(organization).await?.len();
+                    if i64::try_from(count).unwrap_or(i64::MAX) >= limits::WEBHOOKS {
+                        return Err(Error::conflict(Reason::LimitReached));
+                    }
+                    tx.insert_webhook(organization, &webhook, secret.as_deref())
+                        .await?;
+                    Ok(webhook)
+                })
+            })
+            .await
+    }
+
+    /// One webhook, without its secret.
+    #[must_use]
+    pub fn get_webhook(&self, access: WebhookAccess) -> Webhook {
+        access.webhook
+    }
+
+    /// Changes the parts of a webhook that are given.
+    pub async fn update_webhook(
+        &self,
+        access: WebhookAccess,
+        body: WebhookBody,
+    ) -> Result<Webhook> {
+        let WebhookAccess { caller, webhook } = access;
+        let mut faults = body.faults();
+        let url = self.checked_url(body.url.as_deref(), &mut faults);
+        let session_id = match body.session_id {
+            None => webhook.session_id,
+            Some(session) => session.and_then(|id| id.parse().ok()),
+        };
+        check_session(&caller, session_id, &mut faults);
+        faults.into_result()?;
+        let now = self.clock.now_ms();
+        let active = body.active.unwrap_or(webhook.active);
+        let headers = match body.custom_headers {
+            None => webhook.custom_headers,
+            Some(headers) => Some(headers).filter(|headers| !headers.is_empty()),
+        };
+        let changed = Webhook {
+            active,
+            custom_headers: headers,
+            disabled_reason: webhook.disabled_reason.filter(|_| !active),
+            events: body.events.unwrap_or(webhook.events),
+            retry_policy: body
+                .retry_policy
+                .unwrap_or_default()
+                .over(webhook.retry_policy),
+            session_id,
+            updated_at: now,
+            url: url.unwrap_or(webhook.url),
+            ..webhook
+        };
+        let secret = match body.secret {
+            None => SecretChange::Keep,
+            Some(secret) if secret.is_empty() => SecretChange::Remove,
+            Some(secret) => SecretChange::Replace(secret),
+        };
+        self.store
+            .write::<_, Error, _>(changed.organization_id, move |tx| {
+                Box::pin(async move {
+                    require_session(tx, &changed).await?;
+                    let is_there = tx
+                        .update_webhook(changed.organization_id, &changed, &secret, now)
+                        .await?;
+                    if is_there {
+                        Ok(changed)
+                    } else {
+                        Err(Error::NotFound(What::Webhook))
+                    }
+                })
+            })
+            .await
+    }
+
+    /// Deletes a webhook and its deliveries, pending ones too.
+    pub async fn delete_webhook(&self, access: &WebhookAccess) -> Result<()> {
+        let (organization, id) = (access.webhook.organization_id, access.webhook.id);
+        let was_there = self
+            .store
+            .write::<_, Error, _>(organization, move |tx| {
+                Box::pin(async move { Ok(tx.delete_webhook(organization, id).await?) })
+            })
+            .await?;
+        if was_there {
+            Ok(())
+        } else {
+            Err(Error::NotFound(What::Webhook))
+        }
+    }
+
+    /// Lists the deliveries of a webhook with their attempts, newest first.
+    pub async fn list_webhook_deliveries(
+        &self,
+        access: &WebhookAccess,
+        query: &DeliveryQuery,
+    ) -> Result<DeliveryPage> {
+        let webhook = &access.webhook;
+        let list = format!("deliveries/{}", webhook.id);
+        let mut faults = Faults::new();
+        let status = query.status.as_deref().map(str::parse::<DeliveryStatus>);
+        let is_status = status.as_ref().is_none_or(Result::is_ok);
+        faults.check(is_status, "status", || {
+            "must be one of: pending, delivered, dead".into()
+        });
+        let event_id: Option<EventId> =
+            parse_event_id("event", query.event.as_deref(), &mut faults);
+        let before: Option<DeliveryId> = match &query.page.cursor {
+            None => None,
+            Some(cursor) => Cursor::decode(&list, cursor)
+                .map_err(|error| faults.add("cursor", error.to_string()))
+                .ok(),
+        };
+        faults.into_result()?;
+        let filter = DeliveryFilter {
+            status: status.and_then(Result::ok),
+            event_id,
+            from_ms: (query.from > 0).then_some(query.from),
+            until_ms: (query.until > 0).then_some(query.until),
+        };
+        let limit = query.page.rows();
+        let organization = webhook.organization_id;
+        let mut tx = self.store.read().await?;
+        let mut rows = tx
+            .deliveries(organization, webhook.id, &filter, before, limit + 1)
+            .await?;
+        let wanted = usize::try_from(limit).unwrap_or(usize::MAX);
+        let has_more = rows.len() > wanted;
+        rows.truncate(wanted);
+        let last = rows.last().filter(|_| has_more).map(|row| row.id);
+        let mut deliveries = Vec::with_capacity(rows.len());
+        for row in rows {
+            let attempts = tx.delivery_attempts(organization, row.id).await?;
+            deliveries.push((row, attempts));
+        }
+        Ok(DeliveryPage {
+            deliveries,
+            next_cursor: last.map(|id| Cursor::encode(&list, id)),
+        })
+    }
+
+    /// Queues the event of a delivery once more and gives the new delivery.
+    pub async fn replay_webhook_delivery(
+        &self,
+        access: &WebhookAccess,
+        delivery: &str,
+    ) -> Result<DeliveryRecord> {
+        const NOT_FOUND: Error = Error::NotFound(What::Delivery);
+        let id: DeliveryId = delivery.parse().map_err(|_| NOT_FOUND)?;
+        let (organization, webhook) = (access.webhook.organization_id, access.webhook.id);
+        let now = self.clock.now_ms();
+        let replayed = self
+            .store
+            .write::<_, Error, _>(organization, move |tx| {
+                Box::pin(async move {
+                    let found = tx.delivery(organization, id).await?;
+                    let found = found.filter(|found| found.webhook_id == webhook);
+                    let event = found.ok_or(NOT_FOUND)?.event_id;
+                    // Nothing when the event is no longer kept: then there is nothing to send.
+                    let new = tx.replay_event(organization, webhook, event, now).await?;
+                    let new = new.ok_or(NOT_FOUND)?;
+                    tx.delivery(organization, new).await?.ok_or(NOT_FOUND)
+                })
+            })
+            .await?;
+        self.bus.publish(Signal::DeliveriesDue);
+        Ok(replayed)
+    }
+
+    /// The URL in its normal form, where the address guard lets it pass.
+    fn checked_url(&self, url: Option<&str>, faults: &mut Faults) -> Option<String> {
+        let url = url.filter(|url| !url.is_empty())?;
+        match self.address_guard.check_url(url) {
+            Ok(url) => Some(url.into()),
+            Err(error) => {
+                faults.add("url", error.to_string());
+                None
+            }
+        }
+    }
+}
