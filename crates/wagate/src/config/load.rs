@@ -1,0 +1,245 @@
+//! Reads the configuration from all its sources, and names what is wrong.
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+
+use figment::Figment;
+use figment::providers::{Env, Format as _, Serialized, Toml};
+
+use super::{Config, Role};
+
+/// The file that is read when no other is named.
+const DEFAULT_FILE: &str = "wagate.toml";
+
+/// What the command line can set.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Flags {
+    pub(crate) file: Option<PathBuf>,
+    pub(crate) data_dir: Option<PathBuf>,
+    pub(crate) listen: Option<SocketAddr>,
+    pub(crate) roles: Option<Vec<Role>>,
+}
+
+/// Why the configuration cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum ConfigError {
+    #[error("configuration: {0}")]
+    Invalid(#[from] Box<figment::Error>),
+    #[error("configuration: `{key}` and `{key}_file` are both set; keep one")]
+    Both { key: &'static str },
+    #[error("configuration: `{key}_file`: cannot read {path}: {source}")]
+    File {
+        key: &'static str,
+        path: PathBuf,
+        source: std::io::Error,
+    },
+    #[error("configuration: {0} does not exist")]
+    NoFile(PathBuf),
+    #[error("configuration: `{key}`: {message}")]
+    Value { key: &'static str, message: String },
+}
+
+/// Loads the configuration.
+pub(crate) fn load(flags: &Flags) -> Result<Config, ConfigError> {
+    let mut figment = Figment::from(Serialized::defaults(Config::default()));
+    figment = match &flags.file {
+        Some(file) if !file.exists() => return Err(ConfigError::NoFile(file.clone())),
+        Some(file) => figment.merge(Toml::file_exact(file)),
+        None => figment.merge(Toml::file_exact(DEFAULT_FILE)),
+    };
+    // `WAGATE_STORE__URL` sets `store.url`: single underscores belong to names.
+    figment = figment.merge(Env::prefixed("WAGATE_").split("__"));
+    if let Some(data_dir) = &flags.data_dir {
+        figment = figment.merge(("data_dir", data_dir));
+    }
+    if let Some(listen) = flags.listen {
+        figment = figment.merge(("api.listen", listen));
+    }
+    if let Some(roles) = &flags.roles {
+        figment = figment.merge(("roles", roles));
+    }
+    let mut config: Config = figment.extract().map_err(Box::new)?;
+    read_secret_files(&mut config)?;
+    check(&config)?;
+    Ok(config)
+}
+
+fn read_secret_files(config: &mut Config) -> Result<(), ConfigError> {
+    if let Some(url) = from_file(
+        "store.url",
+        config.store.url.is_some(),
+        config.store.url_file.as_deref(),
+    )? {
+        config.store.url = Some(url);
+    }
+    if let Some(url) = from_file(
+        "bus.url",
+        config.bus.url.is_some(),
+        config.bus.url_file.as_deref(),
+    )? {
+        config.bus.url = Some(url);
+    }
+    let has_keys = !config.store.master_keys.is_empty();
+    let keys = from_file(
+        "store.master_keys",
+        has_keys,
+        config.store.master_keys_file.as_deref(),
+    )?;
+    if let Some(keys) = keys {
+        config.store.master_keys = keys.split_whitespace().map(str::to_owned).collect();
+    }
+    Ok(())
+}
+
+fn from_file(
+    key: &'static str,
+    is_set: bool,
+    file: Option<&Path>,
+) -> Result<Option<String>, ConfigError> {
+    match file {
+        None => Ok(None),
+        Some(_) if is_set => Err(ConfigError::Both { key }),
+        Some(path) => std::fs::read_to_string(path)
+            .map(|text| Some(text.trim().to_owned()))
+            .map_err(|source| ConfigError::File {
+                key,
+                path: path.to_owned(),
+                source,
+            }),
+    }
+}
+
+fn check(config: &Config) -> Result<(), ConfigError> {
+    let wrong = |key, message: &str| {
+        Err(ConfigError::Value {
+            key,
+            message: message.to_owned(),
+        })
+    };
+    if config.roles.is_empty() {
+        return wrong("roles", "name at least one of router, gateway and worker");
+    }
+    let runs_all = [Role::Router, Role::Gateway, Role::Worker]
+        .iter()
+        .all(|role| config.runs(*role));
+    let is_embedded = config.store_url().starts_with("sqlite:");
+    if !runs_all && config.bus.url.is_none() {
+        return wrong(
+            "bus.url",
+            "roles in several processes need a NATS server, such as nats://127.0.0.1:4222",
+        );
+    }
+    if !runs_all && is_embedded {
+        return wrong(
+            "store.url",
+            "roles in several processes need PostgreSQL, such as postgres://user@host/wagate",
+        );
+    }
+    if !is_embedded && config.store.master_keys.is_empty() {
+        // Two processes that each make a key of their own could not read each other's rows.
+        return wrong(
+            "store.master_keys",
+            "PostgreSQL needs a master key that all processes share: make one with `wagate key master`",
+        );
+    }
+    if !(config.store_url().starts_with("sqlite:")
+        || config.store_url().starts_with("postgres://")
+        || config.store_url().starts_with("postgresql://"))
+    {
+        return wrong("store.url", "expected sqlite:PATH or postgres://…");
+    }
+    if config.webhooks.concurrency == 0 || config.webhooks.concurrency_per_webhook == 0 {
+        return wrong("webhooks.concurrency", "must be at least 1");
+    }
+    if !(1..=60).contains(&config.webhooks.timeout_seconds) {
+        return wrong("webhooks.timeout_seconds", "must be between 1 and 60");
+    }
+    if config.retention.idempotency_hours < 24 {
+        return wrong("retention.idempotency_hours", "must be at least 24");
+    }
+    if config.gateway.concurrent_starts == 0 {
+        return wrong("gateway.concurrent_starts", "must be at least 1");
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+#[expect(clippy::result_large_err, reason = "the test jail's own error type")]
+mod tests {
+    use figment::Jail;
+
+    use super::*;
+
+    #[test]
+    fn nothing_configured_works() {
+        Jail::expect_with(|_| {
+            let config = load(&Flags::default()).unwrap();
+            assert_eq!(config.api.listen.to_string(), "127.0.0.1:8080");
+            assert_eq!(config.store_url(), "sqlite:data/wagate.db");
+            Ok(())
+        });
+    }
+
+    #[test]
+    fn flags_beat_the_environment_which_beats_the_file() {
+        Jail::expect_with(|jail| {
+            jail.create_file(
+                "wagate.toml",
+                "data_dir = \"a\"\n[log]\nfilter = \"warn\"\nformat = \"json\"",
+            )?;
+            jail.set_env("WAGATE_LOG__FILTER", "debug");
+            jail.set_env("WAGATE_DATA_DIR", "b");
+            let flags = Flags {
+                data_dir: Some("c".into()),
+                ..Flags::default()
+            };
+            let config = load(&flags).unwrap();
+            assert_eq!(config.log.filter, "debug");
+            assert_eq!(config.log.format, super::super::LogFormat::Json);
+            assert_eq!(config.data_dir, PathBuf::from("c"));
+            Ok(())
+        });
+    }
+
+    #[test]
+    fn a_wrong_key_is_named() {
+        Jail::expect_with(|jail| {
+            jail.create_file("wagate.toml", "[api]\nlissten = \"127.0.0.1:1\"")?;
+            let error = load(&Flags::default()).unwrap_err().to_string();
+            assert!(
+                error.contains("lissten") && error.contains("listen"),
+                "{error}"
+            );
+            Ok(())
+        });
+    }
+
+    #[test]
+    fn secrets_come_from_files_but_not_from_both() {
+        Jail::expect_with(|jail| {
+            jail.create_file("url", "postgres://u:p@h/d\n")?;
+            jail.create_file("keys", "AAAA\n")?;
+            jail.set_env("WAGATE_STORE__URL_FILE", "url");
+            jail.set_env("WAGATE_STORE__MASTER_KEYS_FILE", "keys");
+            let config = load(&Flags::default()).unwrap();
+            assert_eq!(config.store_url(), "postgres://u:p@h/d");
+            jail.set_env("WAGATE_STORE__URL", "sqlite:x");
+            let error = load(&Flags::default()).unwrap_err().to_string();
+            assert!(error.contains("store.url_file"), "{error}");
+            Ok(())
+        });
+    }
+
+    #[test]
+    fn roles_apart_need_shared_servers() {
+        Jail::expect_with(|_| {
+            let flags = Flags {
+                roles: Some(vec![Role::Router]),
+                ..Flags::default()
+            };
+            let error = load(&flags).unwrap_err().to_string();
+            assert!(error.contains("bus.url"), "{error}");
+            Ok(())
+        });
+    }
+}

@@ -1,0 +1,225 @@
+//! The reference of every setting, written to `docs/configuration.md`.
+
+use std::fmt::Write as _;
+
+/// Every setting: its key, its default as shown, and what it does.
+const SETTINGS: &[(&str, &str, &str)] = &[
+    (
+        "data_dir",
+        "`data`",
+        "Folder of the embedded database and of the keys that the service makes. Flag: `--data`.",
+    ),
+    (
+        "roles",
+        "all",
+        "Which parts this process runs: `router` (the API), `gateway` (owns sessions), `worker` (webhooks, tidying up). Flag: `--roles`.",
+    ),
+    (
+        "api.listen",
+        "`127.0.0.1:8080`",
+        "Address of the API. Flag: `--listen`.",
+    ),
+    (
+        "api.metrics_listen",
+        "none",
+        "Serves `/metrics` on this address instead of on the API's.",
+    ),
+    (
+        "api.public_url",
+        "from the request",
+        "The URL under which clients reach the API; used in realtime tickets.",
+    ),
+    (
+        "api.cors_allowed_origins",
+        "none",
+        "Origins of web pages that may call the API from a browser.",
+    ),
+    ("api.body_limit_bytes", "1048576", "Largest request body."),
+    (
+        "api.message_body_limit_bytes",
+        "92274688",
+        "Largest body of a request to send.",
+    ),
+    (
+        "store.url",
+        "`sqlite:<data_dir>/wagate.db`",
+        "The database: `sqlite:PATH` or `postgres://…`. Secret: also as `store.url_file`.",
+    ),
+    ("store.url_file", "none", "File that holds `store.url`."),
+    (
+        "store.schema",
+        "the user's default",
+        "The PostgreSQL schema to work in; made when it is missing.",
+    ),
+    (
+        "store.master_keys",
+        "made on first start",
+        "Keys in base64 that seal credentials at rest, the current one first; make one with `wagate key master`. Secret: also as `store.master_keys_file`.",
+    ),
+    (
+        "store.master_keys_file",
+        "none",
+        "File that holds `store.master_keys`, separated by white space.",
+    ),
+    (
+        "bus.url",
+        "none",
+        "NATS server that connects roles in several processes. Secret: also as `bus.url_file`.",
+    ),
+    ("bus.url_file", "none", "File that holds `bus.url`."),
+    (
+        "bus.prefix",
+        "`wagate`",
+        "First part of every NATS subject; keeps installations on one server apart.",
+    ),
+    (
+        "gateway.id",
+        "kept in the data folder",
+        "Name of this gateway; must be unique in the installation and stay the same over restarts.",
+    ),
+    (
+        "gateway.concurrent_starts",
+        "64",
+        "Sessions that connect at the same time.",
+    ),
+    (
+        "gateway.start_deadline_seconds",
+        "60",
+        "How long a session may take to connect before it is tried again.",
+    ),
+    (
+        "sessions.auto_read",
+        "true",
+        "Default of a new session: mark incoming messages read.",
+    ),
+    (
+        "sessions.presence_typing",
+        "false",
+        "Default of a new session: show a typing indicator before each text.",
+    ),
+    (
+        "sessions.rate_per_min",
+        "20",
+        "Default of a new session: sends per minute; 0 or less is unlimited.",
+    ),
+    (
+        "sessions.rate_per_hour",
+        "200",
+        "Default of a new session: sends per hour; 0 or less is unlimited.",
+    ),
+    (
+        "whatsapp.device_name",
+        "`wagate`",
+        "Name shown in the phone's list of linked devices.",
+    ),
+    (
+        "whatsapp.client_version",
+        "fetched daily",
+        "Fixed WhatsApp Web version, such as `2.3000.1023456789`.",
+    ),
+    (
+        "webhooks.allowed_ranges",
+        "none",
+        "Private address ranges (CIDR) that webhooks may reach, such as `10.1.0.0/16`.",
+    ),
+    (
+        "webhooks.concurrency",
+        "256",
+        "Deliveries at the same time.",
+    ),
+    (
+        "webhooks.concurrency_per_webhook",
+        "16",
+        "Deliveries to one webhook at the same time.",
+    ),
+    (
+        "webhooks.timeout_seconds",
+        "30",
+        "How long a receiver may take to answer.",
+    ),
+    (
+        "webhooks.disable_after_days",
+        "5",
+        "A webhook that has failed for so long without a break is disabled.",
+    ),
+    (
+        "retention.events_days",
+        "30",
+        "How long events can be pulled and replayed.",
+    ),
+    (
+        "retention.deliveries_days",
+        "30",
+        "How long finished webhook deliveries are kept.",
+    ),
+    (
+        "retention.idempotency_hours",
+        "48",
+        "How long an `Idempotency-Key` is remembered; at least 24.",
+    ),
+    ("log.format", "`text`", "`text` or `json`."),
+    (
+        "log.filter",
+        "`info`",
+        "What is logged, in the form `info,wagate_gateway=debug`.",
+    ),
+];
+
+/// The reference as a page.
+pub(crate) fn markdown() -> String {
+    let mut page = String::from(
+        "# Configuration\n\n\
+         Made by `wagate config`; do not edit.\n\n\
+         Each setting is read from, the later winning: the default, the file `wagate.toml` \
+         (or `--config FILE`), the environment, a flag. In the environment, `store.url` is \
+         `WAGATE_STORE__URL`: upper case, `__` between the parts, `[\"a\",\"b\"]` for lists.\n\n\
+         | key | default | what it does |\n|---|---|---|\n",
+    );
+    for (key, default, text) in SETTINGS {
+        // Writing to a String cannot fail.
+        let _ = writeln!(page, "| `{key}` | {default} | {text} |");
+    }
+    page
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use serde_json::Value;
+
+    use super::super::Config;
+    use super::*;
+
+    fn keys(prefix: &str, value: &Value, into: &mut BTreeSet<String>) {
+        let Value::Object(fields) = value else { return };
+        for (name, value) in fields {
+            let key = if prefix.is_empty() {
+                name.clone()
+            } else {
+                format!("{prefix}.{name}")
+            };
+            if value.is_object() {
+                keys(&key, value, into);
+            } else {
+                into.insert(key);
+            }
+        }
+    }
+
+    #[test]
+    fn every_setting_is_described_once() {
+        let mut actual = BTreeSet::new();
+        keys(
+            "",
+            &serde_json::to_value(Config::default()).unwrap(),
+            &mut actual,
+        );
+        let described: Vec<_> = SETTINGS.iter().map(|(key, ..)| (*key).to_owned()).collect();
+        assert_eq!(
+            described.len(),
+            described.iter().collect::<BTreeSet<_>>().len()
+        );
+        assert_eq!(described.into_iter().collect::<BTreeSet<_>>(), actual);
+    }
+}

@@ -1,0 +1,109 @@
+//! Deletes what is no longer kept, a little at a time.
+
+use std::time::Duration;
+
+use futures::FutureExt as _;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+use wagate_store::{Lane, Store, StoreError};
+
+use crate::config::{Config, RetentionConfig};
+use crate::parts::Parts;
+
+const HOUR_MS: i64 = 3_600_000;
+const DAY_MS: i64 = 24 * HOUR_MS;
+
+/// How often there is a look.
+const EVERY: Duration = Duration::from_secs(60);
+
+/// Rows per transaction: small enough that nobody waits for it.
+const BATCH: i64 = 500;
+
+/// Sweeps from time to time until stopped.
+pub(crate) fn start(tasks: &TaskTracker, stop: &CancellationToken, parts: &Parts, config: &Config) {
+    let (store, retention, stopped) = (parts.store.clone(), config.retention.clone(), stop.clone());
+    tasks.spawn(async move {
+        let mut ticks = tokio::time::interval(EVERY);
+        ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        while stopped.run_until_cancelled(ticks.tick()).await.is_some() {
+            let sweep = sweep(&store, &retention);
+            match stopped.run_until_cancelled(sweep).await {
+                None => return,
+                Some(Ok(0)) => {}
+                Some(Ok(rows)) => tracing::debug!(rows, "deleted what is no longer kept"),
+                Some(Err(error)) => {
+                    tracing::warn!(%error, "housekeeping failed and will be tried again")
+                }
+            }
+        }
+    });
+}
+
+/// What is swept, each up to a time.
+#[derive(Debug, Clone, Copy)]
+enum Chore {
+    Deliveries,
+    Events,
+    IdempotencyKeys,
+    Outbox,
+    Tickets,
+    DeletedSessions,
+}
+
+impl Chore {
+    const ALL: [Self; 6] = [
+        Self::Deliveries,
+        Self::Events,
+        Self::IdempotencyKeys,
+        Self::Outbox,
+        Self::Tickets,
+        Self::DeletedSessions,
+    ];
+
+    fn before_ms(self, now_ms: i64, retention: &RetentionConfig) -> i64 {
+        let kept_ms = match self {
+            Self::Deliveries => i64::from(retention.deliveries_days) * DAY_MS,
+            Self::Events => i64::from(retention.events_days) * DAY_MS,
+            Self::IdempotencyKeys | Self::Outbox => {
+                i64::from(retention.idempotency_hours) * HOUR_MS
+            }
+            Self::Tickets => HOUR_MS,
+            Self::DeletedSessions => 0,
+        };
+        now_ms - kept_ms
+    }
+}
+
+async fn sweep(store: &Store, retention: &RetentionConfig) -> Result<u64, StoreError> {
+    let now_ms = store.now_ms();
+    let mut total = 0;
+    for chore in Chore::ALL {
+        loop {
+            let rows = sweep_once(store, chore, chore.before_ms(now_ms, retention)).await?;
+            total += rows;
+            if rows == 0 {
+                break;
+            }
+        }
+    }
+    Ok(total)
+}
+
+async fn sweep_once(store: &Store, chore: Chore, before_ms: i64) -> Result<u64, StoreError> {
+    store
+        .write(Lane::SHARED, move |tx| {
+            async move {
+                let mut admin = tx.admin();
+                match chore {
+                    Chore::Deliveries => admin.purge_deliveries(before_ms, BATCH).await,
+                    Chore::Events => admin.purge_events(before_ms, BATCH).await,
+                    Chore::IdempotencyKeys => admin.purge_idempotency_keys(before_ms, BATCH).await,
+                    Chore::Outbox => admin.purge_outbox(before_ms, BATCH).await,
+                    Chore::Tickets => admin.purge_tickets(before_ms, BATCH).await,
+                    Chore::DeletedSessions => admin.purge_deleted_sessions(BATCH).await,
+                }
+            }
+            .boxed()
+        })
+        .await
+}
