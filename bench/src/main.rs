@@ -1,0 +1,93 @@
+//! The measuring programs: what the figures of `BENCHMARKS.md` are made with.
+//!
+//! The service and the simulator run as processes of their own, so that each
+//! one's memory and time can be told apart.
+
+mod inbound;
+mod latency;
+mod memory;
+mod process;
+mod restart;
+mod sends;
+mod setup;
+
+use std::io::Write as _;
+
+use clap::{Parser, Subcommand};
+
+#[derive(Debug, Parser)]
+#[command(name = "wagate-bench", about = "Measures wagate against its simulator")]
+struct Cli {
+    #[command(subcommand)]
+    program: Program,
+}
+
+#[derive(Debug, Subcommand)]
+enum Program {
+    /// Memory of the service per connected idle session.
+    Memory {
+        /// How many sessions.
+        #[arg(long, default_value_t = 100)]
+        sessions: usize,
+        /// How long the sessions idle before memory is read, in seconds.
+        #[arg(long, default_value_t = 30)]
+        idle_seconds: u64,
+    },
+    /// Synchronous sends per second through the API, acknowledged by the simulator.
+    Sends {
+        /// How many sessions send.
+        #[arg(long, default_value_t = 50)]
+        sessions: usize,
+        /// How many requests are open at the same time.
+        #[arg(long, default_value_t = 64)]
+        concurrency: usize,
+        /// For how long, in seconds.
+        #[arg(long, default_value_t = 20)]
+        seconds: u64,
+        /// Queue them (`?async=true`) instead of waiting for WhatsApp.
+        #[arg(long)]
+        queued: bool,
+    },
+    /// From a phone's send to the webhook's first attempt and to the WebSocket frame.
+    Inbound {
+        /// How many sessions receive.
+        #[arg(long, default_value_t = 50)]
+        sessions: usize,
+        /// Messages per second, over all sessions.
+        #[arg(long, default_value_t = 200)]
+        rate: u64,
+        /// For how long, in seconds.
+        #[arg(long, default_value_t = 20)]
+        seconds: u64,
+    },
+    /// From the start of a killed service until all its sessions work again.
+    Restart {
+        /// How many sessions.
+        #[arg(long, default_value_t = 500)]
+        sessions: usize,
+    },
+}
+
+#[tokio::main]
+async fn main() -> anyhow::Result<()> {
+    let line = match Cli::parse().program {
+        Program::Memory {
+            sessions,
+            idle_seconds,
+        } => memory::measure(sessions, idle_seconds).await,
+        Program::Sends {
+            sessions,
+            concurrency,
+            seconds,
+            queued,
+        } => sends::measure(sessions, concurrency, seconds, queued).await,
+        Program::Inbound {
+            sessions,
+            rate,
+            seconds,
+        } => inbound::measure(sessions, rate, seconds).await,
+        Program::Restart { sessions } => restart::measure(sessions).await,
+    }?;
+    writeln!(std::io::stdout(), "{line}")?;
+    Ok(())
+}

@@ -1,0 +1,19 @@
+//! Tests of the whole service, through its public API, against the simulator.
+
+mod architecture;
+mod crashes;
+mod idempotency;
+mod limits;
+mod messages;
+mod pairing;
+mod realtime;
+mod safety;
+mod scale;
+mod webhooks;
+
+use std::path::Path;
+
+/// The service as a program of its own, for tests that kill it.
+fn program() -> &'static Path {
+    Path::new(env!("CARGO_BIN_EXE_wagate-under-test"))
+}
