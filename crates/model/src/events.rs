@@ -12,7 +12,7 @@ pub const EVENT_SCHEMA: &str = "v1";
 macro_rules! event_kinds {
     ($($(#[$doc:meta])* $variant:ident = $name:literal,)*) => {
         /// What happened.
-        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
         pub enum EventKind {
             $($(#[$doc])* #[serde(rename = $name)] $variant,)*
         }
@@ -74,6 +74,19 @@ event_kinds! {
     /// A stored attachment is gone.
     MediaExpired = "media.expired",
 }
+
+impl utoipa::PartialSchema for EventKind {
+    fn schema() -> utoipa::openapi::RefOr<utoipa::openapi::schema::Schema> {
+        utoipa::openapi::schema::ObjectBuilder::new()
+            .schema_type(utoipa::openapi::schema::Type::String)
+            .enum_values(Some(Self::ALL.iter().map(|kind| kind.as_str())))
+            .description(Some("What happened."))
+            .into()
+    }
+}
+
+// Written by hand: the derive does not see the names that the macro above gives.
+impl ToSchema for EventKind {}
 
 impl std::str::FromStr for EventKind {
     type Err = UnknownEventKind;
@@ -162,4 +175,24 @@ pub struct ListEvent {
     /// The id to pass as `after` next time; absent when nothing is newer.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub next_cursor: Option<String>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_the_same_in_json_and_text() {
+        for kind in EventKind::ALL {
+            assert_eq!(serde_json::to_value(kind).unwrap(), kind.as_str());
+            assert_eq!(kind.as_str().parse(), Ok(*kind));
+        }
+    }
+
+    #[test]
+    fn wrong_names_are_pointed_at() {
+        assert_eq!(EventSelector::parse(&["message", "x", "*", ""]), Err(vec![1, 3]));
+        assert_eq!(EventSelector::parse(&["message", "*"]), Ok(EventSelector::All));
+        assert!(!EventSelector::parse::<&str>(&[]).unwrap().wants(EventKind::Message));
+    }
 }

@@ -145,6 +145,36 @@ impl Target {
         }
     }
 
+    /// Makes the PostgreSQL schema to work in, where one is named and missing.
+    pub(crate) async fn ensure_schema(&self, schema: Option<&str>) -> Result<()> {
+        let (Self::Postgres(options), Some(schema)) = (self, schema) else {
+            return Ok(());
+        };
+        let is_name = !schema.is_empty()
+            && schema.len() <= 63
+            && schema
+                .bytes()
+                .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_');
+        if !is_name {
+            return Err(StoreError::Config(
+                "the schema must be named with at most 63 of a-z, 0-9 and _".to_owned(),
+            ));
+        }
+        let mut conn = options.connect().await?;
+        let statement = format!("CREATE SCHEMA IF NOT EXISTS {schema}");
+        match sqlx::query(sqlx::AssertSqlSafe(statement))
+            .execute(&mut conn)
+            .await
+        {
+            Ok(_) => {}
+            // Two processes that start together both find it missing.
+            Err(sqlx::Error::Database(error)) if error.is_unique_violation() => {}
+            Err(error) => return Err(error.into()),
+        }
+        sqlx::Connection::close(conn).await?;
+        Ok(())
+    }
+
     pub(crate) async fn migrate(&self, mode: Migrations) -> Result<()> {
         match self {
             Self::Sqlite(options) => {

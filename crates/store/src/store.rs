@@ -80,6 +80,7 @@ impl Store {
         listener: Arc<dyn CommitListener>,
     ) -> Result<Self> {
         let target = Target::of(&config)?;
+        target.ensure_schema(config.schema.as_deref()).await?;
         target.migrate(config.migrations).await?;
         let kind = target.kind();
         let (lane_count, max_group) = match kind {
@@ -120,7 +121,9 @@ impl Store {
 
     /// Brings the schema up to date without opening the store.
     pub async fn migrate(config: &StoreConfig) -> Result<()> {
-        Target::of(config)?.migrate(Migrations::Run).await
+        let target = Target::of(config)?;
+        target.ensure_schema(config.schema.as_deref()).await?;
+        target.migrate(Migrations::Run).await
     }
 
     /// Which database this is.

@@ -10,6 +10,9 @@ use crate::noise::Frames;
 /// A client that does not take what is written in this time is cut.
 const WRITE_TIMEOUT: Duration = Duration::from_secs(30);
 
+/// A client takes no longer than this to close its side as well.
+const CLOSE_TIMEOUT: Duration = Duration::from_secs(1);
+
 /// The frames of one WebSocket.
 pub(super) struct Wire {
     socket: WebSocket,
@@ -62,10 +65,17 @@ impl Wire {
         }
     }
 
-    /// Ends the WebSocket properly, as far as the client takes part in it.
+    /// Ends the WebSocket properly: says so, and reads on until the client has closed its side.
+    ///
+    /// A client may be writing at that moment. When its bytes find the socket gone it is reset, and
+    /// many clients then never get to read the last stanza, such as the one that says why.
     pub(super) async fn close(mut self) {
-        let close = self.socket.send(Message::Close(None));
+        let ending = async {
+            if self.socket.send(Message::Close(None)).await.is_ok() {
+                while let Some(Ok(_)) = self.socket.recv().await {}
+            }
+        };
         // Whoever is gone need not be told.
-        let _ = tokio::time::timeout(Duration::from_secs(1), close).await;
+        let _ = tokio::time::timeout(CLOSE_TIMEOUT, ending).await;
     }
 }

@@ -52,6 +52,14 @@ impl Frames {
         self.send_bytes(frame).await;
     }
 
+    /// The connection below, as it is when the server has said that it closes.
+    pub(crate) fn into_stream(self) -> TcpStream {
+        match self.socket.into_inner() {
+            MaybeTlsStream::Plain(stream) => stream,
+            _ => panic!("the connection is not plain"),
+        }
+    }
+
     /// The next frame; `None` when the server has closed the socket.
     pub(crate) async fn next(&mut self) -> Option<BytesMut> {
         loop {
@@ -207,6 +215,11 @@ impl Client {
                 return node;
             }
         }
+    }
+
+    /// The frames below the stanzas.
+    pub(crate) fn into_frames(self) -> Frames {
+        self.frames
     }
 
     /// Sends a request and waits for its answer.

@@ -111,6 +111,9 @@ impl MessageRow {
 
 impl Tx {
     /// Lists a chat's messages, newest first, with the names that are known now.
+    ///
+    /// Those that only change another message are left out: their rows exist so that a
+    /// second delivery is recognized.
     pub async fn messages(
         &mut self,
         organization: OrganizationId,
@@ -122,6 +125,7 @@ impl Tx {
         let rows: Vec<MessageRow> = match after {
             None => on!(self, |conn| sqlx::query_as(select_message!(
                 "s.organization_id = $1 AND m.session_id = $2 AND m.chat_id = $3 \
+                 AND m.kind NOT IN ('reaction', 'edit', 'revoke', 'poll_vote') \
                  ORDER BY m.timestamp DESC, m.id DESC LIMIT $4"
             ))
             .bind(Text(organization))
@@ -132,6 +136,7 @@ impl Tx {
             .await)?,
             Some(after) => on!(self, |conn| sqlx::query_as(select_message!(
                 "s.organization_id = $1 AND m.session_id = $2 AND m.chat_id = $3 \
+                 AND m.kind NOT IN ('reaction', 'edit', 'revoke', 'poll_vote') \
                  AND (m.timestamp, m.id) < ($4, $5) \
                  ORDER BY m.timestamp DESC, m.id DESC LIMIT $6"
             ))

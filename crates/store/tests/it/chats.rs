@@ -163,9 +163,9 @@ async fn a_status_never_goes_back_and_only_real_progress_is_told() {
         ids.sort();
         ids
     };
-    let owner = fence.clone();
+    let proof = fence.clone();
     write!(store, organization, |tx| {
-        let mut owned = tx.owned(&owner).await?;
+        let mut owned = tx.owned(&proof).await?;
         let id = owned.upsert_chat(&chat(PHONE, None), 1).await?;
         for message in ["A", "B", "C"] {
             owned.insert_message(&outbound(id, message, 10), 1).await?;
@@ -226,9 +226,9 @@ async fn a_status_never_goes_back_and_only_real_progress_is_told() {
 #[tokio::test]
 async fn pages_of_messages_stay_valid_while_rows_are_added() {
     let (store, organization, session, fence) = paired().await;
-    let owner = fence.clone();
+    let proof = fence.clone();
     let chat_id = write!(store, organization, |tx| {
-        let mut owned = tx.owned(&owner).await?;
+        let mut owned = tx.owned(&proof).await?;
         let id = owned.upsert_chat(&chat(PHONE, None), 1).await?;
         for number in 0..5 {
             // Two of them at the same time.

@@ -331,7 +331,10 @@ async fn webhooks_are_changed_rotated_switched_off_and_deleted_by_their_organiza
         tx.webhook(organization, hook.id).await.unwrap().as_ref(),
         Some(&hook)
     );
-    assert_eq!(tx.webhooks(organization).await.unwrap(), [hook.clone()]);
+    assert_eq!(
+        tx.webhooks(organization).await.unwrap(),
+        std::slice::from_ref(&hook)
+    );
     assert!(tx.webhook(stranger, hook.id).await.unwrap().is_none());
     assert!(tx.webhooks(stranger).await.unwrap().is_empty());
 

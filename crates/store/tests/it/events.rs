@@ -253,7 +253,7 @@ async fn each_matching_webhook_gets_one_delivery_in_the_same_commit() {
         assert_eq!(found.len(), expected);
     }
     let result: Result<(), StoreError> = write!(store, organization, |tx| {
-        // More organizations and events than one statement takes.
+        // More rows than one statement takes.
         for number in 0..450 {
             let session = fresh!(SessionId);
             let event = NewEvent::new(organization, session, EventKind::Message, number, &number)?;

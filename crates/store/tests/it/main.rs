@@ -1,5 +1,7 @@
 //! The store on a real database: SQLite by default, PostgreSQL where `TEST_DATABASE_URL` is set.
 
+#![expect(clippy::unwrap_used, reason = "a test ends where it cannot go on")]
+
 mod chats;
 mod deliveries;
 mod engine;

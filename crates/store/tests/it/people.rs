@@ -45,9 +45,9 @@ async fn two_rows_become_one_when_lid_and_phone_meet() {
     let by_phone = upsert(&store, &fence, facts(None, Some(PHONE), Some("Ann")), 10).await;
     let by_lid = upsert(&store, &fence, facts(Some(LID), None, None), 20).await;
     assert_ne!(by_phone.id, by_lid.id);
-    let owner = fence.clone();
+    let proof = fence.clone();
     write!(store, organization, |tx| {
-        let mut owned = tx.owned(&owner).await?;
+        let mut owned = tx.owned(&proof).await?;
         let jid = "1@g.us".to_owned();
         let group = owned
             .upsert_group(
@@ -185,9 +185,9 @@ async fn contacts_are_filtered_and_paged() {
     let organization = store.organization().await;
     let session = store.session(organization).await;
     let fence = store.claim(session).await;
-    let owner = fence.clone();
+    let proof = fence.clone();
     write!(store, organization, |tx| {
-        let mut owned = tx.owned(&owner).await?;
+        let mut owned = tx.owned(&proof).await?;
         let group = GroupFacts {
             jid: "7@g.us".into(),
             ..GroupFacts::default()

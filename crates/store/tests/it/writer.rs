@@ -2,7 +2,7 @@ use futures::poll;
 use tokio::sync::oneshot;
 use wagate_model::{EventKind, OrganizationId};
 use wagate_store::testing::{self, TestStore};
-use wagate_store::{Lane, NewEvent, Store, StoreError};
+use wagate_store::{EventFilter, Lane, NewEvent, Store, StoreError};
 
 use crate::{fresh, write};
 
@@ -110,7 +110,7 @@ async fn a_failing_or_panicking_job_undoes_only_itself() {
     assert_eq!(stored, ["Test", "job 0", "job 2", "job 5"]);
     let mut tx = store.read().await.unwrap();
     let events = tx
-        .events_after(organization, None, &Default::default(), 10)
+        .events_after(organization, None, &EventFilter::default(), 10)
         .await
         .unwrap();
     let payloads: Vec<_> = events

@@ -120,18 +120,7 @@ impl Server {
                 .build(),
         };
         self.notify_own_devices(request, "picture", change.clone())?;
-        for number in self.inner.accounting.correspondents(&account.number) {
-            if let Some(contact) = self.inner.directory.by_number(&number) {
-                let notification = NodeBuilder::new("notification")
-                    .attr("from", account.jid(Addressing::Pn))
-                    .attr("type", "picture")
-                    .attr("id", self.inner.stanza_id())
-                    .attr("t", self.inner.now_s())
-                    .children([change.clone()])
-                    .build();
-                self.deliver_to_all(&contact, &notification)?;
-            }
-        }
+        self.notify_correspondents(account, "picture", &change)?;
         Ok(match picture_id {
             Some(id) => request.result([NodeBuilder::new("picture").attr("id", id).build()]),
             None => request.result([]),

@@ -11,6 +11,7 @@ use crate::server::api::Server;
 use crate::server::deliver::Parcel;
 use crate::server::jids::Addressing;
 use crate::server::stanza::{jid_attr, number_attr, text_attr};
+use crate::server::state::AccountCell;
 
 /// The categories of a new account.
 const DEFAULTS: [(&str, &str); 10] = [
@@ -130,7 +131,10 @@ impl Server {
                 .build()
         };
         if !request.is_get {
-            self.notify_own_devices(request, "disappearing_mode", mode.clone())?;
+            // One's own devices learn it as a change of their account, others as one of a contact
+            // (whatsapp-rust `handlers::notification::groups`).
+            self.notify_own_devices(request, "account_sync", mode.clone())?;
+            self.notify_correspondents(account, "disappearing_mode", &mode)?;
         }
         Ok(request.result([mode]))
     }
@@ -160,5 +164,28 @@ impl Server {
             })
             .collect();
         self.deliver(&session.account, parcels, |_| {})
+    }
+
+    /// Tells those whom the account has written with about a change, as a notification of the
+    /// given type.
+    pub(super) fn notify_correspondents(
+        &self,
+        account: &AccountCell,
+        kind: &'static str,
+        change: &Node,
+    ) -> Result<(), JournalError> {
+        for number in self.inner.accounting.correspondents(&account.number) {
+            if let Some(contact) = self.inner.directory.by_number(&number) {
+                let notification = NodeBuilder::new("notification")
+                    .attr("from", account.jid(Addressing::Pn))
+                    .attr("type", kind)
+                    .attr("id", self.inner.stanza_id())
+                    .attr("t", self.inner.now_s())
+                    .children([change.clone()])
+                    .build();
+                self.deliver_to_all(&contact, &notification)?;
+            }
+        }
+        Ok(())
     }
 }

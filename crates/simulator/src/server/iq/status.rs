@@ -6,7 +6,6 @@ use wacore_binary::builder::NodeBuilder;
 use super::router::Request;
 use crate::journal::JournalError;
 use crate::server::api::Server;
-use crate::server::jids::Addressing;
 
 /// WhatsApp's limit, in characters.
 const MAX_ABOUT_LEN: usize = 139;
@@ -34,24 +33,11 @@ impl Server {
             state.record.about_set_at_s = self.inner.now_s();
             self.save_account(&state)?;
         }
-        let change = || {
-            NodeBuilder::new("set")
-                .bytes(about.as_bytes().to_vec())
-                .build()
-        };
-        self.notify_own_devices(request, "status", change())?;
-        for number in self.inner.accounting.correspondents(&account.number) {
-            if let Some(contact) = self.inner.directory.by_number(&number) {
-                let notification = NodeBuilder::new("notification")
-                    .attr("from", account.jid(Addressing::Pn))
-                    .attr("type", "status")
-                    .attr("id", self.inner.stanza_id())
-                    .attr("t", self.inner.now_s())
-                    .children([change()])
-                    .build();
-                self.deliver_to_all(&contact, &notification)?;
-            }
-        }
+        let change = NodeBuilder::new("set")
+            .bytes(about.as_bytes().to_vec())
+            .build();
+        self.notify_own_devices(request, "status", change.clone())?;
+        self.notify_correspondents(account, "status", &change)?;
         Ok(request.result([]))
     }
 }

@@ -29,7 +29,7 @@ pub(super) fn full_device() -> Device {
         account_signature: Some(vec![3; 64]),
         ..ADVSignedDeviceIdentity::default()
     }));
-    device.push_name = "Ada".to_owned();
+    "Ada".clone_into(&mut device.push_name);
     device.signed_pre_key_id = 2;
     device.app_version_tertiary = 77;
     device.app_version_last_fetched_ms = 88;
