@@ -91,7 +91,11 @@ async fn list_events(
     Query(request): Query<PullRequest>,
 ) -> Answer<Reply<EventList>> {
     let page = core.pull_events(&can.caller, &request).await?;
-    let data: Result<_, _> = page.envelopes.into_iter().map(RawValue::from_string).collect();
+    let data: Result<_, _> = page
+        .envelopes
+        .into_iter()
+        .map(RawValue::from_string)
+        .collect();
     Ok(Reply(EventList {
         data: data.map_err(|error| Error::Internal(error.into()))?,
         next_cursor: page.last.map(|id| id.to_string()),

@@ -85,7 +85,11 @@ fn parse_quality(text: &str) -> Option<u16> {
         return None;
     }
     let thousandths: u16 = format!("{decimals:0<3}").parse().ok()?;
-    let quality = if whole == "1" { 1_000 + thousandths } else { thousandths };
+    let quality = if whole == "1" {
+        1_000 + thousandths
+    } else {
+        thousandths
+    };
     (quality <= 1_000).then_some(quality)
 }
 

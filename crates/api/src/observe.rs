@@ -1,6 +1,5 @@
 //! What every request passes through: its id, its span, its figures, and the catching of panics.
 
-use std::any::Any;
 use std::collections::HashMap;
 use std::panic::AssertUnwindSafe;
 
@@ -53,8 +52,8 @@ impl Operations {
 fn given_id(request: &Request) -> Option<HeaderValue> {
     let value = request.headers().get(REQUEST_ID)?;
     let bytes = value.as_bytes();
-    let is_fine = (1..=MAX_REQUEST_ID_CHARS).contains(&bytes.len())
-        && bytes.iter().all(u8::is_ascii_graphic);
+    let is_fine =
+        (1..=MAX_REQUEST_ID_CHARS).contains(&bytes.len()) && bytes.iter().all(u8::is_ascii_graphic);
     is_fine.then(|| value.clone())
 }
 
@@ -80,10 +79,11 @@ pub(crate) async fn observe(
     let started = Instant::now();
     let answer = AssertUnwindSafe(next.run(request)).catch_unwind();
     let mut response = async {
-        let response = match answer.await {
-            Ok(response) => response,
-            Err(panic) => Failure::Core(Error::Internal(panic_error(panic))).into_response(),
-        };
+        let response = answer.await.unwrap_or_else(|_| {
+            // The panic's text may quote what a caller sent; its place is in the hook's line.
+            let error = anyhow::anyhow!("a handler panicked");
+            Failure::Core(Error::Internal(error)).into_response()
+        });
         let (status, elapsed) = (response.status().as_u16(), started.elapsed());
         tracing::Span::current().record("status", status);
         tracing::debug!(
@@ -117,15 +117,4 @@ pub(crate) async fn observe(
         "default-src 'none'; frame-ancestors 'none'",
     );
     response
-}
-
-/// A panic as an error. Its text comes from a defect and may quote what a caller sent,
-/// so only its kind is kept; the place is in the panic hook's own line.
-fn panic_error(panic: Box<dyn Any + Send>) -> anyhow::Error {
-    let kind = if panic.is::<&str>() || panic.is::<String>() {
-        "a message"
-    } else {
-        "a value"
-    };
-    anyhow::anyhow!("a handler panicked with {kind}")
 }

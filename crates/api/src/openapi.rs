@@ -30,7 +30,10 @@ closed list. Times are milliseconds since 1970, UTC. Lists come in pages: pass \
 
 /// The tags in their order, with what each is about.
 const TAGS: &[(&str, &str)] = &[
-    ("Sessions", "One WhatsApp number each: pairing, connecting, settings."),
+    (
+        "Sessions",
+        "One WhatsApp number each: pairing, connecting, settings.",
+    ),
     ("Messages", "Sending, and acting on messages."),
     ("Chats", "Stored chats and their messages."),
     ("Contacts", "People that a session has seen."),
@@ -42,7 +45,10 @@ const TAGS: &[(&str, &str)] = &[
     ("Backup", "Bringing history in from a backup."),
     ("OAuth Apps", "Signing in with WhatsApp."),
     ("Admin", "For the operator of the installation."),
-    ("Events", "Receiving events by WebSocket, or by pulling (beyond the contract)."),
+    (
+        "Events",
+        "Receiving events by WebSocket, or by pulling (beyond the contract).",
+    ),
 ];
 
 /// Operations that ask WhatsApp or the gateway that owns the session.
@@ -113,7 +119,10 @@ pub fn openapi() -> OpenApi {
             SecurityRequirement::new("apiKeyHeader", Vec::<String>::new()),
         ]))
         .tags(Some(TAGS.iter().map(|(name, about)| {
-            TagBuilder::new().name(*name).description(Some(*about)).build()
+            TagBuilder::new()
+                .name(*name)
+                .description(Some(*about))
+                .build()
         })))
         .build()
 }
@@ -188,7 +197,10 @@ fn add_failures(path: &str, operation: &mut Operation) {
             codes.push(code);
         }
     };
-    add(operation.request_body.is_some() || has_query, ErrorCode::ValidationError);
+    add(
+        operation.request_body.is_some() || has_query,
+        ErrorCode::ValidationError,
+    );
     add(name != "openRealtime", ErrorCode::Forbidden);
     add(path.contains('{') || names_session, ErrorCode::NotFound);
     add(is_one_of(CONFLICTING), ErrorCode::Conflict);
@@ -214,7 +226,9 @@ fn add_failures(path: &str, operation: &mut Operation) {
 
 const fn failure_about(code: ErrorCode, is_live: bool) -> &'static str {
     match code {
-        ErrorCode::ValidationError => "The request is malformed; `details.errors` names every fault.",
+        ErrorCode::ValidationError => {
+            "The request is malformed; `details.errors` names every fault."
+        }
         ErrorCode::Unauthorized => "There is no valid credential.",
         ErrorCode::Forbidden => "The credential lacks the capability.",
         ErrorCode::NotFound => "Not there, or another organization's.",
@@ -232,7 +246,8 @@ fn failure_example(code: ErrorCode) -> serde_json::Value {
     let mut error = json!({ "code": code.as_str(), "message": failure_about(code, true) });
     match code {
         ErrorCode::ValidationError => {
-            error["details"] = json!({ "errors": [{ "field": "label", "message": "must be a string" }] });
+            error["details"] =
+                json!({ "errors": [{ "field": "label", "message": "must be a string" }] });
         }
         ErrorCode::Conflict => {
             error["details"] = json!({ "reason": "session_not_connected", "status": "stopped" });

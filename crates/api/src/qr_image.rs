@@ -25,7 +25,10 @@ fn encode(text: &str) -> Answer<QrCode> {
 pub(crate) fn svg(text: &str) -> Answer<String> {
     let code = encode(text)?;
     let side = u32::try_from((code.width() + 2 * QUIET_ZONE) * SCALE).unwrap_or(u32::MAX);
-    Ok(code.render::<svg::Color<'_>>().min_dimensions(side, side).build())
+    Ok(code
+        .render::<svg::Color<'_>>()
+        .min_dimensions(side, side)
+        .build())
 }
 
 /// The code as PNG, black on white.

@@ -26,7 +26,11 @@ impl Params {
                 continue;
             }
             let name = name.into_owned();
-            if params.values.insert(name.clone(), value.into_owned()).is_some() {
+            if params
+                .values
+                .insert(name.clone(), value.into_owned())
+                .is_some()
+            {
                 params.repeated.push(name);
             }
         }
@@ -118,7 +122,11 @@ mod tests {
         let page = Page::from_params(&mut params);
         match params.finish() {
             Ok(()) => Ok(page),
-            Err(faults) => Err(faults.into_vec().into_iter().map(|fault| fault.field).collect()),
+            Err(faults) => Err(faults
+                .into_vec()
+                .into_iter()
+                .map(|fault| fault.field)
+                .collect()),
         }
     }
 
@@ -136,7 +144,13 @@ mod tests {
         ] {
             assert_eq!(page(query).map(|page| page.rows()), Ok(rows), "{query}");
         }
-        for query in ["limit=-1", "limit=x", "limit=1.5", "limit=1&limit=2", "limit=%2B1"] {
+        for query in [
+            "limit=-1",
+            "limit=x",
+            "limit=1.5",
+            "limit=1&limit=2",
+            "limit=%2B1",
+        ] {
             assert_eq!(page(query), Err(vec!["limit".to_owned()]), "{query}");
         }
     }

@@ -1,13 +1,15 @@
 //! Routes of realtime: the ticket, and the socket that it opens.
 
+use std::sync::Arc;
+
 use axum::Json as Reply;
 use axum::extract::State;
 use axum::extract::ws::WebSocketUpgrade;
 use axum::extract::ws::rejection::WebSocketUpgradeRejection;
 use axum::response::Response;
-use http::{HeaderMap, header};
+use http::uri::Authority;
+use http::{HeaderMap, Uri, header};
 use serde::{Deserialize, Serialize};
-use std::sync::Arc;
 use url::Url;
 use utoipa::ToSchema;
 use utoipa_axum::router::UtoipaMethodRouter;
@@ -107,11 +109,17 @@ async fn create_realtime_ticket(
     State(core): State<Core>,
     State(state): State<ApiState>,
     can: Can<Events>,
+    uri: Uri,
     headers: HeaderMap,
     Json(body): Json<RealtimeTicketBody>,
 ) -> Answer<Reply<RealtimeTicket>> {
+    let host = headers
+        .get(header::HOST)
+        .and_then(|host| host.to_str().ok());
+    // HTTP/2 has the host in the address.
+    let host = host.or_else(|| uri.authority().map(Authority::as_str));
+    let base = socket_base(state.config().public_url.as_ref(), host, &headers)?;
     let ticket = core.create_ticket(&can.caller, &body.into()).await?;
-    let base = socket_base(state.config().public_url.as_ref(), &headers)?;
     Ok(Reply(RealtimeTicket {
         expires_in_seconds: ticket.expires_in_ms / 1_000,
         url: format!("{base}{SOCKET_PATH}?ticket={}", ticket.secret),
@@ -120,16 +128,18 @@ async fn create_realtime_ticket(
 }
 
 /// Where sockets connect: by the configured address, else by the one that the caller used.
-fn socket_base(public: Option<&Url>, headers: &HeaderMap) -> Answer<String> {
+fn socket_base(public: Option<&Url>, host: Option<&str>, headers: &HeaderMap) -> Answer<String> {
     if let Some(public) = public {
-        let scheme = if public.scheme() == "http" { "ws" } else { "wss" };
+        let scheme = if public.scheme() == "http" {
+            "ws"
+        } else {
+            "wss"
+        };
         let rest = public.as_str().trim_end_matches('/');
         let rest = rest.split_once("://").map_or(rest, |(_, rest)| rest);
         return Ok(format!("{scheme}://{rest}"));
     }
-    let host = headers
-        .get(header::HOST)
-        .and_then(|host| host.to_str().ok())
+    let host = host
         .filter(|host| is_authority(host))
         .ok_or_else(|| Failure::invalid("Host", "must name the host"))?;
     let is_secure = headers
@@ -175,12 +185,13 @@ async fn open_realtime(
     Query(TicketQuery(ticket)): Query<TicketQuery>,
     upgrade: Result<WebSocketUpgrade, WebSocketUpgradeRejection>,
 ) -> Answer<Response> {
-    let stream = core.open_stream(&ticket).await?;
-    let upgrade = upgrade
-        .map_err(|_| Failure::invalid("Upgrade", "must be a WebSocket handshake (RFC 6455)"))?;
+    // Before the ticket is used up.
     let permit = Arc::clone(state.sockets())
         .try_acquire_owned()
         .map_err(|_| Failure::Crowded)?;
+    let stream = core.open_stream(&ticket).await?;
+    let upgrade = upgrade
+        .map_err(|_| Failure::invalid("Upgrade", "must be a WebSocket handshake (RFC 6455)"))?;
     Ok(upgrade
         .max_message_size(MAX_CLIENT_MESSAGE_BYTES)
         .max_frame_size(MAX_CLIENT_MESSAGE_BYTES)
@@ -196,18 +207,26 @@ mod tests {
 
     fn base(public: Option<&str>, host: &'static str, proto: &'static str) -> Option<String> {
         let mut headers = HeaderMap::new();
-        headers.insert(header::HOST, http::HeaderValue::from_static(host));
         headers.insert("x-forwarded-proto", http::HeaderValue::from_static(proto));
         let public = public.map(|url| url.parse().unwrap());
-        socket_base(public.as_ref(), &headers).ok()
+        socket_base(public.as_ref(), Some(host), &headers).ok()
     }
 
     #[test]
     fn the_socket_is_where_the_service_is() {
         let text = |text: &str| Some(text.to_owned());
-        assert_eq!(base(Some("https://a.example/"), "b", ""), text("wss://a.example"));
-        assert_eq!(base(Some("http://a.example:81/x/"), "b", ""), text("ws://a.example:81/x"));
-        assert_eq!(base(None, "b.example:8080", ""), text("ws://b.example:8080"));
+        assert_eq!(
+            base(Some("https://a.example/"), "b", ""),
+            text("wss://a.example")
+        );
+        assert_eq!(
+            base(Some("http://a.example:81/x/"), "b", ""),
+            text("ws://a.example:81/x")
+        );
+        assert_eq!(
+            base(None, "b.example:8080", ""),
+            text("ws://b.example:8080")
+        );
         assert_eq!(base(None, "[::1]:8080", "https"), text("wss://[::1]:8080"));
         assert_eq!(base(None, "a/b?c", ""), None);
         assert_eq!(base(None, "u@b", ""), None);

@@ -21,9 +21,18 @@ pub(crate) fn routes() -> Router<ApiState> {
     Router::new()
         .route("/api/v1/openapi.json", get(openapi_json))
         .route("/api/v1/openapi.yaml", get(openapi_yaml))
-        .route("/docs", get(async || part("text/html; charset=utf-8", PAGE)))
-        .route("/docs/page.css", get(async || part("text/css; charset=utf-8", STYLE)))
-        .route("/docs/page.js", get(async || part("text/javascript; charset=utf-8", SCRIPT)))
+        .route(
+            "/docs",
+            get(async || part("text/html; charset=utf-8", PAGE)),
+        )
+        .route(
+            "/docs/page.css",
+            get(async || part("text/css; charset=utf-8", STYLE)),
+        )
+        .route(
+            "/docs/page.js",
+            get(async || part("text/javascript; charset=utf-8", SCRIPT)),
+        )
 }
 
 fn part(content_type: &'static str, text: &'static str) -> Response {
@@ -36,9 +45,15 @@ fn part(content_type: &'static str, text: &'static str) -> Response {
 }
 
 async fn openapi_json(State(state): State<ApiState>) -> impl IntoResponse {
-    ([(header::CONTENT_TYPE, "application/json")], state.openapi_json())
+    (
+        [(header::CONTENT_TYPE, "application/json")],
+        state.openapi_json(),
+    )
 }
 
 async fn openapi_yaml(State(state): State<ApiState>) -> impl IntoResponse {
-    ([(header::CONTENT_TYPE, "application/yaml")], state.openapi_yaml())
+    (
+        [(header::CONTENT_TYPE, "application/yaml")],
+        state.openapi_yaml(),
+    )
 }

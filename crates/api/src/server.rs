@@ -49,7 +49,11 @@ pub async fn serve(
         .timer(TokioTimer::new())
         .header_read_timeout(limits.header_timeout)
         .max_headers(limits.header_count)
-        .max_buf_size(usize::try_from(limits.header_bytes).unwrap_or(usize::MAX).max(8_192));
+        .max_buf_size(
+            usize::try_from(limits.header_bytes)
+                .unwrap_or(usize::MAX)
+                .max(8_192),
+        );
     builder
         .http2()
         .timer(TokioTimer::new())
@@ -76,7 +80,10 @@ pub async fn serve(
     }
     drop(listener);
     connections.close();
-    if tokio::time::timeout(limits.drain_timeout, connections.wait()).await.is_err() {
+    if tokio::time::timeout(limits.drain_timeout, connections.wait())
+        .await
+        .is_err()
+    {
         tracing::warn!("connections were cut off when the service stopped");
     }
     Ok(())

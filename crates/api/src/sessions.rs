@@ -49,10 +49,7 @@ pub(crate) fn routes() -> Vec<UtoipaMethodRouter<ApiState>> {
         }]
     }))),
 )]
-async fn list_sessions(
-    State(core): State<Core>,
-    can: Can<Manage>,
-) -> Answer<Reply<ListWaSession>> {
+async fn list_sessions(State(core): State<Core>, can: Can<Manage>) -> Answer<Reply<ListWaSession>> {
     Ok(Reply(core.list_sessions(&can.caller).await?))
 }
 
@@ -154,10 +151,7 @@ async fn delete_session(
         "waLid": "205227043110953@lid"
     }))),
 )]
-async fn session_me(
-    State(core): State<Core>,
-    session: InSession<Manage>,
-) -> Answer<Reply<Me>> {
+async fn session_me(State(core): State<Core>, session: InSession<Manage>) -> Answer<Reply<Me>> {
     Ok(Reply(core.session_me(session.access)?))
 }
 

@@ -26,18 +26,9 @@ pub(crate) fn internal_path(path: &str) -> String {
     }
 }
 
-/// The path of the contract that the router knows under another one.
-pub(crate) fn contract_path(internal: &str) -> String {
-    match internal.strip_prefix(MARK).and_then(|rest| rest.split_once('/')) {
-        Some((verb, resource)) => format!("/{resource}:{verb}"),
-        None => internal.to_owned(),
-    }
-}
-
 fn split_verb(path: &str) -> Option<(&str, &str)> {
     let (resource, verb) = path.rsplit_once(':')?;
-    let is_verb =
-        !verb.is_empty() && verb.bytes().all(|b| b.is_ascii_lowercase() || b == b'-');
+    let is_verb = !verb.is_empty() && verb.bytes().all(|b| b.is_ascii_lowercase() || b == b'-');
     let has_noun = !resource.ends_with('/') && !resource.is_empty();
     (is_verb && has_noun).then_some((resource, verb))
 }
@@ -85,7 +76,10 @@ mod tests {
             ("/api/v1/sessions/x:start", "/:start/api/v1/sessions/x"),
             ("/s/x/groups:join?a=b:c", "/:join/s/x/groups?a=b:c"),
             ("/s/1@g.us:leave", "/:leave/s/1@g.us"),
-            ("/s/1%40g.us/members:approve", "/:approve/s/1%40g.us/members"),
+            (
+                "/s/1%40g.us/members:approve",
+                "/:approve/s/1%40g.us/members",
+            ),
             ("/s/x:rotate-secret", "/:rotate-secret/s/x"),
             ("/s/a:b:stop", "/:stop/s/a:b"),
         ] {
@@ -113,13 +107,6 @@ mod tests {
     fn moved_paths_cannot_be_asked_for() {
         assert_eq!(moved("/:start/api/v1/sessions/x"), "/:");
         assert_eq!(moved("/:start/api/v1/sessions/x?q=1"), "/:?q=1");
-    }
-
-    #[test]
-    fn contract_paths_come_back() {
-        for path in ["/s/{id}:start", "/s/{id}/groups:join", "/s/{id}", "/healthz"] {
-            assert_eq!(contract_path(&internal_path(path)), path);
-        }
     }
 
     proptest! {

@@ -141,10 +141,7 @@ impl FromQuery for DeliveryQuery {
         }]
     }))),
 )]
-async fn list_webhooks(
-    State(core): State<Core>,
-    can: Can<Manage>,
-) -> Answer<Reply<ListWebhook>> {
+async fn list_webhooks(State(core): State<Core>, can: Can<Manage>) -> Answer<Reply<ListWebhook>> {
     Ok(Reply(core.list_webhooks(&can.caller).await?))
 }
 
@@ -272,7 +269,9 @@ async fn list_webhook_deliveries(
     webhook: InWebhook<Manage>,
     Query(query): Query<DeliveryQuery>,
 ) -> Answer<Reply<ListWebhookDelivery>> {
-    let page = core.list_webhook_deliveries(&webhook.access, &query).await?;
+    let page = core
+        .list_webhook_deliveries(&webhook.access, &query)
+        .await?;
     let data = page.deliveries.into_iter().map(|(record, attempts)| {
         let attempts = attempts.into_iter().map(|attempt| WebhookAttempt {
             answer: attempt.answer,

@@ -30,8 +30,8 @@ fn cut<T>(rows: &mut Vec<T>, limit: i64) -> bool {
 impl Core {
     /// Lists stored chats in display order.
     pub async fn list_chats(&self, access: &SessionAccess, page: &Page) -> Result<ListChat> {
-        let list = format!("chats/{}", access.id());
-        let after: Option<ChatPosition> = position(&list, page)?;
+        let list_name = format!("chats/{}", access.id());
+        let after: Option<ChatPosition> = position(&list_name, page)?;
         let limit = page.rows();
         let mut data = self
             .store
@@ -42,7 +42,7 @@ impl Core {
         let has_more = cut(&mut data, limit);
         let last = data.last().filter(|_| has_more).map(ChatPosition::from);
         Ok(ListChat {
-            next_cursor: last.map(|position| Cursor::encode(&list, position)),
+            next_cursor: last.map(|position| Cursor::encode(&list_name, position)),
             data,
         })
     }
@@ -62,8 +62,8 @@ impl Core {
     ) -> Result<ListMessage> {
         let mut tx = self.store.read().await?;
         let chat = find_chat(&mut tx, access, chat).await?;
-        let list = format!("messages/{}", chat.id);
-        let after: Option<MessagePosition> = position(&list, page)?;
+        let list_name = format!("messages/{}", chat.id);
+        let after: Option<MessagePosition> = position(&list_name, page)?;
         let limit = page.rows();
         let mut rows = tx
             .messages(
@@ -75,10 +75,13 @@ impl Core {
             )
             .await?;
         let has_more = cut(&mut rows, limit);
-        let last = rows.last().filter(|_| has_more).map(|(position, _)| *position);
+        let last = rows
+            .last()
+            .filter(|_| has_more)
+            .map(|(position, _)| *position);
         Ok(ListMessage {
             data: rows.into_iter().map(|(_, message)| message).collect(),
-            next_cursor: last.map(|position| Cursor::encode(&list, position)),
+            next_cursor: last.map(|position| Cursor::encode(&list_name, position)),
         })
     }
 }

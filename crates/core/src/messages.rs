@@ -73,8 +73,7 @@ fn check_key(key: &str, faults: &mut Faults) {
 /// The same for the same request, however its JSON was written.
 fn body_hash(session: SessionId, mode: SendMode, request: &SendRequest) -> Result<String> {
     let canonical = serde_json::to_vec(&(session, mode, request)).map_err(Error::internal)?;
-    let digest = Sha256::digest(canonical);
-    Ok(digest.iter().map(|byte| format!("{byte:02x}")).collect())
+    Ok(hex::encode(Sha256::digest(canonical)))
 }
 
 #[cfg(test)]

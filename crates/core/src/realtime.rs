@@ -305,15 +305,23 @@ impl EventStream {
     }
 
     async fn read_on(&mut self) -> Result<()> {
-        let rows = {
+        let (newest, rows) = {
             let mut tx = self.core.store.read().await?;
-            tx.events_after(self.organization, self.position, &self.view.filter, BATCH)
-                .await?
+            let newest = tx.last_event_id(self.organization).await?;
+            let rows = tx
+                .events_after(self.organization, self.position, &self.view.filter, BATCH)
+                .await?;
+            (newest, rows)
         };
         // No await from here on: a dropped future has either read nothing or all of it.
         self.may_have_more = i64::try_from(rows.len()).unwrap_or(BATCH) >= BATCH;
+        if !self.may_have_more {
+            // Ids sort as commits do, so the read has seen everything up to what was the
+            // newest before it: the next read need not pass over others' events again.
+            self.position = self.position.max(newest);
+        }
         for (id, envelope) in rows {
-            self.position = Some(id);
+            self.position = self.position.max(Some(id));
             self.unlogged.retain(|copy| copy.id != id);
             if self.view.permits(&envelope) {
                 self.ready.push_back(envelope);
@@ -321,7 +329,8 @@ impl EventStream {
         }
         if !self.may_have_more {
             let unlogged = self.unlogged.drain(..);
-            self.ready.extend(unlogged.map(|copy| copy.json.to_string()));
+            self.ready
+                .extend(unlogged.map(|copy| copy.json.to_string()));
         }
         Ok(())
     }

@@ -67,7 +67,9 @@ pub struct Parts {
 
 impl fmt::Debug for Parts {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Parts").field("config", &self.config).finish_non_exhaustive()
+        f.debug_struct("Parts")
+            .field("config", &self.config)
+            .finish_non_exhaustive()
     }
 }
 

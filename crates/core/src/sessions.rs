@@ -116,7 +116,9 @@ impl Core {
         let is_there = self
             .store
             .write::<_, Error, _>(organization, move |tx| {
-                Box::pin(async move { Ok(tx.update_session(organization, id, &change, now).await?) })
+                Box::pin(
+                    async move { Ok(tx.update_session(organization, id, &change, now).await?) },
+                )
             })
             .await?;
         if !is_there {
@@ -208,7 +210,10 @@ impl Core {
             return Err(Error::conflict(Reason::AlreadyPaired));
         }
         let timeout = self.config.command_timeout;
-        match self.ask_owner(access, SessionAction::ReadQr, timeout).await? {
+        match self
+            .ask_owner(access, SessionAction::ReadQr, timeout)
+            .await?
+        {
             CommandReply::Qr(qr) => Ok(qr),
             CommandReply::QrPending => Err(Error::NotFound(What::QrCode)),
             other => Err(unexpected(&other)),
@@ -280,7 +285,12 @@ impl Core {
         }
     }
 
+    /// Writes down that a session is stopped; not where somebody still owns it.
     async fn note_stopped(&self, access: &SessionAccess) -> Result<bool> {
+        // An unlinked session stays so: being stopped would hide that it must be paired.
+        if access.record.stored_status == SessionStatus::LoggedOut {
+            return Ok(true);
+        }
         let (organization, id) = (access.organization_id(), access.id());
         let now = self.clock.now_ms();
         self.store

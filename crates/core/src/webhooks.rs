@@ -2,8 +2,8 @@
 
 use wagate_cluster::Signal;
 use wagate_model::{
-    Cursor, DeliveryId, EventId, Faults, ListWebhook, SessionId, Webhook, WebhookBody, WebhookId,
-    limits,
+    Cursor, DeliveryId, EventId, Faults, ListWebhook, RetryPolicy, SessionId, Webhook, WebhookBody,
+    WebhookId, limits,
 };
 use wagate_store::{
     AttemptEntry, DeliveryFilter, DeliveryRecord, DeliveryStatus, SecretChange, Tx,
@@ -65,7 +65,10 @@ const NO_SESSION: &str = "is not a session of the organization";
 /// Gives a fault when the session is not one of the organization's.
 async fn require_session(tx: &mut Tx, webhook: &Webhook) -> Result<()> {
     if let Some(session) = webhook.session_id
-        && tx.session(webhook.organization_id, session).await?.is_none()
+        && tx
+            .session(webhook.organization_id, session)
+            .await?
+            .is_none()
     {
         return Err(Faults::one("sessionId", NO_SESSION).into());
     }
@@ -117,7 +120,10 @@ impl Core {
             events: body.events.unwrap_or_else(|| vec!["*".into()]),
             id: WebhookId::from_parts(time, random),
             organization_id: organization,
-            retry_policy: body.retry_policy.unwrap_or_default().over(Default::default()),
+            retry_policy: body
+                .retry_policy
+                .unwrap_or_default()
+                .over(RetryPolicy::default()),
             session_id,
             updated_at: now,
             url: url.unwrap_or_default(),
@@ -225,7 +231,7 @@ impl Core {
         query: &DeliveryQuery,
     ) -> Result<DeliveryPage> {
         let webhook = &access.webhook;
-        let list = format!("deliveries/{}", webhook.id);
+        let list_name = format!("deliveries/{}", webhook.id);
         let mut faults = Faults::new();
         let status = query.status.as_deref().map(str::parse::<DeliveryStatus>);
         let is_status = status.as_ref().is_none_or(Result::is_ok);
@@ -236,7 +242,7 @@ impl Core {
             parse_event_id("event", query.event.as_deref(), &mut faults);
         let before: Option<DeliveryId> = match &query.page.cursor {
             None => None,
-            Some(cursor) => Cursor::decode(&list, cursor)
+            Some(cursor) => Cursor::decode(&list_name, cursor)
                 .map_err(|error| faults.add("cursor", error.to_string()))
                 .ok(),
         };
@@ -264,7 +270,7 @@ impl Core {
         }
         Ok(DeliveryPage {
             deliveries,
-            next_cursor: last.map(|id| Cursor::encode(&list, id)),
+            next_cursor: last.map(|id| Cursor::encode(&list_name, id)),
         })
     }
 

@@ -27,11 +27,13 @@ mod tests {
     use super::*;
 
     const MIN: Duration = Duration::from_secs(1);
-    const MAX: Duration = Duration::from_secs(60);
+    const MAX: Duration = Duration::from_mins(1);
 
     #[test]
     fn waits_double_until_the_limit() {
-        let waits: Vec<_> = (1..9).map(|n| backoff(n, MIN, MAX, 1.0).as_secs()).collect();
+        let waits: Vec<_> = (1..9)
+            .map(|n| backoff(n, MIN, MAX, 1.0).as_secs())
+            .collect();
         assert_eq!(waits, [1, 2, 4, 8, 16, 32, 60, 60]);
     }
 

@@ -11,9 +11,7 @@ use wagate_cluster::{
     CommandHandler, CommandReply, CommandResult, Refusal, SendCommand, SessionAction,
     SessionCommand,
 };
-use wagate_model::{
-    EventKind, OrganizationId, SessionId, SessionStatus, SessionStatusPayload,
-};
+use wagate_model::{EventKind, OrganizationId, SessionId, SessionStatus, SessionStatusPayload};
 use wagate_store::{NewEvent, SessionRecord, StoreError};
 
 use crate::context::Context;
@@ -35,8 +33,16 @@ impl Commands {
     }
 
     async fn carry_out(&self, command: SessionCommand) -> CommandResult {
-        let SessionCommand { organization_id, session_id, action } = command;
-        let target = Target { cx: &self.cx, organization: organization_id, id: session_id };
+        let SessionCommand {
+            organization_id,
+            session_id,
+            action,
+        } = command;
+        let target = Target {
+            cx: &self.cx,
+            organization: organization_id,
+            id: session_id,
+        };
         match action {
             SessionAction::Send(send) => target.send(*send).await,
             SessionAction::Start => target.start_and(|| Ask::Start).await,
@@ -54,12 +60,14 @@ impl Commands {
                 Some(reply) => reply,
                 None => target.stop_unowned().await,
             },
-            SessionAction::Delete => {
-                target.ask_running(|| Ask::Delete).await?.unwrap_or(Ok(CommandReply::Done))
-            }
-            SessionAction::ApplySettings => {
-                target.ask_running(|| Ask::ApplySettings).await?.unwrap_or(Ok(CommandReply::Done))
-            }
+            SessionAction::Delete => target
+                .ask_running(|| Ask::Delete)
+                .await?
+                .unwrap_or(Ok(CommandReply::Done)),
+            SessionAction::ApplySettings => target
+                .ask_running(|| Ask::ApplySettings)
+                .await?
+                .unwrap_or(Ok(CommandReply::Done)),
         }
     }
 }
@@ -96,32 +104,42 @@ impl Target<'_> {
     }
 
     async fn record(&self) -> Result<SessionRecord, Refusal> {
-        let found =
-            async { self.cx.store.read().await?.session(self.organization, self.id).await };
-        found.await.map_err(|error| store_refusal(&error))?.ok_or(Refusal::NotFound)
+        let found = async {
+            self.cx
+                .store
+                .read()
+                .await?
+                .session(self.organization, self.id)
+                .await
+        };
+        found
+            .await
+            .map_err(|error| store_refusal(&error))?
+            .ok_or(Refusal::NotFound)
     }
 
     async fn is_paired(&self) -> Result<bool, Refusal> {
         let found = async {
-            self.cx.store.read().await?.is_session_paired(self.organization, self.id).await
+            self.cx
+                .store
+                .read()
+                .await?
+                .is_session_paired(self.organization, self.id)
+                .await
         };
         found.await.map_err(|error| store_refusal(&error))
     }
 
     async fn refuse_paired(&self) -> Result<(), Refusal> {
-        match self.running()? {
-            // Its task knows better.
-            Some(_) => Ok(()),
-            None if self.is_paired().await? => Err(Refusal::AlreadyPaired),
-            None => Ok(()),
+        // Where it runs, its task knows better.
+        if self.running()?.is_none() && self.is_paired().await? {
+            return Err(Refusal::AlreadyPaired);
         }
+        Ok(())
     }
 
     /// Asks the session's task; nothing where none runs here.
-    async fn ask_running(
-        &self,
-        ask: impl Fn() -> Ask,
-    ) -> Result<Option<CommandResult>, Refusal> {
+    async fn ask_running(&self, ask: impl Fn() -> Ask) -> Result<Option<CommandResult>, Refusal> {
         let Some(session) = self.running()? else {
             self.refuse_foreign().await?;
             return Ok(None);
@@ -137,7 +155,12 @@ impl Target<'_> {
     async fn refuse_foreign(&self) -> Result<SessionRecord, Refusal> {
         let record = self.record().await?;
         let owner = async {
-            self.cx.store.read().await?.session_owner(self.organization, self.id).await
+            self.cx
+                .store
+                .read()
+                .await?
+                .session_owner(self.organization, self.id)
+                .await
         };
         match owner.await.map_err(|error| store_refusal(&error))? {
             Some(owner) if owner.gateway_id != self.cx.config.id => Err(Refusal::NotOwner),
@@ -224,13 +247,13 @@ impl Target<'_> {
         {
             return reply;
         }
-        match self.running()? {
-            Some(session) => Box::pin(accept(self.cx, &session, command)).await,
-            None => {
-                let record = self.refuse_foreign().await?;
-                Err(Refusal::NotConnected { status: record.session.status })
-            }
+        if let Some(session) = self.running()? {
+            return Box::pin(accept(self.cx, &session, command)).await;
         }
+        let record = self.refuse_foreign().await?;
+        Err(Refusal::NotConnected {
+            status: record.session.status,
+        })
     }
 }
 
@@ -240,15 +263,27 @@ async fn stop_in_store(
     id: SessionId,
     now_ms: i64,
 ) -> Result<(), StoreError> {
-    let Some(record) = tx.session(organization, id).await? else { return Ok(()) };
-    tx.set_session_wanted(organization, id, false, now_ms).await?;
+    let Some(record) = tx.session(organization, id).await? else {
+        return Ok(());
+    };
+    tx.set_session_wanted(organization, id, false, now_ms)
+        .await?;
     let status = SessionStatus::Stopped;
     // An unlinked session stays so: it cannot be started as it is.
-    if matches!(record.stored_status, SessionStatus::Stopped | SessionStatus::LoggedOut) {
+    if matches!(
+        record.stored_status,
+        SessionStatus::Stopped | SessionStatus::LoggedOut
+    ) {
         return Ok(());
     }
-    if tx.set_unowned_status(organization, id, status, now_ms).await? {
-        let payload = SessionStatusPayload { status, reason: None };
+    if tx
+        .set_unowned_status(organization, id, status, now_ms)
+        .await?
+    {
+        let payload = SessionStatusPayload {
+            status,
+            reason: None,
+        };
         let kind = EventKind::SessionStatus;
         tx.append_event(NewEvent::new(organization, id, kind, now_ms, &payload)?);
     }

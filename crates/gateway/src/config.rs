@@ -93,7 +93,7 @@ impl Default for SessionConfig {
             start_jitter: Duration::from_millis(250),
             start_timeout: Duration::from_secs(30),
             min_backoff: Duration::from_secs(1),
-            max_backoff: Duration::from_secs(60),
+            max_backoff: Duration::from_mins(1),
             probe_after: Duration::from_secs(20),
             probe_timeout: Duration::from_secs(8),
             mailbox: 32,
@@ -134,8 +134,8 @@ impl Default for OutboxConfig {
             page: 64,
             max_attempts: 10,
             min_backoff: Duration::from_secs(1),
-            max_backoff: Duration::from_secs(60),
-            max_age: Duration::from_secs(24 * 3_600),
+            max_backoff: Duration::from_mins(1),
+            max_age: Duration::from_hours(24),
             max_typing: Duration::from_secs(5),
         }
     }

@@ -97,7 +97,10 @@ impl Gateway {
     /// Hands all sessions over: disconnects them in order, gives their leases back, and takes
     /// no more. They stay wanted, so that another gateway, or this one's next start, goes on.
     pub async fn drain(mut self) {
-        tracing::info!(sessions = self.session_count(), "the gateway hands its sessions over");
+        tracing::info!(
+            sessions = self.session_count(),
+            "the gateway hands its sessions over"
+        );
         self.cx.draining.cancel();
         // No claim is cut in half: one that is under way enters its sessions first, and they
         // see at once that the gateway drains.
@@ -106,8 +109,14 @@ impl Gateway {
         }
         self.cx.tasks.close();
         let timeout = self.cx.config.ownership.drain_timeout;
-        if tokio::time::timeout(timeout, self.cx.tasks.wait()).await.is_err() {
-            tracing::warn!(sessions = self.session_count(), "sessions did not end in time and are cut off");
+        if tokio::time::timeout(timeout, self.cx.tasks.wait())
+            .await
+            .is_err()
+        {
+            tracing::warn!(
+                sessions = self.session_count(),
+                "sessions did not end in time and are cut off"
+            );
             for session in self.cx.registry.all() {
                 session.lose("the gateway ends");
             }
@@ -136,9 +145,7 @@ async fn enter(cx: &Context) -> Result<(), StoreError> {
     let (id, version) = (cx.config.id.clone(), cx.config.version.clone());
     cx.store
         .write(Lane::SHARED, move |tx| {
-            Box::pin(
-                async move { tx.admin().report_gateway(&id, &version, false, true).await },
-            )
+            Box::pin(async move { tx.admin().report_gateway(&id, &version, false, true).await })
         })
         .await
 }

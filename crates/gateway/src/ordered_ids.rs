@@ -16,9 +16,9 @@ impl OrderedIds {
         let mut last = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let next = match *last {
             // The random part overflows once in 2^80 steps: then the next millisecond begins.
-            Some(last) if last.timestamp_ms() >= now_ms => {
-                last.increment().unwrap_or_else(|_| Ulid::from_parts(last.timestamp_ms() + 1, 0))
-            }
+            Some(last) if last.timestamp_ms() >= now_ms => last
+                .increment()
+                .unwrap_or_else(|_| Ulid::from_parts(last.timestamp_ms() + 1, 0)),
             _ => Ulid::from_parts(now_ms, rand::random::<u128>() >> 48),
         };
         *last = Some(next);
@@ -33,7 +33,10 @@ mod tests {
     #[test]
     fn ids_grow_within_a_millisecond_and_when_the_clock_goes_back() {
         let ids = OrderedIds::default();
-        let drawn: Vec<_> = [5, 5, 5, 3, 6].into_iter().map(|now| ids.next(now)).collect();
+        let drawn: Vec<_> = [5, 5, 5, 3, 6]
+            .into_iter()
+            .map(|now| ids.next(now))
+            .collect();
         assert!(drawn.is_sorted());
         assert!(drawn.windows(2).all(|pair| pair[0] != pair[1]));
     }

@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 use wagate_cluster::{Signal, Subscription, Topic};
-use wagate_model::{OrganizationId, SessionId};
-use wagate_store::{Fence, Lane, StoreError};
+use wagate_model::{EventKind, OrganizationId, SessionId, SessionStatus, SessionStatusPayload};
+use wagate_store::{Fence, Lane, NewEvent, StoreError, Tx};
 
 use crate::backoff::jitter;
 use crate::context::Context;
@@ -23,7 +23,10 @@ impl Validity {
     /// A renewal that was asked for at a time: the lease cannot end earlier than this
     /// says, because the database set it after that time.
     pub(crate) fn since(asked_at: Instant, lease_ttl: Duration, safety_margin: Duration) -> Self {
-        Self { renewed_at: asked_at, lasts: lease_ttl.saturating_sub(safety_margin) }
+        Self {
+            renewed_at: asked_at,
+            lasts: lease_ttl.saturating_sub(safety_margin),
+        }
     }
 
     /// When clients must have stopped.
@@ -85,15 +88,19 @@ async fn renew(
     held: &[Arc<Session>],
     is_start: bool,
 ) -> Result<Vec<SessionId>, StoreError> {
-    let leases: Vec<_> =
-        held.iter().map(|session| (session.id(), session.fence.epoch)).collect();
+    let leases: Vec<_> = held
+        .iter()
+        .map(|session| (session.id(), session.fence.epoch))
+        .collect();
     let (gateway, version) = (cx.config.id.clone(), cx.config.version.clone());
     let (ttl_ms, is_draining) = (cx.lease_ttl_ms(), cx.draining.is_cancelled());
     cx.store
         .write(Lane::SHARED, move |tx| {
             Box::pin(async move {
                 let mut admin = tx.admin();
-                admin.report_gateway(&gateway, &version, is_draining, is_start).await?;
+                admin
+                    .report_gateway(&gateway, &version, is_draining, is_start)
+                    .await?;
                 admin.renew_leases(&gateway, &leases, ttl_ms).await
             })
         })
@@ -145,11 +152,15 @@ pub(crate) async fn claim_sessions(cx: Arc<Context>) {
 }
 
 fn claim_batch(cx: &Context) -> usize {
-    usize::try_from(cx.config.ownership.claim_batch).unwrap_or(usize::MAX).max(1)
+    usize::try_from(cx.config.ownership.claim_batch)
+        .unwrap_or(usize::MAX)
+        .max(1)
 }
 
 async fn next_wish(wanted: &mut Option<Subscription>) {
-    let Some(subscription) = wanted else { return std::future::pending().await };
+    let Some(subscription) = wanted else {
+        return std::future::pending().await;
+    };
     match subscription.recv().await {
         Some(Ok(Signal::SessionsWanted) | Err(_)) => {}
         Some(Ok(_)) => std::future::pending().await,
@@ -160,17 +171,31 @@ async fn next_wish(wanted: &mut Option<Subscription>) {
 async fn claim(cx: &Arc<Context>, takes_own: bool) -> Result<usize, StoreError> {
     let (gateway, ttl_ms) = (cx.config.id.clone(), cx.lease_ttl_ms());
     let limit = cx.config.ownership.claim_batch;
-    let waiting = cx.store.read().await?.admin().has_wanted_sessions(&gateway, takes_own).await?;
+    let waiting = cx
+        .store
+        .read()
+        .await?
+        .admin()
+        .has_wanted_sessions(&gateway, takes_own)
+        .await?;
     if !waiting || cx.draining.is_cancelled() {
         return Ok(0);
     }
     let _claiming = cx.claiming.lock().await;
     let asked_at = Instant::now();
+    let now_ms = cx.now_ms();
     let claimed = cx
         .store
         .write(Lane::SHARED, move |tx| {
             Box::pin(async move {
-                tx.admin().claim_wanted_sessions(&gateway, ttl_ms, limit, takes_own).await
+                let claimed = tx
+                    .admin()
+                    .claim_wanted_sessions(&gateway, ttl_ms, limit, takes_own)
+                    .await?;
+                for claim in &claimed {
+                    note_start(tx, &claim.fence, now_ms).await?;
+                }
+                Ok::<_, StoreError>(claimed)
             })
         })
         .await?;
@@ -204,12 +229,34 @@ pub(crate) async fn claim_one(
                 let Some(fence) = tx.admin().claim_lease(id, &gateway, ttl_ms).await? else {
                     return Ok::<_, StoreError>(None);
                 };
-                tx.set_session_wanted(organization, id, true, now_ms).await?;
+                tx.set_session_wanted(organization, id, true, now_ms)
+                    .await?;
+                note_start(tx, &fence, now_ms).await?;
                 Ok(Some(fence))
             })
         })
         .await?;
     Ok(fence.map(|fence| launch(cx, organization, fence, asked_at)))
+}
+
+/// Says with the claim that the session starts: until its task does, nobody may take what
+/// the last owner wrote for the present.
+async fn note_start(tx: &mut Tx, fence: &Fence, now_ms: i64) -> Result<(), StoreError> {
+    let mut owned = tx.owned(fence).await?;
+    let status = SessionStatus::Starting;
+    let before = owned.record().await?.map(|record| record.stored_status);
+    owned.set_status(status, None, None, now_ms).await?;
+    if before != Some(status) {
+        let payload = SessionStatusPayload {
+            status,
+            reason: None,
+        };
+        let (organization, session) = (owned.organization(), owned.session());
+        let kind = EventKind::SessionStatus;
+        let event = NewEvent::new(organization, session, kind, now_ms, &payload)?;
+        owned.append_event(event);
+    }
+    Ok(())
 }
 
 /// Starts the task of a session that was claimed.

@@ -29,7 +29,10 @@ impl Registry {
     /// Removes a session, unless another claim of it has been entered meanwhile.
     pub(crate) fn remove(&self, session: &Arc<Session>) {
         let mut sessions = self.lock();
-        if sessions.get(&session.id()).is_some_and(|held| Arc::ptr_eq(held, session)) {
+        if sessions
+            .get(&session.id())
+            .is_some_and(|held| Arc::ptr_eq(held, session))
+        {
             sessions.remove(&session.id());
         }
     }

@@ -12,7 +12,10 @@ const SHORTEST: Duration = Duration::from_millis(600);
 pub(crate) fn typing_time(text: &str, longest: Duration, chance: f64) -> Duration {
     let chars = u32::try_from(text.chars().take(100_000).count()).unwrap_or(u32::MAX);
     let plain = Duration::from_secs(u64::from(chars)) / CHARS_PER_SECOND;
-    plain.mul_f64(0.75 + 0.5 * chance.clamp(0.0, 1.0)).max(SHORTEST).min(longest)
+    plain
+        .mul_f64(0.75 + 0.5 * chance.clamp(0.0, 1.0))
+        .max(SHORTEST)
+        .min(longest)
 }
 
 #[cfg(test)]
@@ -33,6 +36,9 @@ mod tests {
 
     #[test]
     fn the_limit_wins_over_the_shortest_time() {
-        assert_eq!(typing_time("hi", Duration::from_millis(10), 1.0), Duration::from_millis(10));
+        assert_eq!(
+            typing_time("hi", Duration::from_millis(10), 1.0),
+            Duration::from_millis(10)
+        );
     }
 }

@@ -38,7 +38,6 @@ impl Answer {
     /// # Panics
     ///
     /// When the status is another.
-    #[must_use]
     pub fn expect(&self, status: u16) -> Value {
         assert_eq!(
             self.status.as_u16(),

@@ -159,6 +159,8 @@ impl Service {
                 ..CoreConfig::default()
             },
         });
+        let (identity, stop) = (self.parts.identity.clone(), self.stop.clone());
+        self.tasks.spawn(async move { identity.run(stop).await });
         self.watch_credentials(core.clone());
         let public_url = config
             .api

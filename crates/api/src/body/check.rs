@@ -54,7 +54,12 @@ impl<'s> Findings<'s> {
                 return;
             }
         }
-        for part in schema.get("allOf").and_then(Value::as_array).into_iter().flatten() {
+        for part in schema
+            .get("allOf")
+            .and_then(Value::as_array)
+            .into_iter()
+            .flatten()
+        {
             self.compare(value, part, place);
         }
         if !has_type(value, schema) {

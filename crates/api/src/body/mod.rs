@@ -153,17 +153,39 @@ mod tests {
     #[test]
     fn duplicates_depth_and_syntax_are_faults() {
         assert_eq!(
-            fields::<WebhookBody>(r#"{"url":"a","url":"b","retryPolicy":{"policy":"a","policy":"b"}}"#),
+            fields::<WebhookBody>(
+                r#"{"url":"a","url":"b","retryPolicy":{"policy":"a","policy":"b"}}"#
+            ),
             ["url: is given twice", "retryPolicy.policy: is given twice"]
         );
         let deep = format!("{}{}", "[".repeat(65), "]".repeat(65));
-        assert_eq!(fields::<WebhookBody>(&deep), ["body: is nested more than 64 levels deep"]);
-        for body in ["", " ", "{", "nul", "{} {}", "{'a':1}", "{\"a\":01}", "\u{feff}{}", "[1,]"] {
+        assert_eq!(
+            fields::<WebhookBody>(&deep),
+            ["body: is nested more than 64 levels deep"]
+        );
+        for body in [
+            "",
+            " ",
+            "{",
+            "nul",
+            "{} {}",
+            "{'a':1}",
+            "{\"a\":01}",
+            "\u{feff}{}",
+            "[1,]",
+        ] {
             let found = fields::<CreateSession>(body);
-            assert!(found.len() == 1 && found[0].starts_with("body: "), "{body}: {found:?}");
+            assert!(
+                found.len() == 1 && found[0].starts_with("body: "),
+                "{body}: {found:?}"
+            );
         }
         for body in ["[]", "1", "null", "\"x\"", "true"] {
-            assert_eq!(fields::<CreateSession>(body), ["body: must be an object"], "{body}");
+            assert_eq!(
+                fields::<CreateSession>(body),
+                ["body: must be an object"],
+                "{body}"
+            );
         }
     }
 
@@ -176,7 +198,13 @@ mod tests {
 
     #[test]
     fn numbers_that_are_no_integers_are_told() {
-        for number in ["1.5", "1e3", "9223372036854775808", "-9223372036854775809", "1e999"] {
+        for number in [
+            "1.5",
+            "1e3",
+            "9223372036854775808",
+            "-9223372036854775809",
+            "1e999",
+        ] {
             let found = fields::<UpdateSession>(&format!("{{\"ratePerMin\":{number}}}"));
             assert_eq!(found.len(), 1, "{number}: {found:?}");
         }
@@ -205,7 +233,13 @@ mod tests {
         ] {
             assert!(is_fine(value), "{value}");
         }
-        for value in ["text/plain", "application/x-www-form-urlencoded", "application/json; charset=latin1", "json", ""] {
+        for value in [
+            "text/plain",
+            "application/x-www-form-urlencoded",
+            "application/json; charset=latin1",
+            "json",
+            "",
+        ] {
             assert!(!is_fine(value), "{value}");
         }
     }
@@ -225,7 +259,10 @@ mod tests {
         #[test]
         fn schema_and_serde_agree(
             field in "(url|events|active|secret|sessionId|retryPolicy|customHeaders)",
-            value in "(null|true|1|-1|1.5|\"x\"|\\[\\]|\\[\"a\"\\]|\\[1\\]|\\{\\}|\\{\"attempts\":1\\}|\\{\"a\":\"b\"\\})",
+            value in proptest::sample::select(vec![
+                "null", "true", "1", "-1", "1.5", "\"x\"", "[]", "[\"a\"]", "[1]", "{}",
+                "{\"attempts\":1}", "{\"a\":\"b\"}",
+            ]),
         ) {
             let body = format!("{{\"{field}\":{value}}}");
             let found = fields::<WebhookBody>(&body);

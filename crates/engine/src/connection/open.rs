@@ -24,7 +24,7 @@ use crate::{EngineError, InboundSink, caches};
 /// Saves changed credentials at least this often; a change also saves at once.
 const SAVE_INTERVAL: Duration = Duration::from_mins(5);
 /// How long a farewell may take.
-const CLOSE_TIMEOUT: Duration = Duration::from_secs(15);
+const FAREWELL_TIMEOUT: Duration = Duration::from_secs(15);
 
 impl Connection {
     pub(crate) async fn open(
@@ -112,8 +112,13 @@ impl Connection {
     /// To be called once; what happens then is told as events.
     pub fn start(&self) {
         let session = Arc::clone(self.session());
-        let tasks = session.tasks.clone();
-        tasks.spawn(supervisor::supervise(session));
+        let (tasks, cancel) = (session.tasks.clone(), session.cancel.clone());
+        tasks.spawn(async move {
+            tokio::select! {
+                () = cancel.cancelled() => {}
+                () = supervisor::supervise(session) => {}
+            }
+        });
     }
 
     /// Disconnects, waits until the session's tasks have ended, and lets go of
@@ -121,13 +126,23 @@ impl Connection {
     pub async fn close(&self) {
         let session = self.session();
         session.stop.cancel();
-        let farewell = session.client.disconnect();
-        if tokio::time::timeout(CLOSE_TIMEOUT, farewell).await.is_err() {
-            tracing::warn!("the session did not close in time and is cut off");
-        }
+        session.say_goodbye().await;
         session.acks.fail_all();
         session.cancel.cancel();
         session.tasks.close();
         session.tasks.wait().await;
+    }
+}
+
+impl Session {
+    /// Ends the client for good, in bounded time.
+    pub(super) async fn say_goodbye(&self) {
+        let farewell = self.client.disconnect();
+        if tokio::time::timeout(FAREWELL_TIMEOUT, farewell)
+            .await
+            .is_err()
+        {
+            tracing::warn!("the session did not close in time and is cut off");
+        }
     }
 }

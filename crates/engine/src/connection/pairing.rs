@@ -38,7 +38,6 @@ impl Connection {
             phone_number: phone.as_str().to_owned(),
             ..PairCodeOptions::default()
         };
-        // Before the code exists, so that its end cannot be missed.
         let code = session
             .client
             .pair_with_code(options)
@@ -55,8 +54,10 @@ async fn expire(session: Arc<Session>) {
     tokio::select! {
         () = session.cancel.cancelled() => {}
         () = tokio::time::sleep(PairCodeUtils::code_validity()) => {
-            session.client.cancel_pair_code().await;
-            code_is_void(&session.attempt, &session.mailbox);
+            if session.client.pn().is_none() {
+                session.client.cancel_pair_code().await;
+                code_is_void(&session.attempt, &session.mailbox);
+            }
         }
     }
 }

@@ -44,6 +44,7 @@ async fn a_simulator_in_whatsapps_place_fails_the_handshake() {
         .unwrap();
 
     // The library says precisely why.
+    super::supervisor::claim_version(connection.session()).await;
     let error = connection.session().client.connect().await.unwrap_err();
     let told = format!("{error:#} {error:?}").to_lowercase();
     assert!(told.contains("cert"), "{told}");

@@ -35,7 +35,7 @@ pub(super) async fn supervise(session: Arc<Session>) {
         match after(&session, &mut backoff, version).await {
             Next::Retry => {}
             Next::End(reason) => {
-                session.client.disconnect().await;
+                session.say_goodbye().await;
                 session.mailbox.tell(EngineEvent::Ended(reason));
                 return;
             }
@@ -61,7 +61,7 @@ async fn attempt(session: &Session) {
         () = session.attempt.ended() => {
             // The library acts on most ends by itself; give it the first word,
             // so that what it still has to write is written.
-            session.client.disconnect().await;
+            session.say_goodbye().await;
         }
         () = session.stop.cancelled() => {}
     }
@@ -111,7 +111,7 @@ async fn after(session: &Session, backoff: &mut Backoff, version: ClientVersion)
 }
 
 /// Sets the version that the next login claims, so that the library fetches none.
-async fn claim_version(session: &Session) -> ClientVersion {
+pub(super) async fn claim_version(session: &Session) -> ClientVersion {
     let version = session.engine.version.current();
     let parts = (version.primary, version.secondary, version.tertiary);
     let storage = session.client.persistence_manager();

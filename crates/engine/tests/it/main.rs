@@ -1,6 +1,11 @@
 //! Sessions against the simulator; they need the feature `sandbox`, without
 //! which the engine connects to WhatsApp only.
 
+#![cfg_attr(
+    feature = "sandbox",
+    expect(clippy::unwrap_used, reason = "a test that cannot be set up fails")
+)]
+
 #[cfg(feature = "sandbox")]
 mod ends;
 #[cfg(feature = "sandbox")]

@@ -69,8 +69,10 @@ impl World {
         }
     }
 
+    /// A phone with a name: without one, the library waits 10 s at every login for it.
     pub(crate) async fn phone(&self) -> Phone {
-        self.simulator.phones().create(None, None).await.unwrap()
+        let phones = self.simulator.phones();
+        phones.create(None, Some("Ada".into())).await.unwrap()
     }
 
     pub(crate) fn inject(&self, kind: FaultKind, phone: &Phone, set: impl FnOnce(&mut FaultSpec)) {
@@ -132,9 +134,11 @@ impl Session {
         mut pick: impl FnMut(EngineEvent) -> Option<T>,
     ) -> T {
         let mut events = self.events.lock().await;
+        let mut passed = Vec::new();
         let found = tokio::time::timeout(WAIT, async {
             loop {
                 let event = events.recv().await.expect("the session is gone");
+                passed.push(format!("{event:?}"));
                 if let Some(picked) = pick(event) {
                     return picked;
                 }
@@ -142,7 +146,7 @@ impl Session {
         });
         found
             .await
-            .unwrap_or_else(|_| panic!("no {what} came in time"))
+            .unwrap_or_else(|_| panic!("no {what} came in time, but {passed:?}"))
     }
 
     pub(crate) async fn qr(&self) -> String {

@@ -12,9 +12,7 @@ use wagate_engine::{Content, InboundMessage};
 use wagate_model::{
     ChatType, Direction, EventKind, Jid, JidKind, MentionData, MessageStatus, PollData,
 };
-use wagate_store::{
-    ChatFacts, IdentityFacts, IdentityRecord, NewEvent, NewMessage, Owned, Result,
-};
+use wagate_store::{ChatFacts, IdentityFacts, IdentityRecord, NewEvent, NewMessage, Owned, Result};
 
 use super::content::{poll_of, stored_content};
 use super::payload::{
@@ -80,7 +78,12 @@ impl<'o, 't> Batch<'o, 't> {
             let chat = self.chat_of(message, name).await?;
             // The row is what makes a second delivery of the same message recognizable, so
             // messages that only change another one have a row as well.
-            if self.owned.insert_message(&row_of(message, chat.id), self.now_ms).await?.is_none() {
+            if self
+                .owned
+                .insert_message(&row_of(message, chat.id), self.now_ms)
+                .await?
+                .is_none()
+            {
                 continue;
             }
             self.result.new_count += 1;
@@ -96,8 +99,16 @@ impl<'o, 't> Batch<'o, 't> {
         for message in messages {
             let name = self.note_sender(message).await?;
             let chat = self.chat_of(message, name).await?;
-            let row = NewMessage { is_unread: false, ..row_of(message, chat.id) };
-            if self.owned.insert_message(&row, self.now_ms).await?.is_some() {
+            let row = NewMessage {
+                is_unread: false,
+                ..row_of(message, chat.id)
+            };
+            if self
+                .owned
+                .insert_message(&row, self.now_ms)
+                .await?
+                .is_some()
+            {
                 self.result.new_count += 1;
                 self.apply_effect(message, &chat).await?;
             }
@@ -108,7 +119,11 @@ impl<'o, 't> Batch<'o, 't> {
     /// Notes who sent it; gives the name for a chat with that person.
     async fn note_sender(&mut self, message: &InboundMessage) -> Result<Option<String>> {
         let push_name = message.push_name.clone().filter(|_| !message.from_me);
-        let key = (message.sender_lid.clone(), message.sender_jid.clone(), push_name.clone());
+        let key = (
+            message.sender_lid.clone(),
+            message.sender_jid.clone(),
+            push_name.clone(),
+        );
         if message.from_me || !self.people.insert(key) {
             return Ok(None);
         }
@@ -156,7 +171,9 @@ impl<'o, 't> Batch<'o, 't> {
     async fn apply_effect(&mut self, message: &InboundMessage, chat: &KnownChat) -> Result<()> {
         match &message.content {
             Content::Edit { target, content } => {
-                let Some(body) = content.body() else { return Ok(()) };
+                let Some(body) = content.body() else {
+                    return Ok(());
+                };
                 // Only the author edits: the sender of the edit names the row.
                 let sender = sender_key(message);
                 self.owned
@@ -194,7 +211,10 @@ impl<'o, 't> Batch<'o, 't> {
 
     async fn facts_of(&mut self, message: &InboundMessage, chat: &KnownChat) -> Result<Facts> {
         let mut jids: Vec<String> = message.mentions.iter().map(Jid::to_string).collect();
-        let quoted_sender = message.quoted.as_ref().and_then(|quoted| quoted.sender.as_ref());
+        let quoted_sender = message
+            .quoted
+            .as_ref()
+            .and_then(|quoted| quoted.sender.as_ref());
         jids.extend(quoted_sender.map(Jid::to_string));
         let session = self.owned.session();
         let people = self.owned.identities_of(session, &jids).await?;
@@ -205,7 +225,9 @@ impl<'o, 't> Batch<'o, 't> {
         Ok(Facts {
             mentions: mention_data(&message.mentions, &people),
             quoted_sender: quoted_sender.map_or_else(Addresses::default, |jid| {
-                people.get(jid.as_str()).map_or_else(|| Addresses::of(jid), addresses_of)
+                people
+                    .get(jid.as_str())
+                    .map_or_else(|| Addresses::of(jid), addresses_of)
             }),
             poll_options: poll.map(|poll| poll.options).unwrap_or_default(),
         })
@@ -213,7 +235,9 @@ impl<'o, 't> Batch<'o, 't> {
 
     async fn poll(&mut self, chat_id: i64, id: &str) -> Result<Option<PollData>> {
         let stored = self.owned.stored_message(chat_id, id, None).await?;
-        Ok(stored.and_then(|stored| stored.content).and_then(|content| poll_of(&content)))
+        Ok(stored
+            .and_then(|stored| stored.content)
+            .and_then(|content| poll_of(&content)))
     }
 
     fn note_to_read(&mut self, message: &InboundMessage) {
@@ -225,7 +249,12 @@ impl<'o, 't> Batch<'o, 't> {
             return;
         }
         let sender = (message.chat.kind() == JidKind::Group)
-            .then(|| message.sender_lid.clone().or_else(|| message.sender_jid.clone()))
+            .then(|| {
+                message
+                    .sender_lid
+                    .clone()
+                    .or_else(|| message.sender_jid.clone())
+            })
             .flatten();
         let same = |read: &&mut ToRead| read.chat == message.chat && read.sender == sender;
         match self.result.to_read.iter_mut().find(same) {
@@ -243,7 +272,10 @@ async fn known_chat(owned: &mut Owned<'_>, facts: &ChatFacts, now_ms: i64) -> Re
     let id = owned.upsert_chat(facts, now_ms).await?;
     let (organization, session) = (owned.organization(), owned.session());
     let stored = owned.chat(organization, session, &facts.jid).await?;
-    Ok(KnownChat { id, jid: stored.map_or_else(|| facts.jid.clone(), |chat| chat.jid) })
+    Ok(KnownChat {
+        id,
+        jid: stored.map_or_else(|| facts.jid.clone(), |chat| chat.jid),
+    })
 }
 
 /// Who sent it, in the form in which it would come again.
@@ -266,7 +298,11 @@ fn row_of(message: &InboundMessage, chat_id: i64) -> NewMessage {
         chat_id,
         wa_message_id: message.id.clone(),
         sender_key: sender_key(message),
-        direction: if message.from_me { Direction::Out } else { Direction::In },
+        direction: if message.from_me {
+            Direction::Out
+        } else {
+            Direction::In
+        },
         is_from_me: message.from_me,
         kind: match event_kind(message) {
             EventKind::MessageEdited => EDIT_KIND.to_owned(),
@@ -284,7 +320,9 @@ fn row_of(message: &InboundMessage, chat_id: i64) -> NewMessage {
         quoted_message_id: quoted_id.or_else(|| target_id(content)).map(str::to_owned),
         mentions: message.mentions.iter().map(Jid::to_string).collect(),
         media: if is_edit { None } else { media_of(content) },
-        content: is_own_message(content).then(|| stored_content(message)).flatten(),
+        content: is_own_message(content)
+            .then(|| stored_content(message))
+            .flatten(),
         is_unread: !message.from_me && is_own_message(content),
     }
 }
@@ -301,7 +339,10 @@ pub(crate) fn both_addresses(one: &Jid, other: Option<&Jid>) -> Addresses {
 }
 
 fn addresses_of(person: &IdentityRecord) -> Addresses {
-    Addresses { phone: person.phone_jid.clone(), lid: person.lid.clone() }
+    Addresses {
+        phone: person.phone_jid.clone(),
+        lid: person.lid.clone(),
+    }
 }
 
 /// What is known of the people mentioned, by JID.
@@ -312,7 +353,13 @@ pub(crate) fn mention_data(
     let entry = |jid: &Jid| {
         let person = people.get(jid.as_str());
         let push_name = person.and_then(|person| person.name().map(str::to_owned));
-        (jid.to_string(), MentionData { push_name, tag: None })
+        (
+            jid.to_string(),
+            MentionData {
+                push_name,
+                tag: None,
+            },
+        )
     };
     mentions.iter().map(entry).collect()
 }

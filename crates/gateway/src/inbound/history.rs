@@ -52,6 +52,8 @@ async fn commit_chat(owned: &mut Owned<'_>, chat: &HistoryChat, now_ms: i64) -> 
         muted_until: chat.muted_until_ms,
     };
     let (organization, session) = (owned.organization(), owned.session());
-    owned.update_chat(organization, session, chat_id, &change, now_ms).await?;
+    owned
+        .update_chat(organization, session, chat_id, &change, now_ms)
+        .await?;
     Ok(())
 }

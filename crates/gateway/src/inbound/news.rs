@@ -72,12 +72,19 @@ async fn commit_one(
         EngineEvent::Unreadable(message) => unreadable(owned, message, now_ms).await,
         EngineEvent::Presence(event) => presence(owned, event, now_ms),
         EngineEvent::Typing(event) => typing(owned, event, now_ms),
-        EngineEvent::PushName { person, alias, name } => {
-            people::push_name(owned, person, alias.as_ref(), name, now_ms).await
-        }
+        EngineEvent::PushName {
+            person,
+            alias,
+            name,
+        } => people::push_name(owned, person, alias.as_ref(), name, now_ms).await,
         EngineEvent::OwnPushName(name) => {
-            let Some(account) = account else { return Ok(()) };
-            let account = Account { push_name: Some(name.clone()), ..account.clone() };
+            let Some(account) = account else {
+                return Ok(());
+            };
+            let account = Account {
+                push_name: Some(name.clone()),
+                ..account.clone()
+            };
             owned.set_account(Some(&account), now_ms).await
         }
         EngineEvent::ContactName(name) => people::contact_name(owned, name, now_ms).await,
@@ -111,18 +118,24 @@ pub(super) fn tell<P: Serialize>(
 async fn receipt(owned: &mut Owned<'_>, receipt: &Receipt, now_ms: i64) -> Result<()> {
     if receipt.is_own {
         let (organization, session) = (owned.organization(), owned.session());
-        let chat = owned.chat(organization, session, receipt.chat.as_str()).await?;
+        let chat = owned
+            .chat(organization, session, receipt.chat.as_str())
+            .await?;
         return match chat {
             Some(chat) if chat.unread_count > 0 => owned.set_unread(chat.id, 0, now_ms).await,
             _ => Ok(()),
         };
     }
-    let advanced =
-        owned.advance_messages(&receipt.message_ids, receipt.status, None, now_ms).await?;
+    let advanced = owned
+        .advance_messages(&receipt.message_ids, receipt.status, None, now_ms)
+        .await?;
     // One event per chat with all that really went on; WhatsApp repeats receipts.
     let mut chats: BTreeMap<String, Vec<String>> = BTreeMap::new();
     for message in advanced {
-        chats.entry(message.chat_jid).or_default().push(message.wa_message_id);
+        chats
+            .entry(message.chat_jid)
+            .or_default()
+            .push(message.wa_message_id);
     }
     for (chat_jid, mut message_ids) in chats {
         message_ids.sort_by_key(|id| receipt.message_ids.iter().position(|other| other == id));
@@ -135,19 +148,20 @@ async fn receipt(owned: &mut Owned<'_>, receipt: &Receipt, now_ms: i64) -> Resul
             error: None,
         };
         let (organization, session) = (owned.organization(), owned.session());
-        let event =
-            NewEvent::new(organization, session, EventKind::MessageStatus, now_ms, &payload)?;
+        let event = NewEvent::new(
+            organization,
+            session,
+            EventKind::MessageStatus,
+            now_ms,
+            &payload,
+        )?;
         owned.append_event(event.in_chat(chat_jid));
     }
     Ok(())
 }
 
 /// A message that only the phone can show is told as one of unknown content.
-async fn unreadable(
-    owned: &mut Owned<'_>,
-    message: &UnreadableMessage,
-    now_ms: i64,
-) -> Result<()> {
+async fn unreadable(owned: &mut Owned<'_>, message: &UnreadableMessage, now_ms: i64) -> Result<()> {
     let kind = match message.reason {
         UnreadableReason::ViewOnce => "view_once",
         UnreadableReason::Hosted => "hosted",
@@ -159,17 +173,14 @@ async fn unreadable(
         }
     };
     let is_lid = message.sender.kind() == JidKind::Lid;
-    let (sender_jid, sender_lid) = if is_lid {
-        (None, Some(message.sender.clone()))
-    } else {
-        (Some(message.sender.clone()), None)
-    };
+    let by_lid = is_lid.then(|| message.sender.clone());
+    let by_phone = (!is_lid).then(|| message.sender.clone());
     let message = InboundMessage {
         id: message.id.clone(),
         chat: message.chat.clone(),
         chat_alias: None,
-        sender_jid,
-        sender_lid,
+        sender_jid: by_phone,
+        sender_lid: by_lid,
         from_me: false,
         push_name: None,
         business_name: None,
@@ -187,8 +198,11 @@ async fn unreadable(
 }
 
 fn presence(owned: &mut Owned<'_>, presence: &Presence, now_ms: i64) -> Result<()> {
-    let state =
-        if presence.is_online { PresenceState::Available } else { PresenceState::Unavailable };
+    let state = if presence.is_online {
+        PresenceState::Available
+    } else {
+        PresenceState::Unavailable
+    };
     let payload = PresenceStatus {
         chat_jid: None,
         from: presence.person.to_string(),
@@ -214,7 +228,13 @@ fn typing(owned: &mut Owned<'_>, typing: &Typing, now_ms: i64) -> Result<()> {
         state,
         unavailable: None,
     };
-    tell(owned, EventKind::PresenceUpdate, &payload, Some(&typing.chat), now_ms)
+    tell(
+        owned,
+        EventKind::PresenceUpdate,
+        &payload,
+        Some(&typing.chat),
+        now_ms,
+    )
 }
 
 fn picture(owned: &mut Owned<'_>, picture: &Picture, now_ms: i64) -> Result<()> {
@@ -224,13 +244,22 @@ fn picture(owned: &mut Owned<'_>, picture: &Picture, now_ms: i64) -> Result<()> 
         picture_id: picture.id.clone(),
         removed: picture.is_removed.then_some(true),
     };
-    tell(owned, EventKind::ChatUpdate, &payload, Some(&picture.of), now_ms)
+    tell(
+        owned,
+        EventKind::ChatUpdate,
+        &payload,
+        Some(&picture.of),
+        now_ms,
+    )
 }
 
 /// Another device of the account changed how a chat is kept.
 async fn chat(owned: &mut Owned<'_>, change: &EngineChatChange, now_ms: i64) -> Result<()> {
     let (organization, session) = (owned.organization(), owned.session());
-    let Some(stored) = owned.chat(organization, session, change.chat.as_str()).await? else {
+    let Some(stored) = owned
+        .chat(organization, session, change.chat.as_str())
+        .await?
+    else {
         return Ok(());
     };
     let mut settings = ChatChange::default();
@@ -240,7 +269,11 @@ async fn chat(owned: &mut Owned<'_>, change: &EngineChatChange, now_ms: i64) -> 
         // 0 unmutes.
         ChatSetting::Muted(until) => settings.muted_until = Some(until.unwrap_or(0)),
         ChatSetting::Read(is_read) => {
-            let unread = if *is_read { 0 } else { stored.unread_count.max(1) };
+            let unread = if *is_read {
+                0
+            } else {
+                stored.unread_count.max(1)
+            };
             return owned.set_unread(stored.id, unread, now_ms).await;
         }
         // What somebody tidies up on the phone stays in the organization's record.
@@ -248,7 +281,10 @@ async fn chat(owned: &mut Owned<'_>, change: &EngineChatChange, now_ms: i64) -> 
             return Ok(());
         }
     }
-    owned.update_chat(organization, session, stored.id, &settings, now_ms).await.map(drop)
+    owned
+        .update_chat(organization, session, stored.id, &settings, now_ms)
+        .await
+        .map(drop)
 }
 
 fn call(owned: &mut Owned<'_>, call: &Call, now_ms: i64) -> Result<()> {
@@ -262,5 +298,11 @@ fn call(owned: &mut Owned<'_>, call: &Call, now_ms: i64) -> Result<()> {
         is_group: call.group.is_some(),
         timestamp: call.timestamp_ms,
     };
-    tell(owned, EventKind::CallIncoming, &payload, Some(&call.from), now_ms)
+    tell(
+        owned,
+        EventKind::CallIncoming,
+        &payload,
+        Some(&call.from),
+        now_ms,
+    )
 }

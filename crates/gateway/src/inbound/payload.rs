@@ -4,9 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 use wagate_engine::{Content, InboundMessage, InteractiveReply, VoteChoice, poll_option_hash};
-use wagate_model::{
-    EventKind, Jid, JidKind, MediaMeta, MentionData, MessagePayload, MessageType,
-};
+use wagate_model::{EventKind, Jid, JidKind, MediaMeta, MentionData, MessagePayload, MessageType};
 
 /// What the store knows of the people and messages that a message names.
 #[derive(Default)]
@@ -31,9 +29,15 @@ impl Addresses {
     pub(crate) fn of(jid: &Jid) -> Self {
         let text = Some(jid.as_str().to_owned());
         if jid.kind() == JidKind::Lid {
-            Self { phone: None, lid: text }
+            Self {
+                phone: None,
+                lid: text,
+            }
         } else {
-            Self { phone: text, lid: None }
+            Self {
+                phone: text,
+                lid: None,
+            }
         }
     }
 }
@@ -104,8 +108,14 @@ pub(crate) fn message_payload(message: &InboundMessage, facts: &Facts) -> Messag
             Content::PollVote { choice, .. } => Some(chosen_options(choice, &facts.poll_options)),
             _ => None,
         },
-        sender_jid: message.sender_jid.as_ref().map(|jid| jid.as_str().to_owned()),
-        sender_lid: message.sender_lid.as_ref().map(|jid| jid.as_str().to_owned()),
+        sender_jid: message
+            .sender_jid
+            .as_ref()
+            .map(|jid| jid.as_str().to_owned()),
+        sender_lid: message
+            .sender_lid
+            .as_ref()
+            .map(|jid| jid.as_str().to_owned()),
         target_id: target_id(content).map(str::to_owned),
         timestamp: message.timestamp_ms,
         kind: match content {
@@ -142,19 +152,23 @@ pub(crate) fn chosen_options(choice: &VoteChoice, options: &[String]) -> Vec<Str
         return Vec::new();
     };
     let text_of = |hash: &[u8; 32]| {
-        let known = options.iter().find(|option| poll_option_hash(option) == *hash);
+        let known = options
+            .iter()
+            .find(|option| poll_option_hash(option) == *hash);
         known.cloned().unwrap_or_else(|| to_hex(hash))
     };
     hashes.iter().map(text_of).collect()
 }
 
 fn to_hex(bytes: &[u8]) -> String {
-    bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
-        for digit in [byte >> 4, byte & 15] {
-            text.extend(char::from_digit(u32::from(digit), 16));
-        }
-        text
-    })
+    bytes
+        .iter()
+        .fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
+            for digit in [byte >> 4, byte & 15] {
+                text.extend(char::from_digit(u32::from(digit), 16));
+            }
+            text
+        })
 }
 
 /// Payload of `message.interactive_reply`: a message, and what was chosen.
@@ -217,13 +231,19 @@ mod tests {
     }
 
     fn target() -> MessageRef {
-        MessageRef { id: "T1".into(), sender: None, from_me: None }
+        MessageRef {
+            id: "T1".into(),
+            sender: None,
+            from_me: None,
+        }
     }
 
     #[test]
     fn a_text_bears_both_addresses_and_an_explicit_null_for_media() {
-        let payload =
-            message_payload(&message(Content::Text { body: "hi".into() }), &Facts::default());
+        let payload = message_payload(
+            &message(Content::Text { body: "hi".into() }),
+            &Facts::default(),
+        );
         let json = serde_json::to_value(&payload).unwrap();
         assert_eq!(json["type"], "text");
         assert_eq!(json["body"], "hi");
@@ -233,7 +253,10 @@ mod tests {
 
     #[test]
     fn a_reaction_names_its_target() {
-        let reaction = message(Content::Reaction { target: target(), emoji: "👍".into() });
+        let reaction = message(Content::Reaction {
+            target: target(),
+            emoji: "👍".into(),
+        });
         assert_eq!(event_kind(&reaction), EventKind::MessageReaction);
         let json = serde_json::to_value(message_payload(&reaction, &Facts::default())).unwrap();
         assert_eq!(

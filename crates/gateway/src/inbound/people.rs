@@ -9,7 +9,11 @@ use super::news::tell;
 
 fn facts_of(person: &Jid, alias: Option<&Jid>) -> IdentityFacts {
     let addresses = both_addresses(person, alias);
-    IdentityFacts { lid: addresses.lid, phone_jid: addresses.phone, ..IdentityFacts::default() }
+    IdentityFacts {
+        lid: addresses.lid,
+        phone_jid: addresses.phone,
+        ..IdentityFacts::default()
+    }
 }
 
 /// Somebody chose another name.
@@ -20,7 +24,10 @@ pub(super) async fn push_name(
     name: &str,
     now_ms: i64,
 ) -> Result<()> {
-    let facts = IdentityFacts { push_name: Some(name.to_owned()), ..facts_of(person, alias) };
+    let facts = IdentityFacts {
+        push_name: Some(name.to_owned()),
+        ..facts_of(person, alias)
+    };
     owned.upsert_identity(&facts, now_ms).await?;
     let payload = ContactUpdatePayload {
         jid: person.to_string(),
@@ -55,8 +62,16 @@ pub(super) async fn contact_name(
 }
 
 /// Two addresses are one person.
-pub(super) async fn alias(owned: &mut Owned<'_>, phone: &Jid, lid: &Jid, now_ms: i64) -> Result<()> {
-    owned.upsert_identity(&facts_of(phone, Some(lid)), now_ms).await.map(drop)
+pub(super) async fn alias(
+    owned: &mut Owned<'_>,
+    phone: &Jid,
+    lid: &Jid,
+    now_ms: i64,
+) -> Result<()> {
+    owned
+        .upsert_identity(&facts_of(phone, Some(lid)), now_ms)
+        .await
+        .map(drop)
 }
 
 /// A group's settings or members changed.
@@ -80,14 +95,16 @@ pub(super) async fn group(
     };
     let group_id = owned.upsert_group(&facts, now_ms).await?;
     members(owned, group_id, payload, now_ms).await?;
-    let is_own = |jid: &String| {
-        own.is_some_and(|own| own.jid == *jid || own.lid.as_ref() == Some(jid))
-    };
+    let is_own =
+        |jid: &String| own.is_some_and(|own| own.jid == *jid || own.lid.as_ref() == Some(jid));
     if payload.leave.iter().flatten().any(is_own) {
         owned.leave_group(change.group.as_str(), now_ms).await?;
     }
-    let kind =
-        if change.is_about_members { EventKind::GroupParticipant } else { EventKind::GroupUpdate };
+    let kind = if change.is_about_members {
+        EventKind::GroupParticipant
+    } else {
+        EventKind::GroupUpdate
+    };
     tell(owned, kind, payload, Some(&change.group), now_ms)
 }
 
@@ -97,12 +114,16 @@ async fn members(
     payload: &GroupPayload,
     now_ms: i64,
 ) -> Result<()> {
-    for (people, role) in
-        [(&payload.join, "member"), (&payload.promote, "admin"), (&payload.demote, "member")]
-    {
+    for (people, role) in [
+        (&payload.join, "member"),
+        (&payload.promote, "admin"),
+        (&payload.demote, "member"),
+    ] {
         for person in people.iter().flatten() {
             if let Some(id) = identity_of(owned, person, now_ms).await? {
-                owned.upsert_group_member(group_id, id, role, None, now_ms).await?;
+                owned
+                    .upsert_group_member(group_id, id, role, None, now_ms)
+                    .await?;
             }
         }
     }
@@ -115,7 +136,9 @@ async fn members(
 }
 
 async fn identity_of(owned: &mut Owned<'_>, person: &str, now_ms: i64) -> Result<Option<i64>> {
-    let Ok(jid) = person.parse::<Jid>() else { return Ok(None) };
+    let Ok(jid) = person.parse::<Jid>() else {
+        return Ok(None);
+    };
     let written = owned.upsert_identity(&facts_of(&jid, None), now_ms).await?;
     Ok(written.map(|written| written.identity.id))
 }

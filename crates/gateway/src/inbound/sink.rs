@@ -25,12 +25,14 @@ impl Sink {
 #[async_trait]
 impl InboundSink for Sink {
     async fn commit(&self, batch: Vec<InboundMessage>) -> Result<(), SinkError> {
-        commit_messages(&self.cx, &self.session, batch).await.map_err(|error| {
-            // Not acknowledged, so nothing is lost; the task makes the connection anew,
-            // because WhatsApp delivers again only then.
-            self.session.note_failed_commit();
-            SinkError(error.to_string())
-        })
+        commit_messages(&self.cx, &self.session, batch)
+            .await
+            .map_err(|error| {
+                // Not acknowledged, so nothing is lost; the task makes the connection anew,
+                // because WhatsApp delivers again only then.
+                self.session.note_failed_commit();
+                SinkError(error.to_string())
+            })
     }
 }
 

@@ -71,10 +71,15 @@ pub(crate) fn store_refusal(error: &StoreError) -> Refusal {
 
 /// The key in the store's form.
 fn stored_key(command: &SendCommand) -> Result<Option<IdempotencyKey>, Refusal> {
-    let Some(idempotency) = &command.idempotency else { return Ok(None) };
+    let Some(idempotency) = &command.idempotency else {
+        return Ok(None);
+    };
     let mut body_hash = [0; 32];
     hex::decode_to_slice(&idempotency.body_hash, &mut body_hash).map_err(|_| Refusal::Internal)?;
-    Ok(Some(IdempotencyKey { key: idempotency.key.clone(), body_hash }))
+    Ok(Some(IdempotencyKey {
+        key: idempotency.key.clone(),
+        body_hash,
+    }))
 }
 
 /// Answers a repeated request with the outcome of the first; nothing where it is the first.
@@ -89,7 +94,13 @@ pub(crate) async fn replay(
         Ok(key) => key?,
         Err(refusal) => return Some(Err(refusal)),
     };
-    let found = async { cx.store.read().await?.outbox_by_key(organization, &key).await };
+    let found = async {
+        cx.store
+            .read()
+            .await?
+            .outbox_by_key(organization, &key)
+            .await
+    };
     match found.await {
         Ok(None | Some(Enqueued::New)) => None,
         Ok(Some(Enqueued::OtherRequest)) => Some(Err(Refusal::KeyReused)),
@@ -217,14 +228,21 @@ pub(crate) async fn accept(
         () = tokio::time::sleep(POLL) => {}
         () = tokio::time::sleep_until(deadline) => {}
     }
-    outcome(cx, organization, entry.id, &entry.wa_message_id, deadline, false).await
+    outcome(
+        cx,
+        organization,
+        entry.id,
+        &entry.wa_message_id,
+        deadline,
+        false,
+    )
+    .await
 }
 
 fn check_status(session: &Session, mode: SendMode) -> Result<(), Refusal> {
     let status = session.standing().status;
-    let may_queue = mode == SendMode::Async
-        && status == SessionStatus::Starting
-        && session.is_paired();
+    let may_queue =
+        mode == SendMode::Async && status == SessionStatus::Starting && session.is_paired();
     if status == SessionStatus::Working || may_queue {
         Ok(())
     } else {
@@ -262,9 +280,9 @@ impl Entry {
             kind: ChatType::from(self.chat.kind()),
             name: None,
         };
-        let chat_id = owned.upsert_chat(&facts, self.now_ms).await?;
-        let stored = owned.chat(organization, session_id, &facts.jid).await?;
-        let chat_jid = stored.map_or_else(|| facts.jid.clone(), |chat| chat.jid);
+        let row = owned.upsert_chat(&facts, self.now_ms).await?;
+        let chat = owned.chat(organization, session_id, &facts.jid).await?;
+        let chat_jid = chat.map_or_else(|| facts.jid.clone(), |chat| chat.jid);
         let request = serde_json::to_vec(&*self.request).map_err(StoreError::from)?;
         let new = NewOutbox {
             id: self.id,
@@ -282,8 +300,10 @@ impl Entry {
             Enqueued::OtherRequest => return Err(NotAccepted::Refused(Refusal::KeyReused)),
         }
         // From here on a refusal undoes all of it, the key included.
-        self.check(owned, session, chat_id).await?;
-        owned.insert_message(&self.row(session, chat_id), self.now_ms).await?;
+        self.check(owned, session, row).await?;
+        owned
+            .insert_message(&self.row(session, row), self.now_ms)
+            .await?;
         Ok(Accepted::New { chat_jid })
     }
 
@@ -312,8 +332,12 @@ impl Entry {
             let limits = session.settings().limits;
             match owned.take_rate(limits, self.now_ms).await? {
                 RateDecision::Allowed => {}
-                RateDecision::Limited { retry_after_seconds } => {
-                    return refuse(Refusal::RateLimited { retry_after_seconds });
+                RateDecision::Limited {
+                    retry_after_seconds,
+                } => {
+                    return refuse(Refusal::RateLimited {
+                        retry_after_seconds,
+                    });
                 }
             }
         }
@@ -335,7 +359,12 @@ impl Entry {
             timestamp_ms: self.now_ms,
             status: Some(MessageStatus::Pending),
             quoted_message_id: self.request.reply_to.clone(),
-            mentions: self.request.mentioned().iter().map(Jid::to_string).collect(),
+            mentions: self
+                .request
+                .mentioned()
+                .iter()
+                .map(Jid::to_string)
+                .collect(),
             media: None,
             content: None,
             is_unread: false,

@@ -3,9 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use wagate_engine::{
-    Connection, Outgoing, OutgoingContent, Quoted, SendFailure, TypingState,
-};
+use wagate_engine::{Connection, Outgoing, OutgoingContent, Quoted, SendFailure, TypingState};
 use wagate_model::{Jid, SendType};
 use wagate_store::{RateDecision, Result, StoreError};
 
@@ -22,7 +20,7 @@ use crate::typing::typing_time;
 const UNTIL_CONNECTED: Duration = Duration::from_secs(1);
 
 /// What became of an attempt.
-#[derive(Debug)]
+#[derive(Debug, Clone, Copy)]
 pub(super) enum Attempted {
     /// The outcome is in the store.
     Finished,
@@ -82,7 +80,11 @@ async fn try_once(cx: &Context, session: &Arc<Session>, item: &mut Item) -> Resu
     metrics::histogram!("wagate_gateway_send_seconds").record(started.elapsed().as_secs_f64());
     match sent {
         Ok(sent) => {
-            persist(session, || finish_sent(cx, session, item, &sent)).await?;
+            // However long the database is away: sending again would be harmless, but is not needed.
+            let item = &*item;
+            session
+                .persist(|| finish_sent(cx, session, item, &sent))
+                .await?;
             Ok(Attempted::Finished)
         }
         Err(failure) => after_failure(cx, session, item, failure).await,
@@ -106,7 +108,10 @@ async fn after_failure(
     tracing::info!(session.id = %session.id(), error = %failure, is_final, "a send did not succeed");
     if is_final {
         let failure = Failure::of(&failure);
-        persist(session, || finish_failed(cx, session, item, failure.clone())).await?;
+        let item = &*item;
+        session
+            .persist(|| finish_failed(cx, session, item, failure.clone()))
+            .await?;
         return Ok(Attempted::Finished);
     }
     metrics::counter!("wagate_gateway_sends_total", "outcome" => "again").increment(1);
@@ -114,23 +119,6 @@ async fn after_failure(
         SendFailure::NotConnected => UNTIL_CONNECTED,
         _ => failed_wait(cx, item),
     }))
-}
-
-/// Stores an outcome however long the database is away, for as long as the lease lasts:
-/// sending again instead would be harmless, but is not needed.
-async fn persist<F, O>(session: &Session, mut job: F) -> Result<()>
-where
-    F: FnMut() -> O,
-    O: Future<Output = Result<()>>,
-{
-    loop {
-        match job().await {
-            Err(error) if error.is_retryable() && !session.lost.is_cancelled() => {
-                tokio::time::sleep(Duration::from_millis(250)).await;
-            }
-            outcome => return outcome,
-        }
-    }
 }
 
 enum Begun {
@@ -154,15 +142,22 @@ async fn begin(cx: &Context, session: &Session, item: &mut Item) -> Result<Begun
         .commit(&cx.store, move |owned| {
             Box::pin(async move {
                 if must_count
-                    && let RateDecision::Limited { retry_after_seconds } =
-                        owned.take_rate(limits, now_ms).await?
+                    && let RateDecision::Limited {
+                        retry_after_seconds,
+                    } = owned.take_rate(limits, now_ms).await?
                 {
-                    owned.defer_send(id, now_ms + retry_after_seconds * 1_000).await?;
+                    owned
+                        .defer_send(id, now_ms + retry_after_seconds * 1_000)
+                        .await?;
                     let seconds = u64::try_from(retry_after_seconds).unwrap_or(1).max(1);
                     return Ok::<_, StoreError>(Begun::Limited(Duration::from_secs(seconds)));
                 }
                 let is_open = owned.begin_send(id).await?;
-                Ok(if is_open { Begun::Yes } else { Begun::FinishedBefore })
+                Ok(if is_open {
+                    Begun::Yes
+                } else {
+                    Begun::FinishedBefore
+                })
             })
         })
         .await?;
@@ -223,7 +218,11 @@ async fn quoted(cx: &Context, session: &Session, chat: &Jid, id: &str) -> Result
 /// Shows typing for as long as a person would need; a failure of it fails nothing.
 async fn show_typing(cx: &Context, connection: &Connection, chat: &Jid, item: &Item) {
     let text = item.request.text.as_deref().unwrap_or_default();
-    if connection.set_typing(chat, TypingState::Composing).await.is_ok() {
+    if connection
+        .set_typing(chat, TypingState::Composing)
+        .await
+        .is_ok()
+    {
         let time = typing_time(text, cx.config.outbox.max_typing, rand::random::<f64>());
         tokio::time::sleep(time).await;
     }

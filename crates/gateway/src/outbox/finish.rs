@@ -122,33 +122,44 @@ impl Finish {
         }
         let (organization, session) = (owned.organization(), owned.session());
         let stored = owned.chat(organization, session, &item.chat).await?;
-        let chat_jid = stored.as_ref().map_or_else(|| item.chat.to_string(), |chat| chat.jid.clone());
+        let chat_jid = stored
+            .as_ref()
+            .map_or_else(|| item.chat.to_string(), |chat| chat.jid.clone());
         let status_now = match &stored {
-            Some(chat) => {
-                owned.stored_message(chat.id, &item.wa_message_id, None).await?.and_then(|m| m.status)
-            }
+            Some(chat) => owned
+                .stored_message(chat.id, &item.wa_message_id, None)
+                .await?
+                .and_then(|m| m.status),
             None => None,
         };
         // A receipt that came first is proof that it was sent, whatever the attempt said.
         let has_arrived = status_now.is_some_and(|status| status.ack_level() > 0);
         let failure = self.failure.as_ref().filter(|_| !has_arrived);
-        let outcome = match failure {
-            Some(failure) => {
-                Outcome::failed(item.mode, &item.wa_message_id, self.at_ms, failure.clone())
-            }
-            None => {
-                let status = status_now.filter(|_| has_arrived).unwrap_or(MessageStatus::Sent);
-                Outcome::sent(item.mode, &item.wa_message_id, status, self.at_ms)
-            }
+        let outcome = if let Some(failure) = failure {
+            Outcome::failed(item.mode, &item.wa_message_id, self.at_ms, failure.clone())
+        } else {
+            let status = status_now
+                .filter(|_| has_arrived)
+                .unwrap_or(MessageStatus::Sent);
+            Outcome::sent(item.mode, &item.wa_message_id, status, self.at_ms)
         };
         let result = to_raw_value(&outcome)?;
-        if !owned.finish_send(item.id, failure.is_none(), &result, self.now_ms).await? {
+        if !owned
+            .finish_send(item.id, failure.is_none(), &result, self.now_ms)
+            .await?
+        {
             return Ok("finished_before");
         }
-        let status = if failure.is_some() { MessageStatus::Failed } else { MessageStatus::Sent };
+        let status = if failure.is_some() {
+            MessageStatus::Failed
+        } else {
+            MessageStatus::Sent
+        };
         let error = failure.map(|failure| failure.message.as_str());
         let ids = [item.wa_message_id.clone()];
-        let advanced = owned.advance_messages(&ids, status, error, self.now_ms).await?;
+        let advanced = owned
+            .advance_messages(&ids, status, error, self.now_ms)
+            .await?;
         if failure.is_none() {
             let payload = self.payload(owned, &chat_jid).await?;
             self.tell(owned, EventKind::MessageFromMe, &payload, &chat_jid)?;
@@ -204,7 +215,10 @@ impl Finish {
             mentions: (!mentions.is_empty()).then_some(mentions),
             poll: None,
             push_name: account.and_then(|account| account.push_name.clone()),
-            quoted_body: quoted.as_ref().and_then(|quoted| quoted.body.as_deref()).map(cut),
+            quoted_body: quoted
+                .as_ref()
+                .and_then(|quoted| quoted.body.as_deref())
+                .map(cut),
             quoted_from_me: quoted.as_ref().map(|quoted| quoted.is_from_me),
             quoted_message_id: request.reply_to.clone(),
             quoted_sender_jid: quoted.as_ref().and_then(|quoted| quoted.sender_jid.clone()),

@@ -22,7 +22,11 @@ struct Lane<T> {
 
 impl<T> Default for Lane<T> {
     fn default() -> Self {
-        Self { queue: VecDeque::new(), is_busy: false, not_before: None }
+        Self {
+            queue: VecDeque::new(),
+            is_busy: false,
+            not_before: None,
+        }
     }
 }
 
@@ -80,7 +84,9 @@ impl<T: Queued> Lanes<T> {
         for _ in 0..self.turns.len() {
             let chat = self.turns.pop_front()?;
             self.turns.push_back(chat.clone());
-            let Some(lane) = self.chats.get_mut(&chat) else { continue };
+            let Some(lane) = self.chats.get_mut(&chat) else {
+                continue;
+            };
             if lane.is_busy || lane.not_before.is_some_and(|time| time > now) {
                 continue;
             }
@@ -98,7 +104,11 @@ impl<T: Queued> Lanes<T> {
     pub(crate) fn done(&mut self, id: OutboxId, chat: &Arc<str>) {
         self.known.remove(&id);
         self.release(chat, None);
-        if self.chats.get(chat).is_some_and(|lane| lane.queue.is_empty()) {
+        if self
+            .chats
+            .get(chat)
+            .is_some_and(|lane| lane.queue.is_empty())
+        {
             self.chats.remove(chat);
             self.turns.retain(|other| other != chat);
         }
@@ -125,7 +135,10 @@ impl<T: Queued> Lanes<T> {
 
     /// When the earliest delayed chat may go on.
     pub(crate) fn next_due(&self) -> Option<Instant> {
-        let waiting = self.chats.values().filter(|lane| !lane.is_busy && !lane.queue.is_empty());
+        let waiting = self
+            .chats
+            .values()
+            .filter(|lane| !lane.is_busy && !lane.queue.is_empty());
         waiting.filter_map(|lane| lane.not_before).min()
     }
 
@@ -218,7 +231,7 @@ mod tests {
         lanes.push(item(1, "a"));
         let now = Instant::now();
         let first = lanes.next(now).unwrap();
-        lanes.put_back(first.clone(), Some(now + Duration::from_secs(60)));
+        lanes.put_back(first.clone(), Some(now + Duration::from_mins(1)));
         lanes.forget_delays();
         assert_eq!(lanes.next(now), Some(first));
         assert!(lanes.contains(OutboxId::from_parts(1, 1)));

@@ -29,7 +29,10 @@ pub(crate) struct Failure {
 
 impl Failure {
     pub(crate) fn new(message: &str) -> Self {
-        Self { code: None, message: message.to_owned() }
+        Self {
+            code: None,
+            message: message.to_owned(),
+        }
     }
 
     /// Why the engine could not send; also for failures that were only tried too often.
@@ -43,13 +46,21 @@ impl Failure {
                 return Self::new("unconfirmed");
             }
         };
-        Self { code: code.map(i64::from), message: reason.as_str().to_owned() }
+        Self {
+            code: code.map(i64::from),
+            message: reason.as_str().to_owned(),
+        }
     }
 }
 
 impl Outcome {
     /// WhatsApp has the message.
-    pub(crate) fn sent(mode: SendMode, wa_message_id: &str, status: MessageStatus, at: i64) -> Self {
+    pub(crate) fn sent(
+        mode: SendMode,
+        wa_message_id: &str,
+        status: MessageStatus,
+        at: i64,
+    ) -> Self {
         Self {
             result: SendResult {
                 mode,
@@ -73,7 +84,10 @@ impl Outcome {
     /// The answer to a caller that waited for it.
     pub(crate) fn into_reply(mut self, is_replay: bool) -> CommandResult {
         if let Some(error) = self.error {
-            return Err(Refusal::Rejected { code: error.code, message: error.message });
+            return Err(Refusal::Rejected {
+                code: error.code,
+                message: error.message,
+            });
         }
         self.result.replayed = is_replay.then_some(true);
         Ok(CommandReply::Send(self.result))
@@ -119,15 +133,22 @@ mod tests {
         let read: Outcome = serde_json::from_str(&json).unwrap();
         assert_eq!(
             read.into_reply(true).unwrap_err(),
-            Refusal::Rejected { code: Some(463), message: "reachout_restricted".into() }
+            Refusal::Rejected {
+                code: Some(463),
+                message: "reachout_restricted".into()
+            }
         );
     }
 
     #[test]
     fn a_replay_says_so() {
         let outcome = Outcome::sent(SendMode::Sync, "3EB0", MessageStatus::Sent, 5);
-        let Ok(CommandReply::Send(first)) = outcome.clone().into_reply(false) else { panic!() };
-        let Ok(CommandReply::Send(second)) = outcome.into_reply(true) else { panic!() };
+        let Ok(CommandReply::Send(first)) = outcome.clone().into_reply(false) else {
+            panic!()
+        };
+        let Ok(CommandReply::Send(second)) = outcome.into_reply(true) else {
+            panic!()
+        };
         assert_eq!((first.replayed, second.replayed), (None, Some(true)));
         assert_eq!(first.wa_message_id, second.wa_message_id);
     }

@@ -58,8 +58,16 @@ pub(crate) struct SendQueue {
 impl Default for SendQueue {
     fn default() -> Self {
         // What an earlier owner left is in the store.
-        let state = State { inbox: Vec::new(), has_backlog: true, is_running: false };
-        Self { state: Mutex::new(state), woken: Notify::new(), rested: Notify::new() }
+        let state = State {
+            inbox: Vec::new(),
+            has_backlog: true,
+            is_running: false,
+        };
+        Self {
+            state: Mutex::new(state),
+            woken: Notify::new(),
+            rested: Notify::new(),
+        }
     }
 }
 
@@ -173,7 +181,10 @@ mod tests {
     fn nothing_overtakes_a_backlog() {
         let queue = SendQueue::default();
         queue.push(item(1));
-        assert!(queue.take().is_empty(), "it is read from the store, after older ones");
+        assert!(
+            queue.take().is_empty(),
+            "it is read from the store, after older ones"
+        );
         queue.begin_reload();
         queue.push(item(2));
         assert_eq!(queue.take().len(), 1);

@@ -29,7 +29,10 @@ pub(crate) fn wake(cx: &Arc<Context>, session: &Arc<Session>) {
 async fn supervise(cx: Arc<Context>, session: Arc<Session>) {
     loop {
         let sender = Sender::new(&cx, &session);
-        match AssertUnwindSafe(Box::pin(sender.run())).catch_unwind().await {
+        match AssertUnwindSafe(Box::pin(sender.run()))
+            .catch_unwind()
+            .await
+        {
             Ok(Ok(())) => return,
             Ok(Err(error)) => {
                 tracing::warn!(session.id = %session.id(), error = %error, "sending is interrupted");
@@ -66,7 +69,13 @@ struct Sender<'s> {
 impl<'s> Sender<'s> {
     fn new(cx: &'s Arc<Context>, session: &'s Arc<Session>) -> Self {
         let lanes = Lanes::new(cx.config.outbox.max_parallel_chats);
-        Self { cx, session, lanes, limited_until: None, limits: session.settings().limits }
+        Self {
+            cx,
+            session,
+            lanes,
+            limited_until: None,
+            limits: session.settings().limits,
+        }
     }
 
     async fn run(mut self) -> Result<(), StoreError> {

@@ -29,7 +29,11 @@ impl Waiters {
             .entry(id)
             .or_insert_with(|| watch::Sender::new(false))
             .subscribe();
-        Waiting { waiters: self, id, finished }
+        Waiting {
+            waiters: self,
+            id,
+            finished,
+        }
     }
 
     /// Wakes everybody who waits for the message: its outcome is in the store.
@@ -51,7 +55,10 @@ impl Waiting<'_> {
 impl Drop for Waiting<'_> {
     fn drop(&mut self) {
         let mut waiters = self.waiters.lock();
-        if waiters.get(&self.id).is_some_and(|sender| sender.receiver_count() <= 1) {
+        if waiters
+            .get(&self.id)
+            .is_some_and(|sender| sender.receiver_count() <= 1)
+        {
             waiters.remove(&self.id);
         }
     }

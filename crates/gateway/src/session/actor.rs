@@ -61,7 +61,7 @@ pub(super) struct Actor<'a> {
 enum Woken {
     Command(Option<Command>),
     Opened(Opened),
-    Event(Option<EngineEvent>),
+    Event(Option<Box<EngineEvent>>),
     Job(Job),
     Nudged,
     Deadline,
@@ -79,9 +79,12 @@ impl<'a> Actor<'a> {
         commands: &mut mpsc::Receiver<Command>,
         failures: u32,
     ) -> Result<End> {
-        let backend =
-            EngineBackend::open(cx.store.clone(), session.organization, session.fence.clone())
-                .await?;
+        let backend = EngineBackend::open(
+            cx.store.clone(),
+            session.organization,
+            session.fence.clone(),
+        )
+        .await?;
         let mut actor = Self {
             cx,
             session,
@@ -116,7 +119,7 @@ impl<'a> Actor<'a> {
                 Woken::HandOver => Step::End(End::Release),
                 Woken::Command(Some(command)) => self.carry_out(command).await?,
                 Woken::Opened(opened) => self.opened(opened).await?,
-                Woken::Event(Some(event)) => self.take_events(event).await?,
+                Woken::Event(Some(event)) => self.take_events(*event).await?,
                 Woken::Event(None) => self.connection_died().await?,
                 Woken::Job(job) => {
                     self.job_done(job);
@@ -154,7 +157,7 @@ impl<'a> Actor<'a> {
                 self.opening = None;
                 Woken::Opened(opened)
             }
-            event = next_event(&mut self.events) => Woken::Event(event),
+            event = next_event(&mut self.events) => Woken::Event(event.map(Box::new)),
             Some(job) = self.jobs.join_next(), if !self.jobs.is_empty() => match job {
                 Ok(job) => Woken::Job(job),
                 Err(error) => {
@@ -198,8 +201,9 @@ impl<'a> Actor<'a> {
         if news.is_empty() {
             return Ok(());
         }
-        if let Some(EngineEvent::OwnPushName(name)) =
-            news.iter().rfind(|event| matches!(event, EngineEvent::OwnPushName(_)))
+        if let Some(EngineEvent::OwnPushName(name)) = news
+            .iter()
+            .rfind(|event| matches!(event, EngineEvent::OwnPushName(_)))
             && let Some(mut account) = self.session.account()
         {
             account.push_name = Some(name.clone());
@@ -207,7 +211,9 @@ impl<'a> Actor<'a> {
         }
         let news = Arc::new(news);
         let (cx, session) = (self.cx, self.session);
-        let stored = session.persist(|| commit_news(cx, session, news.clone())).await;
+        let stored = session
+            .persist(|| commit_news(cx, session, news.clone()))
+            .await;
         match stored {
             Ok(()) => Ok(()),
             Err(StoreError::Fenced) => Err(StoreError::Fenced),

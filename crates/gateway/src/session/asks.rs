@@ -35,7 +35,9 @@ impl Waiting {
     /// When somebody has waited long enough.
     pub(super) fn next_deadline(&self) -> Option<Instant> {
         let logouts = self.logouts.iter().map(|(_, ends_at)| *ends_at);
-        logouts.chain(self.codes.iter().map(|(_, _, ends_at)| *ends_at)).min()
+        logouts
+            .chain(self.codes.iter().map(|(_, _, ends_at)| *ends_at))
+            .min()
     }
 
     /// Answers those who have waited long enough.
@@ -86,7 +88,8 @@ impl Actor<'_> {
             }
             Ask::Restart => {
                 self.failures = 0;
-                self.stand(Standing::new(SessionStatus::Starting), Also::Nothing).await?;
+                self.stand(Standing::new(SessionStatus::Starting), Also::Nothing)
+                    .await?;
                 self.close().await;
                 self.open_after(std::time::Duration::ZERO).await?;
                 let _ = reply.send(done);
@@ -140,9 +143,12 @@ impl Actor<'_> {
         if !self.waiting.has_logouts() || self.waiting.is_logging_out {
             return;
         }
-        let Some(connection) = self.session.working_connection() else { return };
+        let Some(connection) = self.session.working_connection() else {
+            return;
+        };
         self.waiting.is_logging_out = true;
-        self.jobs.spawn(async move { Job::Logout(connection.logout().await) });
+        self.jobs
+            .spawn(async move { Job::Logout(connection.logout().await) });
     }
 
     pub(super) fn job_done(&mut self, job: Job) {
@@ -171,11 +177,14 @@ impl Actor<'_> {
 
     /// Marks messages read on WhatsApp; one that fails is only not marked.
     pub(super) fn mark_read(&mut self, reads: Vec<ToRead>) {
-        let Some(connection) = self.session.working_connection() else { return };
+        let Some(connection) = self.session.working_connection() else {
+            return;
+        };
         self.jobs.spawn(async move {
             for read in reads {
-                if let Err(error) =
-                    connection.mark_read(&read.chat, read.sender.as_ref(), &read.ids).await
+                if let Err(error) = connection
+                    .mark_read(&read.chat, read.sender.as_ref(), &read.ids)
+                    .await
                 {
                     tracing::debug!(error = %error, "messages were not marked read");
                 }

@@ -118,7 +118,9 @@ pub(crate) struct Session {
 
 impl std::fmt::Debug for Session {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Session").field("fence", &self.fence).finish_non_exhaustive()
+        f.debug_struct("Session")
+            .field("fence", &self.fence)
+            .finish_non_exhaustive()
     }
 }
 
@@ -155,7 +157,10 @@ impl Session {
                 settings: Settings {
                     auto_read: false,
                     presence_typing: false,
-                    limits: RateLimits { per_minute: 0, per_hour: 0 },
+                    limits: RateLimits {
+                        per_minute: 0,
+                        per_hour: 0,
+                    },
                 },
                 account: None,
                 connection: None,
@@ -325,8 +330,7 @@ impl Session {
         }
         let mut state = self.state();
         for read in reads {
-            let same =
-                |other: &&mut ToRead| other.chat == read.chat && other.sender == read.sender;
+            let same = |other: &&mut ToRead| other.chat == read.chat && other.sender == read.sender;
             match state.reads.iter_mut().find(same) {
                 Some(other) => other.ids.extend(read.ids),
                 None => state.reads.push(read),

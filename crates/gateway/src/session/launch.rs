@@ -33,7 +33,8 @@ pub(crate) fn launch(
     if let Some(earlier) = cx.registry.insert(session.clone()) {
         earlier.lose("the session was claimed again");
     }
-    cx.tasks.spawn(supervise(cx.clone(), session.clone(), commands));
+    cx.tasks
+        .spawn(supervise(cx.clone(), session.clone(), commands));
     session
 }
 

@@ -19,14 +19,18 @@ use crate::inbound::Sink;
 use crate::outbox;
 
 /// How long sends that are under way may take when the session ends.
-const LAST_SENDS: Duration = Duration::from_millis(1_000);
+const LAST_SENDS: Duration = Duration::from_secs(1);
 /// How long a farewell may take when the session ends.
-const FAREWELL: Duration = Duration::from_millis(3_000);
+const FAREWELL: Duration = Duration::from_secs(3);
 
 /// What came of opening a connection.
 pub(super) enum Opened {
     /// It is open and started.
-    Open { connection: Connection, events: Events, slot: OwnedSemaphorePermit },
+    Open {
+        connection: Connection,
+        events: Events,
+        slot: OwnedSemaphorePermit,
+    },
     /// The engine could not open it.
     Failed(EngineError),
     /// It took too long.
@@ -62,9 +66,13 @@ impl Actor<'_> {
             phone_number: shown.phone_number,
             push_name: record.push_name,
         }));
-        let stored = Standing { status: record.stored_status, reason: shown.status_reason };
+        let stored = Standing {
+            status: record.stored_status,
+            reason: shown.status_reason,
+        };
         session.set_standing(stored);
-        self.stand(Standing::new(SessionStatus::Starting), Also::Nothing).await?;
+        self.stand(Standing::new(SessionStatus::Starting), Also::Nothing)
+            .await?;
         let wait = jitter(self.cx.config.sessions.start_jitter);
         self.open_after(wait).await
     }
@@ -74,15 +82,16 @@ impl Actor<'_> {
         let (cx, session) = (self.cx, self.session);
         if !session.is_paired() {
             // Whatever account was attached before: nothing of its Signal state may be left.
-            session.persist(|| {
-                session.commit(&cx.store, |owned| {
-                    Box::pin(async move {
-                        let (organization, id) = (owned.organization(), owned.session());
-                        owned.wipe_engine_state(organization, id).await
+            session
+                .persist(|| {
+                    session.commit(&cx.store, |owned| {
+                        Box::pin(async move {
+                            let (organization, id) = (owned.organization(), owned.session());
+                            owned.wipe_engine_state(organization, id).await
+                        })
                     })
                 })
-            })
-            .await?;
+                .await?;
         }
         let (cx, session) = (cx.clone(), session.clone());
         let backend = Arc::new(self.backend.clone());
@@ -99,7 +108,11 @@ impl Actor<'_> {
             match tokio::time::timeout(cx.config.sessions.start_timeout, opening).await {
                 Ok(Ok((connection, events))) => {
                     connection.start();
-                    Opened::Open { connection, events, slot }
+                    Opened::Open {
+                        connection,
+                        events,
+                        slot,
+                    }
                 }
                 Ok(Err(error)) => Opened::Failed(error),
                 Err(_) => Opened::TimedOut,
@@ -110,7 +123,11 @@ impl Actor<'_> {
 
     pub(super) async fn opened(&mut self, opened: Opened) -> Result<Step> {
         match opened {
-            Opened::Open { connection, events, slot } => {
+            Opened::Open {
+                connection,
+                events,
+                slot,
+            } => {
                 self.session.set_connection(Some(connection.clone()));
                 self.connection = Some(connection);
                 self.events = Some(events);
@@ -123,7 +140,8 @@ impl Actor<'_> {
                 tracing::error!(session.id = %self.session.id(), error = %error, "the session cannot be opened");
                 // The database may be away, or the credentials spoiled: both may pass.
                 let reason = StatusReason::CredentialsUnreadable;
-                self.reopen(Standing::because(SessionStatus::Starting, reason)).await
+                self.reopen(Standing::because(SessionStatus::Starting, reason))
+                    .await
             }
             Opened::TimedOut => self.start_timed_out().await,
         }
@@ -133,12 +151,20 @@ impl Actor<'_> {
     pub(super) async fn start_timed_out(&mut self) -> Result<Step> {
         tracing::warn!(session.id = %self.session.id(), "the session did not come up in time");
         metrics::counter!("wagate_gateway_start_timeouts_total").increment(1);
-        self.reopen(Standing::because(SessionStatus::Starting, StatusReason::StartTimeout)).await
+        self.reopen(Standing::because(
+            SessionStatus::Starting,
+            StatusReason::StartTimeout,
+        ))
+        .await
     }
 
     /// The events ended without a word.
     pub(super) async fn connection_died(&mut self) -> Result<Step> {
-        self.reopen(Standing::because(SessionStatus::Starting, StatusReason::ConnectionLost)).await
+        self.reopen(Standing::because(
+            SessionStatus::Starting,
+            StatusReason::ConnectionLost,
+        ))
+        .await
     }
 
     async fn reopen(&mut self, standing: Standing) -> Result<Step> {
@@ -163,7 +189,9 @@ impl Actor<'_> {
             EngineEvent::PairingCodeExpired => self.waiting.last_code = None,
             _ => {}
         }
-        let Some((standing, next)) = after(&event) else { return Ok(Step::GoOn) };
+        let Some((standing, next)) = after(&event) else {
+            return Ok(Step::GoOn);
+        };
         match next {
             Next::GoOn => {
                 self.stand(standing, Also::Nothing).await?;
@@ -177,7 +205,8 @@ impl Actor<'_> {
             // Somebody waits for a logout that WhatsApp will not answer any more.
             Next::End if self.waiting.has_logouts() => {
                 let reason = StatusReason::LoggedOutByRequest;
-                self.unpair(Standing::because(SessionStatus::LoggedOut, reason)).await
+                self.unpair(Standing::because(SessionStatus::LoggedOut, reason))
+                    .await
             }
             Next::End => {
                 let detail = ended_detail(&event);
@@ -197,7 +226,9 @@ impl Actor<'_> {
     pub(super) async fn unpair(&mut self, standing: Standing) -> Result<Step> {
         self.close().await;
         let (cx, session) = (self.cx, self.session);
-        session.persist(|| outbox::abandon(cx, session, "session_logged_out")).await?;
+        session
+            .persist(|| outbox::abandon(cx, session, "session_logged_out"))
+            .await?;
         self.stand(standing, Also::Unpaired).await?;
         self.waiting.logged_out();
         Ok(Step::End(End::Release))
@@ -228,7 +259,9 @@ impl Actor<'_> {
     async fn keep_account(&mut self, account: Account) -> Result<()> {
         let before = self.session.account();
         let account = Account {
-            push_name: account.push_name.or(before.as_ref().and_then(|b| b.push_name.clone())),
+            push_name: account
+                .push_name
+                .or(before.as_ref().and_then(|b| b.push_name.clone())),
             ..account
         };
         self.session.set_paired(true);
@@ -237,14 +270,15 @@ impl Actor<'_> {
         }
         self.session.set_account(Some(account.clone()));
         let (cx, session, now_ms) = (self.cx, self.session, self.cx.now_ms());
-        session.persist(|| {
-            let account = account.clone();
-            session.commit(&cx.store, move |owned| {
+        session
+            .persist(|| {
                 let account = account.clone();
-                Box::pin(async move { owned.set_account(Some(&account), now_ms).await })
+                session.commit(&cx.store, move |owned| {
+                    let account = account.clone();
+                    Box::pin(async move { owned.set_account(Some(&account), now_ms).await })
+                })
             })
-        })
-        .await
+            .await
     }
 
     /// Stores a status with its event, in one transaction, where it is another than before.
@@ -254,31 +288,39 @@ impl Actor<'_> {
         if !differs && also == Also::Nothing {
             return Ok(());
         }
+        // Before it is stored: who reads `working` in the store may send at once.
+        session.set_standing(standing);
         let now_ms = self.cx.now_ms();
-        session.persist(|| {
-            session.commit(&cx.store, move |owned| {
-                Box::pin(async move {
-                    let Standing { status, reason } = standing;
-                    let has_changed = owned.set_status(status, reason, None, now_ms).await?;
-                    if also != Also::Nothing {
-                        owned.set_wanted(false, now_ms).await?;
-                    }
-                    let (organization, id) = (owned.organization(), owned.session());
-                    if also == Also::Unpaired {
-                        owned.set_account(None, now_ms).await?;
-                        owned.wipe_engine_state(organization, id).await?;
-                    }
-                    if has_changed && differs {
-                        let payload = SessionStatusPayload { status, reason };
-                        let kind = EventKind::SessionStatus;
-                        owned.append_event(NewEvent::new(organization, id, kind, now_ms, &payload)?);
-                    }
-                    Ok(())
+        session
+            .persist(|| {
+                session.commit(&cx.store, move |owned| {
+                    Box::pin(async move {
+                        let Standing { status, reason } = standing;
+                        let has_changed = owned.set_status(status, reason, None, now_ms).await?;
+                        if also != Also::Nothing {
+                            owned.set_wanted(false, now_ms).await?;
+                        }
+                        let (organization, id) = (owned.organization(), owned.session());
+                        if also == Also::Unpaired {
+                            owned.set_account(None, now_ms).await?;
+                            owned.wipe_engine_state(organization, id).await?;
+                        }
+                        if has_changed && differs {
+                            let payload = SessionStatusPayload { status, reason };
+                            let kind = EventKind::SessionStatus;
+                            owned.append_event(NewEvent::new(
+                                organization,
+                                id,
+                                kind,
+                                now_ms,
+                                &payload,
+                            )?);
+                        }
+                        Ok(())
+                    })
                 })
             })
-        })
-        .await?;
-        session.set_standing(standing);
+            .await?;
         if also == Also::Unpaired {
             session.set_paired(false);
             session.set_account(None);
@@ -342,7 +384,9 @@ impl Actor<'_> {
         self.qr = None;
         self.session.set_connection(None);
         if let Some(connection) = self.connection.take()
-            && tokio::time::timeout(FAREWELL, connection.close()).await.is_err()
+            && tokio::time::timeout(FAREWELL, connection.close())
+                .await
+                .is_err()
         {
             tracing::warn!(session.id = %self.session.id(), "the connection is cut off");
         }

@@ -22,20 +22,23 @@ impl Actor<'_> {
             code: code.code.clone(),
             expires_at: Some(now_ms.saturating_add(millis(code.expires_in))),
         });
-        let payload = AuthQrPayload { code: code.code.clone() };
+        let payload = AuthQrPayload {
+            code: code.code.clone(),
+        };
         let (organization, id) = (self.session.organization, self.session.id());
         let event = NewEvent::new(organization, id, EventKind::AuthQr, now_ms, &payload)?;
-        session.persist(|| {
-            let event = event.clone();
-            session.commit(&cx.store, move |owned| {
+        session
+            .persist(|| {
                 let event = event.clone();
-                Box::pin(async move {
-                    owned.append_event(event);
-                    Ok(())
+                session.commit(&cx.store, move |owned| {
+                    let event = event.clone();
+                    Box::pin(async move {
+                        owned.append_event(event);
+                        Ok(())
+                    })
                 })
             })
-        })
-        .await
+            .await
     }
 
     /// The code to show now.
@@ -63,24 +66,26 @@ impl Actor<'_> {
         };
         let (organization, id) = (self.session.organization, self.session.id());
         let event = NewEvent::new(organization, id, EventKind::AuthCode, now_ms, &payload)?;
-        session.persist(|| {
-            let (event, stored) = (event.clone(), stored.clone());
-            session.commit(&cx.store, move |owned| {
+        session
+            .persist(|| {
                 let (event, stored) = (event.clone(), stored.clone());
-                Box::pin(async move {
-                    owned.set_account(Some(&stored), now_ms).await?;
-                    owned.append_event(event);
-                    Ok(())
+                session.commit(&cx.store, move |owned| {
+                    let (event, stored) = (event.clone(), stored.clone());
+                    Box::pin(async move {
+                        owned.set_account(Some(&stored), now_ms).await?;
+                        owned.append_event(event);
+                        Ok(())
+                    })
                 })
             })
-        })
-        .await?;
+            .await?;
         tracing::info!(session.id = %id, "the session was paired");
         self.session.set_account(Some(stored));
         self.session.set_paired(true);
         self.qr = None;
         self.waiting.last_code = None;
-        self.stand(Standing::new(SessionStatus::Starting), Also::Nothing).await?;
+        self.stand(Standing::new(SessionStatus::Starting), Also::Nothing)
+            .await?;
         self.deadline = Some(Instant::now() + self.cx.config.sessions.start_timeout);
         Ok(Step::GoOn)
     }
@@ -112,7 +117,9 @@ impl Actor<'_> {
 
     /// Has the codes that are waited for asked for, where there is a connection.
     pub(super) fn ask_waiting_codes(&mut self) {
-        let Some(connection) = &self.connection else { return };
+        let Some(connection) = &self.connection else {
+            return;
+        };
         for (phone, reply, ends_at) in self.waiting.codes.drain(..) {
             let Ok(number) = phone.parse::<PhoneNumber>() else {
                 let _ = reply.send(Err(invalid_phone()));
@@ -164,6 +171,9 @@ fn code_refusal(error: &PairingCodeError) -> Refusal {
                 .map_or(60, |seconds| seconds.max(1)),
         },
         PairingCodeError::NotConnected | PairingCodeError::CodeOutstanding => Refusal::Unavailable,
-        error => Refusal::Rejected { code: None, message: error.to_string() },
+        error => Refusal::Rejected {
+            code: None,
+            message: error.to_string(),
+        },
     }
 }

@@ -29,7 +29,9 @@ pub(crate) async fn probe_sessions(cx: Arc<Context>) {
                 continue;
             }
             // When all are taken the rest has its turn at the next tick.
-            let Ok(permit) = permits.clone().try_acquire_owned() else { break };
+            let Ok(permit) = permits.clone().try_acquire_owned() else {
+                break;
+            };
             let cx = cx.clone();
             cx.tasks.clone().spawn(async move {
                 probe(&cx, &session).await;
@@ -40,7 +42,9 @@ pub(crate) async fn probe_sessions(cx: Arc<Context>) {
 }
 
 fn is_due(cx: &Context, session: &Session) -> bool {
-    let Some(connection) = session.working_connection() else { return false };
+    let Some(connection) = session.working_connection() else {
+        return false;
+    };
     let last_ms = connection.last_traffic_ms().unwrap_or(0);
     let silent_ms = cx.now_ms().saturating_sub(last_ms);
     silent_ms >= millis(cx.config.sessions.probe_after) && session.begin_probe()

@@ -12,11 +12,17 @@ pub(crate) struct Standing {
 
 impl Standing {
     pub(crate) const fn new(status: SessionStatus) -> Self {
-        Self { status, reason: None }
+        Self {
+            status,
+            reason: None,
+        }
     }
 
     pub(crate) const fn because(status: SessionStatus, reason: StatusReason) -> Self {
-        Self { status, reason: Some(reason) }
+        Self {
+            status,
+            reason: Some(reason),
+        }
     }
 
     /// Whether `next` is worth an event after this one: another status, or a reason
@@ -57,7 +63,12 @@ pub(crate) fn after(event: &EngineEvent) -> Option<(Standing, Next)> {
 /// Where the session stands once the engine has given up, and whether that is for good.
 pub(crate) fn at_end(reason: EndReason) -> (Standing, Next) {
     let failed = |reason| (Standing::because(SessionStatus::Failed, reason), Next::End);
-    let logged_out = |reason| (Standing::because(SessionStatus::LoggedOut, reason), Next::Unpair);
+    let logged_out = |reason| {
+        (
+            Standing::because(SessionStatus::LoggedOut, reason),
+            Next::Unpair,
+        )
+    };
     match reason {
         EndReason::LoggedOutByPhone => logged_out(StatusReason::LoggedOutByPhone),
         EndReason::LoggedOutByRequest => logged_out(StatusReason::LoggedOutByRequest),
@@ -87,11 +98,15 @@ mod tests {
     use std::time::Duration;
 
     use wagate_engine::{DropReason, QrCode};
+    use wagate_model::SessionStatus::{ScanQrCode, Starting, Working};
 
     use super::*;
 
     fn qr() -> EngineEvent {
-        EngineEvent::Qr(QrCode { code: String::new(), expires_in: Duration::from_secs(20) })
+        EngineEvent::Qr(QrCode {
+            code: String::new(),
+            expires_in: Duration::from_secs(20),
+        })
     }
 
     #[test]
@@ -101,7 +116,10 @@ mod tests {
             (EndReason::Banned, StatusReason::Banned),
             (EndReason::Outdated, StatusReason::ClientOutdated),
             (EndReason::Refused { code: 418 }, StatusReason::Refused),
-            (EndReason::Pairing(PairingEnd::Expired), StatusReason::PairingExpired),
+            (
+                EndReason::Pairing(PairingEnd::Expired),
+                StatusReason::PairingExpired,
+            ),
         ] {
             let (standing, next) = after(&EngineEvent::Ended(end)).unwrap();
             assert_eq!(standing, Standing::because(SessionStatus::Failed, reason));
@@ -113,7 +131,10 @@ mod tests {
     fn a_logout_from_either_side_forgets_the_credentials() {
         for end in [EndReason::LoggedOutByPhone, EndReason::LoggedOutByRequest] {
             let (standing, next) = at_end(end);
-            assert_eq!((standing.status, next), (SessionStatus::LoggedOut, Next::Unpair));
+            assert_eq!(
+                (standing.status, next),
+                (SessionStatus::LoggedOut, Next::Unpair)
+            );
         }
     }
 
@@ -138,15 +159,22 @@ mod tests {
         });
         let mut standing = Standing::new(SessionStatus::Starting);
         let mut told = Vec::new();
-        for event in [qr(), qr(), EngineEvent::Connected, EngineEvent::CaughtUp, lost.clone(), lost]
-        {
-            let Some((next, _)) = after(&event) else { continue };
+        for event in [
+            qr(),
+            qr(),
+            EngineEvent::Connected,
+            EngineEvent::CaughtUp,
+            lost.clone(),
+            lost,
+        ] {
+            let Some((next, _)) = after(&event) else {
+                continue;
+            };
             if standing.differs_from(next) {
                 standing = next;
                 told.push(next.status);
             }
         }
-        use SessionStatus::{ScanQrCode, Starting, Working};
         assert_eq!(told, [ScanQrCode, Working, Starting]);
     }
 }

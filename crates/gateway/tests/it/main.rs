@@ -1,5 +1,10 @@
 //! Live sessions with the real engine against the simulator.
 
+#![expect(
+    clippy::unwrap_used,
+    reason = "the linter knows test functions, not what they call"
+)]
+
 mod inbound;
 mod outbound;
 mod ownership;

@@ -14,9 +14,17 @@ fn send(command: SendCommand) -> SessionAction {
 
 /// The messages that a phone got with this text, further arrivals of each included.
 fn arrivals(phone: &Phone, text: &str) -> (usize, u32) {
-    let all = phone.messages(&wagate_simulator::phone::MessageQuery::default()).unwrap();
-    let found: Vec<_> = all.into_iter().filter(|message| message.body == text).collect();
-    (found.len(), found.iter().map(|message| message.duplicates).sum())
+    let all = phone
+        .messages(&wagate_simulator::phone::MessageQuery::default())
+        .unwrap();
+    let found: Vec<_> = all
+        .into_iter()
+        .filter(|message| message.body == text)
+        .collect();
+    (
+        found.len(),
+        found.iter().map(|message| message.duplicates).sum(),
+    )
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -30,16 +38,28 @@ async fn a_message_is_sent_delivered_and_read() {
     assert_eq!((result.mode, result.replayed), (SendMode::Sync, None));
     assert!(result.status.is_some_and(|status| status.ack_level() >= 1));
     let id = result.wa_message_id.unwrap();
-    let got = bob.wait_for_message(WAIT, |message| message.id == id).await.unwrap();
+    let got = bob
+        .wait_for_message(WAIT, |message| message.id == id)
+        .await
+        .unwrap();
     assert_eq!((got.body.as_str(), got.from_me), ("hello", false));
     bob.read(&id).await.unwrap();
-    let read = world.event(session, EventKind::MessageStatus, |e| e["status"] == "read").await;
+    let read = world
+        .event(session, EventKind::MessageStatus, |e| e["status"] == "read")
+        .await;
     assert_eq!(read["messageIds"], serde_json::json!([id]));
     let mine = world.events(session, EventKind::MessageFromMe).await;
     assert_eq!(mine.len(), 1);
-    assert_eq!((&mine[0]["waMessageId"], &mine[0]["body"]), (&id.clone().into(), &"hello".into()));
+    assert_eq!(
+        (&mine[0]["waMessageId"], &mine[0]["body"]),
+        (&id.clone().into(), &"hello".into())
+    );
     let mut tx = world.store.read().await.unwrap();
-    let message = tx.message(world.organization, session, None, &id).await.unwrap().unwrap();
+    let message = tx
+        .message(world.organization, session, None, &id)
+        .await
+        .unwrap()
+        .unwrap();
     assert_eq!(message.status, Some(MessageStatus::Read));
     drop(tx);
 
@@ -47,7 +67,10 @@ async fn a_message_is_sent_delivered_and_read() {
     let mut reply = text_to(&bob, "and more");
     reply.request.reply_to = Some(id.clone());
     assert!(world.ask("gw-1", session, send(reply)).await.is_ok());
-    let got = bob.wait_for_message(WAIT, |message| message.body == "and more").await.unwrap();
+    let got = bob
+        .wait_for_message(WAIT, |message| message.body == "and more")
+        .await
+        .unwrap();
     assert_eq!(got.quoted_id, Some(id));
     let mut reply = text_to(&bob, "lost");
     reply.request.reply_to = Some("NOSUCHID".to_owned());
@@ -62,7 +85,10 @@ async fn ten_callers_with_one_key_send_one_message() {
     let gateway = world.gateway("gw-1").await;
     let (alice, bob) = (world.phone("Alice").await, world.phone("Bob").await);
     let session = world.paired("gw-1", &alice).await;
-    let command = SendCommand { idempotency: key("k1", 1), ..text_to(&bob, "once") };
+    let command = SendCommand {
+        idempotency: Some(key("k1", 1)),
+        ..text_to(&bob, "once")
+    };
     let replies =
         join_all((0..10).map(|_| world.ask("gw-1", session, send(command.clone())))).await;
     let results: Vec<_> = replies
@@ -72,24 +98,50 @@ async fn ten_callers_with_one_key_send_one_message() {
             other => panic!("{other:?}"),
         })
         .collect();
-    let ids: std::collections::BTreeSet<_> =
-        results.iter().map(|result| result.wa_message_id.clone()).collect();
+    let ids: std::collections::BTreeSet<_> = results
+        .iter()
+        .map(|result| result.wa_message_id.clone())
+        .collect();
     assert_eq!(ids.len(), 1);
-    assert_eq!(results.iter().filter(|result| result.replayed == Some(true)).count(), 9);
-    bob.wait_for_message(WAIT, |message| message.body == "once").await.unwrap();
+    assert_eq!(
+        results
+            .iter()
+            .filter(|result| result.replayed == Some(true))
+            .count(),
+        9
+    );
+    bob.wait_for_message(WAIT, |message| message.body == "once")
+        .await
+        .unwrap();
     assert_eq!(arrivals(&bob, "once"), (1, 0));
 
-    let other = SendCommand { idempotency: key("k1", 2), ..text_to(&bob, "other") };
+    let other = SendCommand {
+        idempotency: Some(key("k1", 2)),
+        ..text_to(&bob, "other")
+    };
     let refusal = world.ask("gw-1", session, send(other)).await.unwrap_err();
     assert_eq!(refusal, Refusal::KeyReused);
     // The first result is there for a session that does not run, too.
-    assert!(world.ask("gw-1", session, SessionAction::Stop).await.is_ok());
+    assert!(
+        world
+            .ask("gw-1", session, SessionAction::Stop)
+            .await
+            .is_ok()
+    );
     let Ok(CommandReply::Send(again)) = world.ask("gw-1", session, send(command)).await else {
         panic!("the first result is gone");
     };
     assert_eq!(again.replayed, Some(true));
-    let refusal = world.ask("gw-1", session, send(text_to(&bob, "no"))).await.unwrap_err();
-    assert_eq!(refusal, Refusal::NotConnected { status: SessionStatus::Stopped });
+    let refusal = world
+        .ask("gw-1", session, send(text_to(&bob, "no")))
+        .await
+        .unwrap_err();
+    assert_eq!(
+        refusal,
+        Refusal::NotConnected {
+            status: SessionStatus::Stopped
+        }
+    );
     gateway.drain().await;
 }
 
@@ -103,29 +155,56 @@ async fn the_sending_limit_refuses_callers_and_holds_the_queue() {
     for text in ["one", "two"] {
         world.send("gw-1", session, &bob, text).await;
     }
-    let refusal = world.ask("gw-1", session, send(text_to(&bob, "three"))).await.unwrap_err();
-    assert!(matches!(refusal, Refusal::RateLimited { retry_after_seconds: 1..=60 }));
-    let queued = SendCommand { mode: SendMode::Async, ..text_to(&bob, "queued") };
+    let refusal = world
+        .ask("gw-1", session, send(text_to(&bob, "three")))
+        .await
+        .unwrap_err();
+    assert!(matches!(
+        refusal,
+        Refusal::RateLimited {
+            retry_after_seconds: 1..=60
+        }
+    ));
+    let queued = SendCommand {
+        mode: SendMode::Async,
+        ..text_to(&bob, "queued")
+    };
     let Ok(CommandReply::Send(result)) = world.ask("gw-1", session, send(queued)).await else {
         panic!("it is not queued");
     };
-    assert_eq!((result.mode, result.status), (SendMode::Async, Some(MessageStatus::Pending)));
+    assert_eq!(
+        (result.mode, result.status),
+        (SendMode::Async, Some(MessageStatus::Pending))
+    );
     let outbox_id = result.outbox_id.unwrap();
     until("the wait", || async {
         let mut tx = world.store.read().await.unwrap();
-        let entry = tx.outbox(world.organization, outbox_id).await.unwrap().unwrap();
+        let entry = tx
+            .outbox(world.organization, outbox_id)
+            .await
+            .unwrap()
+            .unwrap();
         (entry.next_attempt_at_ms > entry.created_at_ms).then_some(())
     })
     .await;
     assert_eq!(arrivals(&bob, "queued").0, 0);
     limit(&world, session, 3).await;
-    bob.wait_for_message(WAIT, |message| message.body == "queued").await.unwrap();
-    assert_eq!(arrivals(&bob, "three").0, 0, "what was refused is never sent");
+    bob.wait_for_message(WAIT, |message| message.body == "queued")
+        .await
+        .unwrap();
+    assert_eq!(
+        arrivals(&bob, "three").0,
+        0,
+        "what was refused is never sent"
+    );
     gateway.drain().await;
 }
 
 async fn limit(world: &World, session: wagate_model::SessionId, per_minute: i64) {
-    let change = UpdateSession { rate_per_min: Some(per_minute), ..UpdateSession::default() };
+    let change = UpdateSession {
+        rate_per_min: Some(per_minute),
+        ..UpdateSession::default()
+    };
     let organization = world.organization;
     world
         .store
@@ -134,7 +213,12 @@ async fn limit(world: &World, session: wagate_model::SessionId, per_minute: i64)
         })
         .await
         .unwrap();
-    assert!(world.ask("gw-1", session, SessionAction::ApplySettings).await.is_ok());
+    assert!(
+        world
+            .ask("gw-1", session, SessionAction::ApplySettings)
+            .await
+            .is_ok()
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -150,11 +234,17 @@ async fn a_message_that_a_crash_left_unconfirmed_is_finished_under_its_id() {
         ..FaultSpec::new(FaultKind::Drop)
     };
     world.simulator.server().inject(lost_ack).unwrap();
-    let command = SendCommand { mode: SendMode::Async, ..text_to(&bob, "survives") };
+    let command = SendCommand {
+        mode: SendMode::Async,
+        ..text_to(&bob, "survives")
+    };
     let Ok(CommandReply::Send(result)) = world.ask("gw-1", session, send(command)).await else {
         panic!("it is not queued");
     };
-    let first = bob.wait_for_message(WAIT, |message| message.body == "survives").await.unwrap();
+    let first = bob
+        .wait_for_message(WAIT, |message| message.body == "survives")
+        .await
+        .unwrap();
     drop(gateway);
     world.simulator.server().faults().clear();
 
@@ -162,14 +252,25 @@ async fn a_message_that_a_crash_left_unconfirmed_is_finished_under_its_id() {
     let outbox_id = result.outbox_id.unwrap();
     let entry = until("the outcome", || async {
         let mut tx = world.store.read().await.unwrap();
-        let entry = tx.outbox(world.organization, outbox_id).await.unwrap().unwrap();
+        let entry = tx
+            .outbox(world.organization, outbox_id)
+            .await
+            .unwrap()
+            .unwrap();
         entry.finished_at_ms.is_some().then_some(entry)
     })
     .await;
     assert_eq!(entry.wa_message_id, first.id);
     assert_eq!(entry.state, wagate_store::OutboxState::Sent);
-    assert_eq!(arrivals(&bob, "survives").0, 1, "the recipient sees one message");
-    assert_eq!(world.events(session, EventKind::MessageFromMe).await.len(), 1);
+    assert_eq!(
+        arrivals(&bob, "survives").0,
+        1,
+        "the recipient sees one message"
+    );
+    assert_eq!(
+        world.events(session, EventKind::MessageFromMe).await.len(),
+        1
+    );
     gateway.drain().await;
 }
 
@@ -185,10 +286,25 @@ async fn a_refused_message_fails_and_says_why() {
         ..FaultSpec::new(FaultKind::Nack)
     };
     world.simulator.server().inject(nack).unwrap();
-    let command = SendCommand { idempotency: key("k", 1), ..text_to(&bob, "refused") };
+    let command = SendCommand {
+        idempotency: Some(key("k", 1)),
+        ..text_to(&bob, "refused")
+    };
     for _ in 0..2 {
-        let refusal = world.ask("gw-1", session, send(command.clone())).await.unwrap_err();
-        assert!(matches!(refusal, Refusal::Rejected { code: Some(463), .. }), "{refusal:?}");
+        let refusal = world
+            .ask("gw-1", session, send(command.clone()))
+            .await
+            .unwrap_err();
+        assert!(
+            matches!(
+                refusal,
+                Refusal::Rejected {
+                    code: Some(463),
+                    ..
+                }
+            ),
+            "{refusal:?}"
+        );
     }
     let events = world.events(session, EventKind::MessageStatus).await;
     assert_eq!(events.len(), 1);

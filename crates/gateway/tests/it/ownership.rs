@@ -1,9 +1,10 @@
 //! Who owns a session.
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use wagate_cluster::{Refusal, SessionAction};
-use wagate_model::{EventKind, SessionStatus, StatusReason};
+use wagate_model::{EventKind, SessionStatus, StatusReason, SystemClock};
 use wagate_simulator::faults::{FaultKind, FaultSpec};
 use wagate_store::{Fence, Lane};
 
@@ -16,13 +17,23 @@ async fn another_gateway_takes_over_after_a_crash() {
     let (alice, bob) = (world.phone("Alice").await, world.phone("Bob").await);
     let session = world.paired("gw-1", &alice).await;
     let second = world.gateway("gw-2").await;
-    let refusal = world.ask("gw-2", session, SessionAction::Start).await.unwrap_err();
+    let refusal = world
+        .ask("gw-2", session, SessionAction::Start)
+        .await
+        .unwrap_err();
     assert_eq!(refusal, Refusal::NotOwner);
     drop(first);
     let died_at = Instant::now();
-    until("the takeover", || async { (second.session_count() == 1).then_some(()) }).await;
+    until("the takeover", || async {
+        (second.session_count() == 1).then_some(())
+    })
+    .await;
     world.status(session, SessionStatus::Working).await;
-    assert!(died_at.elapsed() < Duration::from_secs(10), "{:?}", died_at.elapsed());
+    assert!(
+        died_at.elapsed() < Duration::from_secs(10),
+        "{:?}",
+        died_at.elapsed()
+    );
     world.send("gw-2", session, &bob, "from the second").await;
     second.drain().await;
 }
@@ -36,7 +47,10 @@ async fn a_drained_gateway_hands_over_at_once() {
     let second = world.gateway("gw-2").await;
     let began_at = Instant::now();
     first.drain().await;
-    until("the takeover", || async { (second.session_count() == 1).then_some(()) }).await;
+    until("the takeover", || async {
+        (second.session_count() == 1).then_some(())
+    })
+    .await;
     let took = began_at.elapsed();
     assert!(took < Duration::from_secs(3), "{took:?}");
     world.status(session, SessionStatus::Working).await;
@@ -53,32 +67,51 @@ async fn a_gateway_that_lost_its_lease_stops_the_client() {
     let second = world.gateway("gw-2").await;
     // As if the first had slept beyond its lease: the second takes what is free.
     let mut tx = world.store.read().await.unwrap();
-    let owner = tx.session_owner(world.organization, session).await.unwrap().unwrap();
+    let owner = tx
+        .session_owner(world.organization, session)
+        .await
+        .unwrap()
+        .unwrap();
     drop(tx);
-    let fence =
-        Fence { session_id: session, gateway_id: owner.gateway_id.clone(), epoch: owner.epoch };
+    let fence = Fence {
+        session_id: session,
+        gateway_id: owner.gateway_id.clone(),
+        epoch: owner.epoch,
+    };
     assert_eq!(owner.gateway_id, gateway_id("gw-1"));
     let taken = world
         .store
         .write(Lane::SHARED, move |tx| {
             Box::pin(async move {
                 tx.admin().release_lease(&fence).await?;
-                tx.admin().claim_lease(session, &gateway_id("gw-2"), 1).await
+                tx.admin()
+                    .claim_lease(session, &gateway_id("gw-2"), 1)
+                    .await
             })
         })
         .await
         .unwrap();
     assert!(taken.is_some());
-    until("the first's end", || async { (first.session_count() == 0).then_some(()) }).await;
+    until("the first's end", || async {
+        (first.session_count() == 0).then_some(())
+    })
+    .await;
     until("a new owner", || async {
         (first.session_count() + second.session_count() == 1).then_some(())
     })
     .await;
     world.status(session, SessionStatus::Working).await;
-    let owner = if second.session_count() == 1 { "gw-2" } else { "gw-1" };
+    let owner = if second.session_count() == 1 {
+        "gw-2"
+    } else {
+        "gw-1"
+    };
     world.send(owner, session, &bob, "from the owner").await;
     let other = if owner == "gw-2" { "gw-1" } else { "gw-2" };
-    let refusal = world.ask(other, session, SessionAction::Stop).await.unwrap_err();
+    let refusal = world
+        .ask(other, session, SessionAction::Stop)
+        .await
+        .unwrap_err();
     assert_eq!(refusal, Refusal::NotOwner);
     first.drain().await;
     second.drain().await;
@@ -99,10 +132,25 @@ async fn a_replaced_session_is_given_up() {
     let record = world.status(session, SessionStatus::Failed).await;
     assert_eq!(record.session.status_reason, Some(StatusReason::Replaced));
     assert!(!record.is_wanted_running);
-    let last = world.events(session, EventKind::SessionStatus).await.pop().unwrap();
-    assert_eq!((&last["status"], &last["reason"]), (&"failed".into(), &"replaced".into()));
-    until("its end", || async { (gateway.session_count() == 0).then_some(()) }).await;
-    assert!(world.ask("gw-1", session, SessionAction::Start).await.is_ok());
+    let last = world
+        .events(session, EventKind::SessionStatus)
+        .await
+        .pop()
+        .unwrap();
+    assert_eq!(
+        (&last["status"], &last["reason"]),
+        (&"failed".into(), &"replaced".into())
+    );
+    until("its end", || async {
+        (gateway.session_count() == 0).then_some(())
+    })
+    .await;
+    assert!(
+        world
+            .ask("gw-1", session, SessionAction::Start)
+            .await
+            .is_ok()
+    );
     world.status(session, SessionStatus::Working).await;
     gateway.drain().await;
 }
@@ -122,9 +170,40 @@ async fn a_dropped_connection_is_made_again() {
     world.simulator.server().inject(close).unwrap();
     until("the reconnect", || async {
         let events = world.events(session, EventKind::SessionStatus).await;
-        let statuses: Vec<_> = events[before..].iter().map(|e| e["status"].clone()).collect();
+        let statuses: Vec<_> = events[before..]
+            .iter()
+            .map(|e| e["status"].clone())
+            .collect();
         (statuses == ["starting", "working"]).then_some(())
     })
     .await;
+    gateway.drain().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_deaf_session_does_not_stay_working() {
+    let world = World::new().await;
+    let clock = Arc::new(SystemClock);
+    let gateway = world
+        .gateway_with("gw-1", clock, |config| {
+            config.sessions.probe_after = Duration::from_millis(500);
+            config.sessions.probe_timeout = Duration::from_millis(500);
+        })
+        .await;
+    let alice = world.phone("Alice").await;
+    let session = world.paired("gw-1", &alice).await;
+    // The socket stays open, and nothing comes through it any more.
+    let silence = FaultSpec {
+        target: Some(alice.number().to_owned()),
+        ..FaultSpec::new(FaultKind::Drop)
+    };
+    world.simulator.server().inject(silence).unwrap();
+    let record = world.status(session, SessionStatus::Starting).await;
+    assert_eq!(
+        record.session.status_reason,
+        Some(StatusReason::ConnectionLost)
+    );
+    world.simulator.server().faults().clear();
+    world.status(session, SessionStatus::Working).await;
     gateway.drain().await;
 }

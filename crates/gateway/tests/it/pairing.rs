@@ -17,7 +17,10 @@ async fn a_number_is_attached_by_qr_code() {
     assert_eq!(record.wa_lid, Some(phone.lid().to_string()));
     assert!(record.last_connected_at.is_some());
     let statuses: Vec<_> = world.events(session, EventKind::SessionStatus).await;
-    let statuses: Vec<_> = statuses.iter().map(|event| event["status"].as_str().unwrap()).collect();
+    let statuses: Vec<_> = statuses
+        .iter()
+        .map(|event| event["status"].as_str().unwrap())
+        .collect();
     assert_eq!(statuses, ["scan_qr_code", "starting", "working"]);
     assert!(!world.events(session, EventKind::AuthQr).await.is_empty());
     let codes = world.events(session, EventKind::AuthCode).await;
@@ -35,7 +38,9 @@ async fn a_number_is_attached_by_pairing_code() {
     let gateway = world.gateway("gw-1").await;
     let phone = world.phone("Alice").await;
     let session = world.store.session(world.organization).await;
-    let ask = || SessionAction::RequestPairingCode { phone: phone.number().to_owned() };
+    let ask = || SessionAction::RequestPairingCode {
+        phone: phone.number().to_owned(),
+    };
     let code = until("a pairing code", || async {
         match world.ask("gw-1", session, ask()).await {
             Ok(CommandReply::PairingCode(code)) => Some(code),
@@ -65,15 +70,30 @@ async fn unlinking_on_the_phone_logs_the_session_out_and_another_number_can_foll
 
     alice.unlink(device.id).unwrap();
     let record = world.status(session, SessionStatus::LoggedOut).await;
-    assert_eq!(record.session.status_reason, Some(StatusReason::LoggedOutByPhone));
+    assert_eq!(
+        record.session.status_reason,
+        Some(StatusReason::LoggedOutByPhone)
+    );
     assert!(!record.is_wanted_running, "it must be paired again");
-    assert_eq!((record.session.phone_number, record.session.wa_jid), (None, None));
+    assert_eq!(
+        (record.session.phone_number, record.session.wa_jid),
+        (None, None)
+    );
     let mut tx = world.store.read().await.unwrap();
-    assert!(!tx.is_session_paired(world.organization, session).await.unwrap());
+    assert!(
+        !tx.is_session_paired(world.organization, session)
+            .await
+            .unwrap()
+    );
     drop(tx);
 
     let bob = world.phone("Bob").await;
-    assert!(world.ask("gw-1", session, SessionAction::Start).await.is_ok());
+    assert!(
+        world
+            .ask("gw-1", session, SessionAction::Start)
+            .await
+            .is_ok()
+    );
     let qr = world.qr("gw-1", session).await;
     bob.scan(&qr.code).await.unwrap();
     let record = world.status(session, SessionStatus::Working).await.session;
@@ -92,13 +112,29 @@ async fn a_logout_by_request_unlinks_the_device_and_its_repetition_does_nothing(
         account.devices.len()
     };
     let linked = devices();
-    assert!(world.ask("gw-1", session, SessionAction::Logout).await.is_ok());
+    assert!(
+        world
+            .ask("gw-1", session, SessionAction::Logout)
+            .await
+            .is_ok()
+    );
     let record = world.status(session, SessionStatus::LoggedOut).await;
-    assert_eq!(record.session.status_reason, Some(StatusReason::LoggedOutByRequest));
+    assert_eq!(
+        record.session.status_reason,
+        Some(StatusReason::LoggedOutByRequest)
+    );
     assert_eq!(devices(), linked - 1);
     let events = world.events(session, EventKind::SessionStatus).await.len();
-    assert!(world.ask("gw-1", session, SessionAction::Logout).await.is_ok());
-    assert_eq!(world.events(session, EventKind::SessionStatus).await.len(), events);
+    assert!(
+        world
+            .ask("gw-1", session, SessionAction::Logout)
+            .await
+            .is_ok()
+    );
+    assert_eq!(
+        world.events(session, EventKind::SessionStatus).await.len(),
+        events
+    );
     gateway.drain().await;
 }
 
@@ -109,15 +145,33 @@ async fn a_stopped_session_keeps_its_pairing() {
     let alice = world.phone("Alice").await;
     let session = world.paired("gw-1", &alice).await;
     for _ in 0..2 {
-        assert!(world.ask("gw-1", session, SessionAction::Stop).await.is_ok());
+        assert!(
+            world
+                .ask("gw-1", session, SessionAction::Stop)
+                .await
+                .is_ok()
+        );
         world.status(session, SessionStatus::Stopped).await;
     }
-    until("the session's end", || async { (gateway.session_count() == 0).then_some(()) }).await;
+    until("the session's end", || async {
+        (gateway.session_count() == 0).then_some(())
+    })
+    .await;
     let qr = world.ask("gw-1", session, SessionAction::ReadQr).await;
     assert_eq!(qr.unwrap_err(), Refusal::AlreadyPaired);
-    assert!(world.ask("gw-1", session, SessionAction::Start).await.is_ok());
+    assert!(
+        world
+            .ask("gw-1", session, SessionAction::Start)
+            .await
+            .is_ok()
+    );
     world.status(session, SessionStatus::Working).await;
-    assert!(world.ask("gw-1", session, SessionAction::Restart).await.is_ok());
+    assert!(
+        world
+            .ask("gw-1", session, SessionAction::Restart)
+            .await
+            .is_ok()
+    );
     world.status(session, SessionStatus::Working).await;
     let statuses = world.events(session, EventKind::SessionStatus).await;
     let doubled = statuses.windows(2).find(|pair| pair[0] == pair[1]);

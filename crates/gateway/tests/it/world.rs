@@ -12,7 +12,7 @@ use wagate_cluster::{
 use wagate_engine::{ClientVersion, Endpoint, Engine, EngineConfig, VersionSource};
 use wagate_gateway::{Gateway, GatewayConfig};
 use wagate_model::{
-    EventKind, GatewayId, OrganizationId, Qr, SendMode, SendRequest, SendResult, SendType,
+    Clock, EventKind, GatewayId, OrganizationId, Qr, SendMode, SendRequest, SendResult, SendType,
     SessionId, SessionStatus, SystemClock,
 };
 use wagate_simulator::phone::Phone;
@@ -21,7 +21,7 @@ use wagate_store::testing::{self, TestStore};
 use wagate_store::{EventFilter, SessionRecord};
 
 /// Nothing takes longer than this, not even on a busy machine.
-pub(crate) const WAIT: Duration = Duration::from_secs(60);
+pub(crate) const WAIT: Duration = Duration::from_mins(1);
 /// How often a condition is looked at.
 const LOOK: Duration = Duration::from_millis(20);
 
@@ -47,7 +47,9 @@ where
             tokio::time::sleep(LOOK).await;
         }
     });
-    found.await.unwrap_or_else(|_| panic!("waited in vain: {what}"))
+    found
+        .await
+        .unwrap_or_else(|_| panic!("waited in vain: {what}"))
 }
 
 pub(crate) fn gateway_id(name: &str) -> GatewayId {
@@ -57,7 +59,9 @@ pub(crate) fn gateway_id(name: &str) -> GatewayId {
 impl World {
     pub(crate) async fn new() -> Self {
         let listen = "127.0.0.1:0".parse().unwrap();
-        let simulator = Simulator::start(SimulatorConfig::new(listen)).await.unwrap();
+        let simulator = Simulator::start(SimulatorConfig::new(listen))
+            .await
+            .unwrap();
         let store = testing::store().await;
         let organization = store.organization().await;
         let version = VersionSource::fixed(ClientVersion::BUILT_IN, Arc::new(SystemClock));
@@ -68,13 +72,30 @@ impl World {
         })
         .unwrap();
         let bus = Bus::local();
-        Self { simulator, store, bus, organization, engine: Arc::new(engine) }
+        Self {
+            simulator,
+            store,
+            bus,
+            organization,
+            engine: Arc::new(engine),
+        }
     }
 
     /// A gateway that notices everything quickly.
     pub(crate) async fn gateway(&self, name: &str) -> Gateway {
+        let clock = self.store.clock.clone();
+        self.gateway_with(name, clock, |_| {}).await
+    }
+
+    /// As [`Self::gateway`], with another clock and configuration.
+    pub(crate) async fn gateway_with(
+        &self,
+        name: &str,
+        clock: Arc<dyn Clock>,
+        change: impl FnOnce(&mut GatewayConfig),
+    ) -> Gateway {
         let mut config = GatewayConfig::new(gateway_id(name));
-        config.ownership.lease_ttl = Duration::from_millis(3_000);
+        config.ownership.lease_ttl = Duration::from_secs(3);
         config.ownership.renew_every = Duration::from_millis(500);
         config.ownership.safety_margin = Duration::from_millis(500);
         config.ownership.claim_every = Duration::from_millis(200);
@@ -82,13 +103,19 @@ impl World {
         config.sessions.min_backoff = Duration::from_millis(200);
         config.outbox.min_backoff = Duration::from_millis(200);
         config.outbox.max_typing = Duration::from_millis(50);
+        change(&mut config);
         let store = self.store.handle();
-        let clock = self.store.clock.clone();
-        Gateway::start(config, store, self.bus.clone(), self.engine.clone(), clock).await.unwrap()
+        Gateway::start(config, store, self.bus.clone(), self.engine.clone(), clock)
+            .await
+            .unwrap()
     }
 
     pub(crate) async fn phone(&self, name: &str) -> Phone {
-        self.simulator.phones().create(None, Some(name.to_owned())).await.unwrap()
+        self.simulator
+            .phones()
+            .create(None, Some(name.to_owned()))
+            .await
+            .unwrap()
     }
 
     /// A session that is paired with a phone and works on the gateway.
@@ -111,7 +138,10 @@ impl World {
             session_id: session,
             action,
         };
-        self.bus.request(&gateway_id(gateway), command, WAIT).await.unwrap()
+        self.bus
+            .request(&gateway_id(gateway), command, WAIT)
+            .await
+            .unwrap()
     }
 
     pub(crate) async fn qr(&self, gateway: &str, session: SessionId) -> Qr {
@@ -127,7 +157,10 @@ impl World {
 
     pub(crate) async fn record(&self, session: SessionId) -> SessionRecord {
         let mut tx = self.store.read().await.unwrap();
-        tx.session(self.organization, session).await.unwrap().unwrap()
+        tx.session(self.organization, session)
+            .await
+            .unwrap()
+            .unwrap()
     }
 
     pub(crate) async fn status(&self, session: SessionId, status: SessionStatus) -> SessionRecord {
@@ -140,9 +173,15 @@ impl World {
 
     /// The payloads of all events of a kind, oldest first.
     pub(crate) async fn events(&self, session: SessionId, kind: EventKind) -> Vec<Value> {
-        let filter = EventFilter { session: Some(session), kinds: Some(vec![kind]) };
+        let filter = EventFilter {
+            session: Some(session),
+            kinds: Some(vec![kind]),
+        };
         let mut tx = self.store.read().await.unwrap();
-        let events = tx.events_after(self.organization, None, &filter, 10_000).await.unwrap();
+        let events = tx
+            .events_after(self.organization, None, &filter, 10_000)
+            .await
+            .unwrap();
         events
             .into_iter()
             .map(|(_, json)| serde_json::from_str::<Value>(&json).unwrap()["payload"].take())
@@ -156,7 +195,10 @@ impl World {
         is_wanted: impl Fn(&Value) -> bool,
     ) -> Value {
         until(kind.as_str(), || async {
-            self.events(session, kind).await.into_iter().find(|payload| is_wanted(payload))
+            self.events(session, kind)
+                .await
+                .into_iter()
+                .find(|payload| is_wanted(payload))
         })
         .await
     }
@@ -191,6 +233,9 @@ pub(crate) fn text_to(to: &Phone, text: &str) -> SendCommand {
     }
 }
 
-pub(crate) fn key(key: &str, body: u8) -> Option<IdempotencyKey> {
-    Some(IdempotencyKey { key: key.to_owned(), body_hash: format!("{body:02x}").repeat(32) })
+pub(crate) fn key(key: &str, body: u8) -> IdempotencyKey {
+    IdempotencyKey {
+        key: key.to_owned(),
+        body_hash: format!("{body:02x}").repeat(32),
+    }
 }

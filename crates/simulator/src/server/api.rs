@@ -44,13 +44,14 @@ impl Server {
             return Err(ServerError::InvalidNumber);
         }
         loop {
+            let chosen = match number {
+                Some(number) => number.to_owned(),
+                None => self.inner.with_rng(random_number),
+            };
             let record = AccountRecord {
-                number: match number {
-                    Some(number) => number.to_owned(),
-                    None => self.inner.with_rng(random_number),
-                },
                 lid: self.inner.with_rng(random_lid),
-                push_name: push_name.unwrap_or_default().to_owned(),
+                push_name: push_name.map_or_else(|| default_push_name(&chosen), str::to_owned),
+                number: chosen,
                 created_at_ms: self.inner.config.clock.now_ms(),
                 next_device_id: 1,
                 next_key_index: 1,
@@ -240,4 +241,10 @@ fn random_number(rng: &mut StdRng) -> String {
 fn random_lid(rng: &mut StdRng) -> String {
     rng.random_range(100_000_000_000_000_u64..281_000_000_000_000)
         .to_string()
+}
+
+/// Every real account has a name, and clients wait for it at login.
+fn default_push_name(number: &str) -> String {
+    let tail = number.len().saturating_sub(4);
+    format!("Phone {}", &number[tail..])
 }

@@ -1,5 +1,6 @@
 //! Who may log in, and how connections end.
 
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use wagate_simulator::faults::{FaultKind, FaultSpec};
 use wagate_simulator::{Simulator, SimulatorConfig};
 
@@ -110,5 +111,28 @@ async fn sockets_close_when_a_fault_says_so() {
     }
     assert!(simulator.server().faults().list().is_empty());
     logged_in(&simulator, phone.number(), device, &noise).await;
+    simulator.shutdown().await;
+}
+
+/// A client may be writing while the server ends the connection. When the socket is gone by then,
+/// the client is reset and may lose what it has not read yet: the stanza that says why.
+#[tokio::test]
+async fn a_closed_connection_takes_what_the_client_still_writes() {
+    let simulator = simulator().await;
+    let phone = simulator.phones().create(None, None).await.unwrap();
+    let (mut client, _, device) = linked(&simulator, phone.number()).await;
+    let server = simulator.server();
+    server.unlink(phone.number(), device, None).unwrap();
+    client.next_tagged("stream:error").await;
+    assert!(client.next().await.is_none());
+
+    let mut stream = client.into_frames().into_stream();
+    // RFC 6455: a final frame of bytes, masked with zeros, and a masked close.
+    let bytes = [0x82, 0x81, 0, 0, 0, 0, 7];
+    for _ in 0..16 {
+        stream.write_all(&bytes).await.unwrap();
+    }
+    stream.write_all(&[0x88, 0x80, 0, 0, 0, 0]).await.unwrap();
+    assert_eq!(stream.read(&mut [0; 1]).await.unwrap(), 0);
     simulator.shutdown().await;
 }

@@ -134,12 +134,7 @@ async fn a_device_is_told_when_its_prekeys_run_low() {
         .build();
     let key = NodeBuilder::new("key").children([user]).build();
     client.send(&iq("get", "encrypt", "k", Some(key))).await;
-    let notification = loop {
-        let notification = client.next_tagged("notification").await;
-        if attr(&notification, "type") == "encrypt" {
-            break notification;
-        }
-    };
+    let notification = next_notification(&mut client, "encrypt").await;
     assert_eq!(
         attr(notification.get_optional_child("count").unwrap(), "value"),
         "2"
@@ -248,12 +243,7 @@ async fn app_state_patches_are_versioned_and_conflict() {
         "409"
     );
 
-    let notification = loop {
-        let notification = other.next_tagged("notification").await;
-        if attr(&notification, "type") == "server_sync" {
-            break notification;
-        }
-    };
+    let notification = next_notification(&mut other, "server_sync").await;
     let changed = notification.get_optional_child("collection").unwrap();
     assert_eq!(attr(changed, "version"), (start + 1).to_string());
     let newer = other
@@ -314,6 +304,60 @@ async fn settings_are_kept() {
         .unwrap()
         .content_as_string();
     assert_eq!(about.as_deref(), Some("busy"));
+    simulator.shutdown().await;
+}
+
+/// The next notification of this type; others are passed over.
+async fn next_notification(client: &mut Client, kind: &str) -> Node {
+    loop {
+        let notification = client.next_tagged("notification").await;
+        if attr(&notification, "type") == kind {
+            return notification;
+        }
+    }
+}
+
+/// One's own devices learn the timer of new chats as a change of their account, others as a change
+/// of a contact.
+#[tokio::test]
+async fn a_new_timer_is_told_to_own_devices_and_to_others() {
+    let simulator = simulator().await;
+    let alice = simulator.phones().create(None, None).await.unwrap();
+    let bob = simulator.phones().create(None, None).await.unwrap();
+    let (mut client, _, _) = linked(&simulator, alice.number()).await;
+    let (mut own, _, _) = linked(&simulator, alice.number()).await;
+    let (mut contact, _, _) = linked(&simulator, bob.number()).await;
+    let enc = NodeBuilder::new("enc")
+        .attr("type", "msg")
+        .bytes(vec![1])
+        .build();
+    let message = NodeBuilder::new("message")
+        .attr("to", bob.jid().clone())
+        .attr("id", "M1")
+        .attr("type", "text")
+        .children([enc])
+        .build();
+    client.send(&message).await;
+    client.next_tagged("ack").await;
+
+    let timer = NodeBuilder::new("disappearing_mode")
+        .attr("duration", 86_400_u32)
+        .build();
+    let answer = client
+        .ask(iq("set", "disappearing_mode", "d1", Some(timer)))
+        .await;
+    assert_eq!(attr(&answer, "type"), "result");
+    for (device, kind) in [
+        (&mut own, "account_sync"),
+        (&mut contact, "disappearing_mode"),
+    ] {
+        let notification = next_notification(device, kind).await;
+        let mode = notification
+            .get_optional_child("disappearing_mode")
+            .unwrap();
+        assert_eq!(attr(mode, "duration"), "86400");
+        assert_eq!(attr(&notification, "from"), alice.jid().to_string());
+    }
     simulator.shutdown().await;
 }
 

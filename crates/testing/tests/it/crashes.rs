@@ -71,7 +71,7 @@ fn ids(pairs: &[Value], from: &str, to: &str, column: &str) -> BTreeSet<String> 
 async fn send_all(session: &Session, to: &str, texts: &[String]) {
     stream::iter(texts)
         .for_each_concurrent(8, |text| async move {
-            let key = format!("key of {text}");
+            let key = format!("key-of-{}", text.replace(' ', "-"));
             // The service is away for a moment: connection errors are expected then.
             if let Ok(answer) = session.send_once(to, text, &key).await {
                 assert!(
@@ -130,7 +130,7 @@ async fn heavy_kill_in_the_middle_of_traffic_loses_and_repeats_nothing() {
         .for_each_concurrent(8, |text| {
             let (session, bob) = (&session, &bob);
             async move {
-                let key = format!("key of {text}");
+                let key = format!("key-of-{}", text.replace(' ', "-"));
                 session
                     .send_once(bob, text, &key)
                     .await
@@ -196,7 +196,7 @@ async fn an_idempotency_key_holds_over_a_crash() {
     let (alice, bob) = (sandbox.phones()[0].clone(), sandbox.phones()[1].clone());
     let session = stage.pair(&sandbox, &alice).await;
     let first = session
-        .send_once(&bob, "once", "the key")
+        .send_once(&bob, "once", "the-key")
         .await
         .unwrap()
         .expect(200);
@@ -206,7 +206,7 @@ async fn an_idempotency_key_holds_over_a_crash() {
     let session = sandbox.api.session(&session.id);
     session.wait_for_status("working").await;
     let again = session
-        .send_once(&bob, "once", "the key")
+        .send_once(&bob, "once", "the-key")
         .await
         .unwrap()
         .expect(200);

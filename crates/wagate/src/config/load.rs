@@ -45,7 +45,8 @@ pub(crate) fn load(flags: &Flags) -> Result<Config, ConfigError> {
     figment = match &flags.file {
         Some(file) if !file.exists() => return Err(ConfigError::NoFile(file.clone())),
         Some(file) => figment.merge(Toml::file_exact(file)),
-        None => figment.merge(Toml::file_exact(DEFAULT_FILE)),
+        None if Path::new(DEFAULT_FILE).exists() => figment.merge(Toml::file_exact(DEFAULT_FILE)),
+        None => figment,
     };
     // `WAGATE_STORE__URL` sets `store.url`: single underscores belong to names.
     figment = figment.merge(Env::prefixed("WAGATE_").split("__"));

@@ -1,6 +1,5 @@
 //! Receipts and groups.
 
-use insta::assert_json_snapshot as snapshot;
 use wagate_model::MessageStatus;
 use whatsapp_rust::types::events::{GroupUpdate, Receipt};
 use whatsapp_rust::types::presence::ReceiptType;
@@ -9,7 +8,7 @@ use whatsapp_rust::wacore::stanza::groups::{
     GroupNotificationAction as Action, GroupParticipantInfo,
 };
 
-use super::show::{GROUP, LID, PHONE, info, own};
+use super::show::{GROUP, LID, PHONE, info, own, pretty_snapshot as snapshot};
 use crate::convert::{group_change, receipt};
 
 fn a_receipt(sender: &str, kind: ReceiptType) -> Receipt {

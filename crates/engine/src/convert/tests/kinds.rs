@@ -1,12 +1,13 @@
 //! Every kind of content.
 
-use insta::assert_compact_json_snapshot as snapshot;
 use whatsapp_rust::wacore::proto_helpers::MessageBuilderExt;
 use whatsapp_rust::waproto::buffa::MessageField;
 use whatsapp_rust::waproto::whatsapp as wa;
 use whatsapp_rust::waproto::whatsapp::message::protocol_message::Type as ProtocolType;
 
-use super::show::{GROUP, LID, content, info, own, show_content};
+use super::show::{
+    GROUP, LID, compact_snapshot as snapshot, content, info, own, pretty_snapshot, show_content,
+};
 use crate::convert::message;
 
 fn key(id: &str, from_me: bool) -> MessageField<wa::MessageKey> {
@@ -40,7 +41,7 @@ fn text_and_captions() {
         }),
         ..Default::default()
     };
-    snapshot!(content(&image), @r#"{"media": "Image", "meta": {"mimetype": "image/jpeg", "size": 1234}, "caption": "look"}"#);
+    snapshot!(content(&image), @r#"{"caption": "look", "media": "Image", "meta": {"mimetype": "image/jpeg", "size": 1234}}"#);
 }
 
 #[test]
@@ -58,7 +59,17 @@ fn files() {
         }),
         ..Default::default()
     };
-    snapshot!(content(&document), @r#"{"media": "Document", "meta": {"filename": "a.pdf", "mimetype": "application/pdf", "size": 9223372036854775807}, "caption": "the contract"}"#);
+    pretty_snapshot!(content(&document), @r#"
+    {
+      "caption": "the contract",
+      "media": "Document",
+      "meta": {
+        "filename": "a.pdf",
+        "mimetype": "application/pdf",
+        "size": 9223372036854775807
+      }
+    }
+    "#);
     let voice = wa::Message {
         audio_message: MessageField::some(wa::message::AudioMessage {
             ptt: Some(true),
@@ -66,12 +77,12 @@ fn files() {
         }),
         ..Default::default()
     };
-    snapshot!(content(&voice), @r#"{"media": "Voice", "meta": {}, "caption": null}"#);
+    snapshot!(content(&voice), @r#"{"caption": null, "media": "Voice", "meta": {}}"#);
     let note = wa::Message {
         ptv_message: MessageField::some(wa::message::VideoMessage::default()),
         ..Default::default()
     };
-    snapshot!(content(&note), @r#"{"media": "VideoNote", "meta": {}, "caption": null}"#);
+    snapshot!(content(&note), @r#"{"caption": null, "media": "VideoNote", "meta": {}}"#);
 }
 
 #[test]
@@ -85,7 +96,7 @@ fn places() {
         }),
         ..Default::default()
     };
-    snapshot!(content(&place(52.5, 13.25)), @r#"{"place": {"latitude": 52.5, "longitude": 13.25, "name": "Pier"}, "live": false}"#);
+    snapshot!(content(&place(52.5, 13.25)), @r#"{"live": false, "place": {"latitude": 52.5, "longitude": 13.25, "name": "Pier"}}"#);
     snapshot!(content(&place(f64::NAN, 0.0)), @r#"{"system": "location_message"}"#);
     snapshot!(content(&place(0.0, 500.0)), @r#"{"system": "location_message"}"#);
 }
@@ -133,8 +144,8 @@ fn reactions_name_the_message_from_our_side() {
         ..Default::default()
     };
     // The other side reacts: to its own message, and to ours.
-    snapshot!(content(&reaction(true)), @r#"{"reaction": "👍", "target": {"id": "T1", "sender": "15550001111@s.whatsapp.net", "fromMe": false}}"#);
-    snapshot!(content(&reaction(false)), @r#"{"reaction": "👍", "target": {"id": "T1", "sender": null, "fromMe": true}}"#);
+    snapshot!(content(&reaction(true)), @r#"{"reaction": "👍", "target": {"fromMe": false, "id": "T1", "sender": "15550001111@s.whatsapp.net"}}"#);
+    snapshot!(content(&reaction(false)), @r#"{"reaction": "👍", "target": {"fromMe": true, "id": "T1", "sender": null}}"#);
 }
 
 #[test]
@@ -149,9 +160,9 @@ fn deletions_and_edits() {
         ..Default::default()
     };
     let revoke = protocol(ProtocolType::REVOKE, None);
-    snapshot!(content(&revoke), @r#"{"revoke": {"id": "T2", "sender": "15550001111@s.whatsapp.net", "fromMe": false}}"#);
+    snapshot!(content(&revoke), @r#"{"revoke": {"fromMe": false, "id": "T2", "sender": "15550001111@s.whatsapp.net"}}"#);
     let edit = protocol(ProtocolType::MESSAGE_EDIT, Some(text("better")));
-    snapshot!(content(&edit), @r#"{"edit": {"id": "T2", "sender": "15550001111@s.whatsapp.net", "fromMe": false}, "to": {"text": "better"}}"#);
+    snapshot!(content(&edit), @r#"{"edit": {"fromMe": false, "id": "T2", "sender": "15550001111@s.whatsapp.net"}, "to": {"text": "better"}}"#);
     let stored = wa::Message {
         edited_message: wrapped(edit.clone()),
         ..Default::default()
@@ -180,7 +191,7 @@ fn an_admins_deletion_names_the_sender() {
         ..Default::default()
     };
     let converted = message(&info(GROUP, LID), &revoke, &own()).unwrap();
-    snapshot!(show_content(&converted.message.content), @r#"{"revoke": {"id": "T3", "sender": "99900011122233@lid", "fromMe": true}}"#);
+    snapshot!(show_content(&converted.message.content), @r#"{"revoke": {"fromMe": true, "id": "T3", "sender": "99900011122233@lid"}}"#);
 }
 
 #[test]
@@ -196,7 +207,7 @@ fn votes_wait_for_their_polls_secret() {
         }),
         ..Default::default()
     };
-    snapshot!(content(&vote), @r#"{"vote": {"id": "P1", "sender": null, "fromMe": true}, "readable": false}"#);
+    snapshot!(content(&vote), @r#"{"readable": false, "vote": {"fromMe": true, "id": "P1", "sender": null}}"#);
     let converted = message(&info(LID, LID), &vote, &own()).unwrap();
     assert_eq!(converted.vote.unwrap().ciphertext, [1]);
 }
@@ -217,7 +228,7 @@ fn choices() {
         }),
         ..Default::default()
     };
-    snapshot!(content(&button), @r#"{"reply": "button", "id": "b1", "title": "Buy", "target": "OFFER"}"#);
+    snapshot!(content(&button), @r#"{"id": "b1", "reply": "button", "target": "OFFER", "title": "Buy"}"#);
     let row = wa::Message {
         list_response_message: MessageField::some(wa::message::ListResponseMessage {
             title: Some("Blue".into()),
@@ -230,7 +241,7 @@ fn choices() {
         }),
         ..Default::default()
     };
-    snapshot!(content(&row), @r#"{"reply": "list", "id": "row-2", "title": "Blue", "target": null}"#);
+    snapshot!(content(&row), @r#"{"id": "row-2", "reply": "list", "target": null, "title": "Blue"}"#);
 }
 
 #[test]

@@ -1,10 +1,9 @@
 //! Who, where, and what a message says about itself.
 
-use insta::assert_json_snapshot as snapshot;
 use whatsapp_rust::waproto::buffa::MessageField;
 use whatsapp_rust::waproto::whatsapp as wa;
 
-use super::show::{GROUP, LID, PHONE, info, own, show};
+use super::show::{GROUP, LID, PHONE, info, own, pretty_snapshot as snapshot, show};
 use crate::convert::{library_jid, message, outgoing};
 use crate::{OutgoingContent, Quoted};
 
@@ -46,32 +45,32 @@ fn an_answer_in_a_group_has_everything() {
     let converted = message(&info, &wrapped, &own()).unwrap();
     snapshot!(show(&converted.message), @r#"
     {
-      "id": "3EB0ABCDEF",
-      "chat": "120363021033254949@g.us",
       "alias": null,
-      "senderJid": "15550001111@s.whatsapp.net",
-      "senderLid": "205227043110953@lid",
-      "fromMe": false,
-      "pushName": "Ada",
-      "timestamp": 1700000000000,
+      "chat": "120363021033254949@g.us",
       "content": {
         "text": "yes"
       },
-      "mentions": [
-        "205227043110953@lid"
-      ],
-      "quoted": {
-        "id": "QUOTED",
-        "sender": "15559990000@s.whatsapp.net",
-        "fromMe": true,
-        "body": "really?"
-      },
+      "expires": 86400,
       "flags": [
         true,
         false,
         true
       ],
-      "expires": 86400
+      "fromMe": false,
+      "id": "3EB0ABCDEF",
+      "mentions": [
+        "205227043110953@lid"
+      ],
+      "pushName": "Ada",
+      "quoted": {
+        "body": "really?",
+        "fromMe": true,
+        "id": "QUOTED",
+        "sender": "15559990000@s.whatsapp.net"
+      },
+      "senderJid": "15550001111@s.whatsapp.net",
+      "senderLid": "205227043110953@lid",
+      "timestamp": 1700000000000
     }
     "#);
 }

@@ -1,0 +1,350 @@
+//! A service for one test.
+
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use async_trait::async_trait;
+use axum::Router;
+use axum::body::{Body, to_bytes};
+use http::{HeaderMap, Method, Request, StatusCode};
+use serde_json::{Value, json};
+use tokio_util::sync::CancellationToken;
+use tower::ServiceExt as _;
+use wagate_api::{ApiConfig, ApiState, ServerLimits, router, serve};
+use wagate_cluster::{
+    Bus, CommandHandler, CommandReply, CommandResult, EventCopy, Placement, Refusal, Serving,
+    SessionAction, SessionCommand, Signal,
+};
+use wagate_core::{Core, CoreConfig, Parts};
+use wagate_delivery::{AddressGuard, AllowList};
+use wagate_identity::{Identity, NewApiKey, SystemRandomness};
+use wagate_model::{
+    ApiKeyId, Capabilities, Capability, EventId, EventKind, OrganizationId, SessionId,
+};
+use wagate_store::testing::{TestStore, store};
+use wagate_store::{Lane, NewEvent, StoreError};
+
+type Script = Box<dyn FnMut(&SessionAction) -> CommandResult + Send>;
+
+/// A gateway that answers as told and notes what it was asked.
+pub(crate) struct ScriptedGateway {
+    script: Mutex<Script>,
+    asked: Mutex<Vec<SessionCommand>>,
+}
+
+impl ScriptedGateway {
+    pub(crate) fn answer(
+        &self,
+        script: impl FnMut(&SessionAction) -> CommandResult + Send + 'static,
+    ) {
+        *self.script.lock().unwrap_or_else(PoisonError::into_inner) = Box::new(script);
+    }
+
+    /// The names of the commands since the last question.
+    pub(crate) fn asked(&self) -> Vec<&'static str> {
+        let asked = std::mem::take(&mut *self.asked.lock().unwrap());
+        asked.iter().map(|command| command.action.name()).collect()
+    }
+
+    pub(crate) fn last(&self) -> SessionCommand {
+        self.asked.lock().unwrap().last().unwrap().clone()
+    }
+}
+
+#[async_trait]
+impl CommandHandler for ScriptedGateway {
+    async fn handle(&self, command: SessionCommand) -> CommandResult {
+        self.asked.lock().unwrap().push(command.clone());
+        // A script may panic, as a gateway may.
+        let mut script = self.script.lock().unwrap_or_else(PoisonError::into_inner);
+        script(&command.action)
+    }
+}
+
+/// An organization with a key that may do everything.
+#[derive(Debug, Clone)]
+pub(crate) struct Tenant {
+    pub(crate) organization: OrganizationId,
+    pub(crate) key: String,
+    pub(crate) key_id: ApiKeyId,
+}
+
+/// An answer.
+#[derive(Debug, Clone)]
+pub(crate) struct Reply {
+    pub(crate) status: StatusCode,
+    pub(crate) headers: HeaderMap,
+    pub(crate) bytes: Vec<u8>,
+}
+
+impl Reply {
+    pub(crate) fn json(&self) -> Value {
+        serde_json::from_slice(&self.bytes)
+            .unwrap_or_else(|error| panic!("{error}: {}", String::from_utf8_lossy(&self.bytes)))
+    }
+
+    /// Checks the status and the envelope, and gives the error.
+    pub(crate) fn error(&self, status: u16, code: &str) -> Value {
+        let body = self.json();
+        assert_eq!(self.status.as_u16(), status, "{body}");
+        assert_eq!(body["error"]["code"], code, "{body}");
+        assert!(body["error"]["message"].is_string(), "{body}");
+        assert_eq!(body.as_object().unwrap().len(), 1, "{body}");
+        body["error"].clone()
+    }
+
+    /// The fields that a validation error names.
+    pub(crate) fn faults(&self) -> Vec<String> {
+        let error = self.error(400, "validation_error");
+        let errors = error["details"]["errors"].as_array().unwrap();
+        errors
+            .iter()
+            .map(|fault| fault["field"].as_str().unwrap().to_owned())
+            .collect()
+    }
+
+    pub(crate) fn ok(&self, status: u16) -> Value {
+        assert_eq!(
+            self.status.as_u16(),
+            status,
+            "{}",
+            String::from_utf8_lossy(&self.bytes)
+        );
+        if self.bytes.is_empty() {
+            Value::Null
+        } else {
+            self.json()
+        }
+    }
+}
+
+/// Everything of one test.
+pub(crate) struct Service {
+    pub(crate) store: TestStore,
+    pub(crate) bus: Bus,
+    pub(crate) identity: Identity,
+    pub(crate) gateway: Arc<ScriptedGateway>,
+    pub(crate) router: Router,
+    pub(crate) stop: CancellationToken,
+    _serving: Serving,
+}
+
+impl Drop for Service {
+    fn drop(&mut self) {
+        self.stop.cancel();
+    }
+}
+
+impl Service {
+    pub(crate) async fn start() -> Self {
+        Self::with(|_| {}).await
+    }
+
+    pub(crate) async fn with(change: impl FnOnce(&mut ApiConfig)) -> Self {
+        let store = store().await;
+        let bus = Bus::local();
+        let gateway = Arc::new(ScriptedGateway {
+            script: Mutex::new(Box::new(|_| Ok(CommandReply::Done))),
+            asked: Mutex::default(),
+        });
+        let serving = bus
+            .serve(&"gw-1".parse().unwrap(), gateway.clone())
+            .await
+            .unwrap();
+        report(&store, "gw-1", false).await;
+        let clock = store.clock.clone();
+        let identity = Identity::new(store.handle(), clock.clone(), Arc::new(SystemRandomness));
+        let core = Core::new(Parts {
+            store: store.handle(),
+            bus: bus.clone(),
+            placement: Placement::new(store.handle()),
+            identity: identity.clone(),
+            address_guard: AddressGuard::new(AllowList::none()),
+            clock,
+            randomness: Arc::new(SystemRandomness),
+            config: CoreConfig::default(),
+        });
+        let stop = CancellationToken::new();
+        let mut config = ApiConfig::default();
+        change(&mut config);
+        let recorder = metrics_exporter_prometheus::PrometheusBuilder::new().build_recorder();
+        let handle = recorder.handle();
+        // Only the first service of a process gets the figures.
+        let _ = metrics::set_global_recorder(recorder);
+        let state = ApiState::new(core, config, Some(handle), stop.clone());
+        Self {
+            store,
+            bus,
+            identity,
+            gateway,
+            router: router(state),
+            stop,
+            _serving: serving,
+        }
+    }
+
+    pub(crate) async fn tenant(&self) -> Tenant {
+        let organization = self.store.organization().await;
+        let (key, key_id) = self.key(organization, Capabilities::all(), None).await;
+        Tenant {
+            organization,
+            key,
+            key_id,
+        }
+    }
+
+    pub(crate) async fn key(
+        &self,
+        organization: OrganizationId,
+        capabilities: Capabilities,
+        session_ids: Option<Vec<SessionId>>,
+    ) -> (String, ApiKeyId) {
+        let new = NewApiKey {
+            name: "test".into(),
+            capabilities,
+            session_ids,
+            expires_at: None,
+        };
+        let created = self
+            .identity
+            .create_api_key(organization, new)
+            .await
+            .unwrap();
+        (created.secret.reveal(), created.key.id)
+    }
+
+    /// A key that may do everything but one thing.
+    pub(crate) async fn key_without(
+        &self,
+        organization: OrganizationId,
+        lacks: Capability,
+    ) -> String {
+        let capabilities = Capabilities::all().iter().filter(|c| *c != lacks).collect();
+        self.key(organization, capabilities, None).await.0
+    }
+
+    pub(crate) async fn request(&self, request: Request<Body>) -> Reply {
+        let response = self.router.clone().oneshot(request).await.unwrap();
+        let (parts, body) = response.into_parts();
+        Reply {
+            status: parts.status,
+            headers: parts.headers,
+            bytes: to_bytes(body, usize::MAX).await.unwrap().to_vec(),
+        }
+    }
+
+    pub(crate) async fn call(
+        &self,
+        method: Method,
+        path: &str,
+        key: &str,
+        body: Option<Value>,
+    ) -> Reply {
+        let mut request = Request::builder()
+            .method(method)
+            .uri(path)
+            .header("authorization", format!("Bearer {key}"))
+            .header("host", "api.example");
+        let body = match body {
+            Some(body) => {
+                request = request.header("content-type", "application/json");
+                Body::from(body.to_string())
+            }
+            None => Body::empty(),
+        };
+        self.request(request.body(body).unwrap()).await
+    }
+
+    pub(crate) async fn get(&self, path: &str, key: &str) -> Reply {
+        self.call(Method::GET, path, key, None).await
+    }
+
+    pub(crate) async fn post(&self, path: &str, key: &str, body: Value) -> Reply {
+        self.call(Method::POST, path, key, Some(body)).await
+    }
+
+    /// Serves on a free port of the loopback interface.
+    pub(crate) async fn listen(&self) -> SocketAddr {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let (router, stop) = (self.router.clone(), self.stop.clone());
+        tokio::spawn(serve(listener, router, ServerLimits::default(), stop));
+        address
+    }
+
+    /// Commits events without telling anybody.
+    pub(crate) async fn commit(
+        &self,
+        organization: OrganizationId,
+        session: SessionId,
+        kind: EventKind,
+        payloads: Vec<Value>,
+    ) -> Vec<EventCopy> {
+        self.store.commits.take();
+        self.store
+            .write::<_, StoreError, _>(organization, move |tx| {
+                Box::pin(async move {
+                    for payload in payloads {
+                        tx.append_event(NewEvent::new(organization, session, kind, 1, &payload)?);
+                    }
+                    Ok(())
+                })
+            })
+            .await
+            .unwrap();
+        let commits = self.store.commits.take().into_iter().flatten();
+        commits
+            .map(|event| EventCopy {
+                id: event.id,
+                kind: event.kind,
+                session_id: event.session,
+                json: event.envelope,
+            })
+            .collect()
+    }
+
+    /// Tells everybody of events, as the owner of a session does after a commit.
+    pub(crate) fn announce(&self, organization_id: OrganizationId, events: Vec<EventCopy>) {
+        self.bus.publish(Signal::Events {
+            organization_id,
+            events: Arc::new(events),
+        });
+    }
+
+    /// Commits and announces numbered events; gives their ids.
+    pub(crate) async fn emit(
+        &self,
+        organization: OrganizationId,
+        session: SessionId,
+        numbers: std::ops::Range<usize>,
+    ) -> Vec<EventId> {
+        let payloads = numbers.map(|n| json!({ "n": n })).collect();
+        let copies = self
+            .commit(organization, session, EventKind::Message, payloads)
+            .await;
+        let ids = copies.iter().map(|copy| copy.id).collect();
+        self.announce(organization, copies);
+        ids
+    }
+}
+
+/// Reports a gateway as alive.
+pub(crate) async fn report(store: &TestStore, name: &'static str, is_draining: bool) {
+    store
+        .write::<_, StoreError, _>(Lane::SHARED, move |tx| {
+            Box::pin(async move {
+                let id = name.parse().unwrap();
+                tx.admin().report_gateway(&id, "1", is_draining, true).await
+            })
+        })
+        .await
+        .unwrap();
+}
+
+/// A gateway's answer that refuses.
+pub(crate) fn refuse(refusal: Refusal) -> impl FnMut(&SessionAction) -> CommandResult + Send {
+    move |_| Err(refusal.clone())
+}
+
+/// An id that nobody has.
+pub(crate) const UNKNOWN: &str = "01J9ZX8K2QHV0M3T6R7P4N5W8C";

@@ -1,0 +1,195 @@
+//! Chats and messages in pages.
+
+use serde_json::Value;
+use wagate_model::{ChatType, Direction, SessionId};
+use wagate_store::{ChatFacts, Lane, NewMessage, StoreError};
+
+use crate::harness::{Service, Tenant};
+
+async fn fill(service: &Service, session: SessionId, chats: usize, messages: usize) {
+    let fence = service.store.claim(session).await;
+    service
+        .store
+        .write::<_, StoreError, _>(Lane::SHARED, move |tx| {
+            Box::pin(async move {
+                let mut owned = tx.owned(&fence).await?;
+                for chat in 0..chats {
+                    let facts = ChatFacts {
+                        jid: format!("1555000{chat:04}@s.whatsapp.net"),
+                        alias_jid: None,
+                        kind: ChatType::Dm,
+                        name: None,
+                    };
+                    let chat_id = owned.upsert_chat(&facts, 1).await?;
+                    for message in 0..messages {
+                        // Pairs share a second, so that the order needs the row too.
+                        let time = i64::try_from(1_000 * (chat * messages + message / 2)).unwrap();
+                        let new = NewMessage {
+                            chat_id,
+                            wa_message_id: format!("M{chat}-{message}"),
+                            sender_key: "me".into(),
+                            direction: Direction::Out,
+                            is_from_me: true,
+                            kind: "text".into(),
+                            body: Some("x".into()),
+                            sender_jid: None,
+                            sender_lid: None,
+                            timestamp_ms: time + 1,
+                            status: None,
+                            quoted_message_id: None,
+                            mentions: Vec::new(),
+                            media: None,
+                            content: None,
+                            is_unread: false,
+                        };
+                        owned.insert_message(&new, 1).await?;
+                    }
+                }
+                Ok(())
+            })
+        })
+        .await
+        .unwrap();
+}
+
+async fn all(service: &Service, key: &str, path: &str, limit: usize) -> Vec<Value> {
+    let mut rows = Vec::new();
+    let mut cursor = String::new();
+    loop {
+        let page = service
+            .get(&format!("{path}?limit={limit}&cursor={cursor}"), key)
+            .await
+            .ok(200);
+        let data = page["data"].as_array().unwrap();
+        assert!(data.len() <= limit);
+        rows.extend(data.iter().cloned());
+        match page.get("nextCursor") {
+            Some(next) => next.as_str().unwrap().clone_into(&mut cursor),
+            None => return rows,
+        }
+        assert_eq!(data.len(), limit);
+    }
+}
+
+async fn world() -> (Service, Tenant, SessionId, String) {
+    let service = Service::start().await;
+    let tenant = service.tenant().await;
+    let session = service.store.session(tenant.organization).await;
+    let path = format!("/api/v1/sessions/{session}/chats");
+    (service, tenant, session, path)
+}
+
+#[tokio::test]
+async fn pages_cover_every_chat_once() {
+    let (service, tenant, session, path) = world().await;
+    assert_eq!(
+        service.get(&path, &tenant.key).await.ok(200)["data"],
+        serde_json::json!([])
+    );
+    fill(&service, session, 7, 1).await;
+    let jids = |rows: Vec<Value>| -> Vec<_> {
+        rows.into_iter()
+            .map(|row| row["jid"].as_str().unwrap().to_owned())
+            .collect()
+    };
+    let whole = jids(all(&service, &tenant.key, &path, 200).await);
+    assert_eq!(whole.len(), 7);
+    assert_eq!(whole[0], "15550000006@s.whatsapp.net");
+    for limit in [1, 2, 3, 7] {
+        assert_eq!(
+            jids(all(&service, &tenant.key, &path, limit).await),
+            whole,
+            "{limit}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn pages_cover_every_message_once() {
+    let (service, tenant, session, path) = world().await;
+    fill(&service, session, 1, 9).await;
+    let path = format!("{path}/15550000000/messages");
+    let ids = |rows: Vec<Value>| -> Vec<_> {
+        rows.into_iter()
+            .map(|row| row["id"].as_str().unwrap().to_owned())
+            .collect()
+    };
+    let whole = ids(all(&service, &tenant.key, &path, 50).await);
+    let newest_first: Vec<_> = (0..9).rev().map(|n| format!("M0-{n}")).collect();
+    assert_eq!(whole, newest_first);
+    for limit in [1, 2, 4, 9] {
+        assert_eq!(
+            ids(all(&service, &tenant.key, &path, limit).await),
+            whole,
+            "{limit}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_chat_is_found_by_every_spelling_of_its_address() {
+    let (service, tenant, session, path) = world().await;
+    fill(&service, session, 1, 0).await;
+    for chat in [
+        "15550000000",
+        "%2B15550000000",
+        "15550000000@s.whatsapp.net",
+        "15550000000%40s.whatsapp.net",
+    ] {
+        let found = service
+            .get(&format!("{path}/{chat}"), &tenant.key)
+            .await
+            .ok(200);
+        assert_eq!(found["jid"], "15550000000@s.whatsapp.net");
+    }
+    for chat in [
+        "15559999999",
+        "nonsense",
+        "1:2@s.whatsapp.net",
+        "%00",
+        ":start",
+        "15550000000%3Astart",
+    ] {
+        for rest in ["", "/messages"] {
+            let reply = service
+                .get(&format!("{path}/{chat}{rest}"), &tenant.key)
+                .await;
+            reply.error(404, "not_found");
+        }
+    }
+}
+
+#[tokio::test]
+async fn forged_cursors_and_wrong_limits_are_faults() {
+    let (service, tenant, session, path) = world().await;
+    fill(&service, session, 2, 2).await;
+    let page = service
+        .get(&format!("{path}?limit=1"), &tenant.key)
+        .await
+        .ok(200);
+    let cursor = page["nextCursor"].as_str().unwrap();
+    let messages = format!("{path}/15550000000/messages");
+    for query in [
+        format!("{path}?cursor=forged"),
+        format!("{path}?cursor={cursor}x"),
+        // A cursor of another list.
+        format!("{messages}?cursor={cursor}"),
+    ] {
+        assert_eq!(
+            service.get(&query, &tenant.key).await.faults(),
+            ["cursor"],
+            "{query}"
+        );
+    }
+    let reply = service.get(&format!("{path}?limit=-1"), &tenant.key).await;
+    assert_eq!(reply.faults(), ["limit"]);
+    // Another session's cursor does not fit either.
+    let other = service.store.session(tenant.organization).await;
+    let reply = service
+        .get(
+            &format!("/api/v1/sessions/{other}/chats?cursor={cursor}"),
+            &tenant.key,
+        )
+        .await;
+    assert_eq!(reply.faults(), ["cursor"]);
+}

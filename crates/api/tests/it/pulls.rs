@@ -1,0 +1,99 @@
+//! Pulling events.
+
+use serde_json::Value;
+use wagate_model::{Capabilities, EventKind};
+
+use crate::harness::{Service, UNKNOWN};
+
+const EVENTS: &str = "/api/v1/events";
+
+fn numbers(page: &Value) -> Vec<u64> {
+    let data = page["data"].as_array().unwrap();
+    data.iter()
+        .map(|event| event["payload"]["n"].as_u64().unwrap())
+        .collect()
+}
+
+#[tokio::test]
+async fn events_come_in_order_and_once() {
+    let service = Service::start().await;
+    let tenant = service.tenant().await;
+    let session = service.store.session(tenant.organization).await;
+    let stranger = service.tenant().await;
+    let foreign = service.store.session(stranger.organization).await;
+    service.emit(stranger.organization, foreign, 900..903).await;
+    service.emit(tenant.organization, session, 0..7).await;
+    let mut seen = Vec::new();
+    let mut query = format!("{EVENTS}?limit=3");
+    loop {
+        let page = service.get(&query, &tenant.key).await.ok(200);
+        seen.extend(numbers(&page));
+        let Some(next) = page.get("nextCursor") else {
+            break;
+        };
+        query = format!("{EVENTS}?limit=3&after={}", next.as_str().unwrap());
+    }
+    assert_eq!(seen, (0..7).collect::<Vec<_>>());
+}
+
+#[tokio::test]
+async fn filters_and_restrictions_hold() {
+    let service = Service::start().await;
+    let tenant = service.tenant().await;
+    let one = service.store.session(tenant.organization).await;
+    let two = service.store.session(tenant.organization).await;
+    service.emit(tenant.organization, one, 0..2).await;
+    service.emit(tenant.organization, two, 10..12).await;
+    let payload = serde_json::json!({ "n": 20 });
+    service
+        .commit(
+            tenant.organization,
+            one,
+            EventKind::CallIncoming,
+            vec![payload],
+        )
+        .await;
+    let pull = async |query: String, key: &str| numbers(&service.get(&query, key).await.ok(200));
+    assert_eq!(
+        pull(format!("{EVENTS}?session={one}"), &tenant.key).await,
+        [0, 1, 20]
+    );
+    assert_eq!(
+        pull(format!("{EVENTS}?types=call.incoming"), &tenant.key).await,
+        [20]
+    );
+    assert_eq!(
+        pull(format!("{EVENTS}?types=message&session={two}"), &tenant.key).await,
+        [10, 11]
+    );
+    let (restricted, _) = service
+        .key(tenant.organization, Capabilities::all(), Some(vec![two]))
+        .await;
+    assert_eq!(pull(EVENTS.into(), &restricted).await, [10, 11]);
+    let query = format!("{EVENTS}?after=x&types=a,message&waitMs=30001");
+    let faults = service.get(&query, &tenant.key).await;
+    assert_eq!(faults.faults(), ["after", "types[0]", "waitMs"]);
+    for session in [UNKNOWN.to_owned(), one.to_string()] {
+        let reply = service
+            .get(&format!("{EVENTS}?session={session}"), &restricted)
+            .await;
+        reply.error(404, "not_found");
+    }
+}
+
+#[tokio::test]
+async fn a_pull_can_wait() {
+    let service = Service::start().await;
+    let tenant = service.tenant().await;
+    let session = service.store.session(tenant.organization).await;
+    let nothing = service
+        .get(&format!("{EVENTS}?waitMs=1"), &tenant.key)
+        .await
+        .ok(200);
+    assert_eq!(nothing, serde_json::json!({ "data": [] }));
+    let path = format!("{EVENTS}?waitMs=30000");
+    let waiting = service.get(&path, &tenant.key);
+    let emitting = service.emit(tenant.organization, session, 5..6);
+    let (page, _) = tokio::join!(waiting, emitting);
+    assert_eq!(numbers(&page.ok(200)), [5]);
+}
