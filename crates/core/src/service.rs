@@ -19,7 +19,7 @@ use crate::error::{Error, Result};
 pub struct CoreConfig {
     /// What a new session has unless its creator says otherwise.
     pub session_defaults: SessionDefaults,
-    /// How long a command may take.
+    /// How long a command may take; more than a gateway gives its sessions.
     pub command_timeout: Duration,
     /// How long a pairing code may take: WhatsApp is asked first.
     pub pairing_timeout: Duration,
@@ -36,9 +36,11 @@ impl Default for CoreConfig {
     fn default() -> Self {
         Self {
             session_defaults: SessionDefaults::default(),
-            command_timeout: Duration::from_secs(10),
-            pairing_timeout: Duration::from_secs(30),
-            send_timeout: Duration::from_secs(45),
+            // Each is longer than a gateway's own limit: whoever gives up first decides the
+            // answer, and only the gateway knows what became of a command.
+            command_timeout: Duration::from_secs(35),
+            pairing_timeout: Duration::from_mins(1),
+            send_timeout: Duration::from_secs(65),
             ticket_ttl_ms: 30_000,
             stream_poll_interval: Duration::from_secs(15),
         }

@@ -30,16 +30,26 @@ pub(crate) fn launch(
         mailbox,
         config.outbox.max_callers,
     ));
-    if let Some(earlier) = cx.registry.insert(session.clone()) {
+    let earlier = cx.registry.insert(session.clone());
+    if let Some(earlier) = &earlier {
         earlier.lose("the session was claimed again");
     }
     cx.tasks
-        .spawn(supervise(cx.clone(), session.clone(), commands));
+        .spawn(supervise(cx.clone(), session.clone(), earlier, commands));
     session
 }
 
 /// Runs the session's task until it ends; a panic ends only the run, not the session.
-async fn supervise(cx: Arc<Context>, session: Arc<Session>, mut commands: mpsc::Receiver<Command>) {
+async fn supervise(
+    cx: Arc<Context>,
+    session: Arc<Session>,
+    earlier: Option<Arc<Session>>,
+    mut commands: mpsc::Receiver<Command>,
+) {
+    if let Some(earlier) = earlier {
+        // One client at a time, also within one process.
+        earlier.ended.cancelled().await;
+    }
     session.count_in();
     let mut failures = 0;
     let end = loop {

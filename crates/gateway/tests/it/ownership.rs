@@ -85,7 +85,7 @@ async fn a_gateway_that_lost_its_lease_stops_the_client() {
             Box::pin(async move {
                 tx.admin().release_lease(&fence).await?;
                 tx.admin()
-                    .claim_lease(session, &gateway_id("gw-2"), 1)
+                    .claim_lease(session, &gateway_id("gw-2"), 5_000)
                     .await
             })
         })
