@@ -191,8 +191,18 @@ mod tests {
 
     #[test]
     fn wrong_names_are_pointed_at() {
-        assert_eq!(EventSelector::parse(&["message", "x", "*", ""]), Err(vec![1, 3]));
-        assert_eq!(EventSelector::parse(&["message", "*"]), Ok(EventSelector::All));
-        assert!(!EventSelector::parse::<&str>(&[]).unwrap().wants(EventKind::Message));
+        assert_eq!(
+            EventSelector::parse(&["message", "x", "*", ""]),
+            Err(vec![1, 3])
+        );
+        assert_eq!(
+            EventSelector::parse(&["message", "*"]),
+            Ok(EventSelector::All)
+        );
+        assert!(
+            !EventSelector::parse::<&str>(&[])
+                .unwrap()
+                .wants(EventKind::Message)
+        );
     }
 }

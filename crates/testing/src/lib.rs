@@ -25,7 +25,7 @@ pub use simulator::{PhoneMessage, Simulated};
 use std::time::Duration;
 
 /// How long a test waits for something that must happen before it fails.
-pub const PATIENCE: Duration = Duration::from_secs(60);
+pub const PATIENCE: Duration = Duration::from_mins(1);
 
 /// Prepares the process: one TLS provider for all clients.
 pub fn prepare() {
@@ -39,7 +39,6 @@ pub fn prepare() {
 ///
 /// When the client cannot be built.
 #[must_use]
-#[expect(clippy::disallowed_methods, reason = "tests talk to loopback only")]
 pub fn http_client() -> reqwest::Client {
     prepare();
     reqwest::Client::builder()

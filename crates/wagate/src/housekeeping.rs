@@ -14,7 +14,7 @@ const HOUR_MS: i64 = 3_600_000;
 const DAY_MS: i64 = 24 * HOUR_MS;
 
 /// How often there is a look.
-const EVERY: Duration = Duration::from_secs(60);
+const EVERY: Duration = Duration::from_mins(1);
 
 /// Rows per transaction: small enough that nobody waits for it.
 const BATCH: i64 = 500;
@@ -32,7 +32,7 @@ pub(crate) fn start(tasks: &TaskTracker, stop: &CancellationToken, parts: &Parts
                 Some(Ok(0)) => {}
                 Some(Ok(rows)) => tracing::debug!(rows, "deleted what is no longer kept"),
                 Some(Err(error)) => {
-                    tracing::warn!(%error, "housekeeping failed and will be tried again")
+                    tracing::warn!(%error, "housekeeping failed and will be tried again");
                 }
             }
         }

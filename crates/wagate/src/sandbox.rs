@@ -218,10 +218,6 @@ struct Control {
 }
 
 impl Control {
-    #[expect(
-        clippy::disallowed_methods,
-        reason = "the simulator is the operator's own, on a URL from the command line"
-    )]
     fn new(base: &str) -> anyhow::Result<Self> {
         let http = reqwest::Client::builder()
             .no_proxy()

@@ -184,7 +184,9 @@ impl Service {
         let stop = self.stop_api.clone();
         self.api_tasks.spawn(async move {
             let router = wagate_api::router(state);
-            if let Err(error) = wagate_api::serve(listener, router, ServerLimits::default(), stop).await {
+            if let Err(error) =
+                wagate_api::serve(listener, router, ServerLimits::default(), stop).await
+            {
                 tracing::error!(%error, "the api ended");
             }
         });
@@ -217,7 +219,9 @@ impl Service {
         let stop = self.stop.clone();
         self.tasks.spawn(async move {
             let router = wagate_api::metrics_router(metrics);
-            if let Err(error) = wagate_api::serve(listener, router, ServerLimits::default(), stop).await {
+            if let Err(error) =
+                wagate_api::serve(listener, router, ServerLimits::default(), stop).await
+            {
                 tracing::error!(%error, "the metrics endpoint ended");
             }
         });

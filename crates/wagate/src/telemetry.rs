@@ -61,10 +61,22 @@ mod tests {
 
     #[test]
     fn lines_that_may_hold_addresses_are_dropped() {
-        for target in ["Client/Send", "AppState", "usync", "whatsapp_rust::send", "wacore_noise", "reqwest"] {
+        for target in [
+            "Client/Send",
+            "AppState",
+            "usync",
+            "whatsapp_rust::send",
+            "wacore_noise",
+            "reqwest",
+        ] {
             assert!(!is_told(target), "{target}");
         }
-        for target in ["wagate_gateway::session", "wagate_engine", "wagate_app", "sqlx::query"] {
+        for target in [
+            "wagate_gateway::session",
+            "wagate_engine",
+            "wagate_app",
+            "sqlx::query",
+        ] {
             assert!(is_told(target), "{target}");
         }
     }

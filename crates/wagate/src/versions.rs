@@ -49,7 +49,7 @@ pub(crate) fn keep_current(
         loop {
             tokio::select! {
                 () = stopped.cancelled() => return,
-                changed = changes.changed() => if changed.is_err() { return },
+                outcome = changes.changed() => if outcome.is_err() { return },
             }
             let fetched = *changes.borrow_and_update();
             if let Err(error) = keep(&store, fetched).await {

@@ -11,6 +11,8 @@ mod parse;
 mod read;
 mod schema;
 
+use std::collections::HashSet;
+
 use axum::extract::{FromRequest, Request};
 use http::{HeaderMap, header};
 use serde::de::DeserializeOwned;
@@ -34,14 +36,43 @@ pub(crate) trait RequestBody: DeserializeOwned + utoipa::ToSchema + Send + 'stat
     const HAS_MEDIA: bool = false;
     /// Whether no body at all stands for an empty object.
     const IS_OPTIONAL: bool = false;
+
+    /// The faults that the schema cannot see.
+    fn own_faults(&self) -> Faults {
+        Faults::new()
+    }
 }
 
-impl RequestBody for CreateSession {}
-impl RequestBody for UpdateSession {}
-impl RequestBody for PairingCodeRequest {}
-impl RequestBody for WebhookBody {}
+impl RequestBody for CreateSession {
+    fn own_faults(&self) -> Faults {
+        self.validate().err().unwrap_or_default()
+    }
+}
+
+impl RequestBody for UpdateSession {
+    fn own_faults(&self) -> Faults {
+        self.validate().err().unwrap_or_default()
+    }
+}
+
+impl RequestBody for PairingCodeRequest {
+    fn own_faults(&self) -> Faults {
+        self.validate().err().unwrap_or_default()
+    }
+}
+
+impl RequestBody for WebhookBody {
+    fn own_faults(&self) -> Faults {
+        self.faults()
+    }
+}
+
 impl RequestBody for SendRequest {
     const HAS_MEDIA: bool = true;
+
+    fn own_faults(&self) -> Faults {
+        self.validate().err().unwrap_or_default()
+    }
 }
 
 /// The body of a request. As an extractor it comes last, after all other checks.
@@ -70,8 +101,37 @@ fn decode<T: RequestBody>(headers: &HeaderMap, bytes: &[u8]) -> Result<T, Faults
         check_content_type(headers)?;
         parse::parse(bytes)?
     };
-    check::check(&value, &schema::of::<T>())?;
+    if let Err(faults) = check::check(&value, &schema::of::<T>()) {
+        return Err(with_own_faults::<T>(value, faults));
+    }
     serde_json::from_value(value).map_err(|error| Faults::one(BODY, error.to_string()))
+}
+
+/// Adds what the type itself finds wrong with the members that the schema has passed.
+fn with_own_faults<T: RequestBody>(mut value: Value, faults: Faults) -> Faults {
+    let found = faults.into_vec();
+    let member = |field: &str| -> String {
+        field
+            .chars()
+            .take_while(|c| !matches!(c, '.' | '['))
+            .collect()
+    };
+    let told: HashSet<String> = found.iter().map(|fault| member(&fault.field)).collect();
+    if let Value::Object(members) = &mut value {
+        members.retain(|name, _| !told.contains(name));
+    }
+    let own = serde_json::from_value::<T>(value)
+        .map(|body| body.own_faults().into_vec())
+        .unwrap_or_default();
+    let mut all = Faults::new();
+    // A member that was taken out looks as if it were missing: that is no fault of its own.
+    let news = own
+        .into_iter()
+        .filter(|fault| !told.contains(&member(&fault.field)));
+    for fault in found.into_iter().chain(news).take(MAX_FAULTS + 1) {
+        all.add(fault.field, fault.message);
+    }
+    all
 }
 
 /// Accepts `application/json` and `application/…+json`, in UTF-8; a missing type counts as JSON.
@@ -122,6 +182,16 @@ mod tests {
         let webhook = r#"{"url":"https://e.x","events":null,"sessionId":null,
             "customHeaders":{"a":"b"},"retryPolicy":{"attempts":3}}"#;
         assert!(fields::<WebhookBody>(webhook).is_empty());
+    }
+
+    #[test]
+    fn faults_of_the_schema_and_of_the_type_are_told_together() {
+        let long = "x".repeat(101);
+        let body = format!(r#"{{"label":"{long}","ratePerMin":10000000,"nonsense":1}}"#);
+        let told = fields::<UpdateSession>(&body).join("; ");
+        for field in ["label", "ratePerMin", "nonsense"] {
+            assert!(told.contains(field), "{field} in {told}");
+        }
     }
 
     #[test]

@@ -57,7 +57,10 @@ const OUTER: &[(&str, &[&str])] = &[
         "wacore",
         &["wagate-engine", "wagate-store", "wagate-simulator"],
     ),
-    ("waproto", &["wagate-engine", "wagate-store", "wagate-simulator"]),
+    (
+        "waproto",
+        &["wagate-engine", "wagate-store", "wagate-simulator"],
+    ),
     ("wacore-libsignal", &["wagate-simulator"]),
     (
         "reqwest",

@@ -1,4 +1,8 @@
 //! Tests of the whole service, through its public API, against the simulator.
+#![expect(
+    clippy::unwrap_used,
+    reason = "a test fails by panicking, in its helper functions too"
+)]
 
 mod architecture;
 mod crashes;

@@ -5,7 +5,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use wagate_cluster::Signal;
 use wagate_identity::{NewApiKey, Randomness as _, SystemRandomness};
-use wagate_model::{ApiKey, ApiKeyId, Organization};
+use wagate_model::{ApiKey, ApiKeyId, Capability, Organization};
 
 use super::organizations::{find, open};
 use crate::cli::{Common, CreateKey, KeyCommand};
@@ -89,7 +89,7 @@ fn describe(key: &ApiKey, now_ms: i64) -> String {
         None if key.is_valid_at(now_ms) => "active",
         None => "expired",
     };
-    let capabilities: Vec<_> = key.capabilities.iter().map(|c| c.as_str()).collect();
+    let capabilities: Vec<_> = key.capabilities.iter().map(Capability::as_str).collect();
     format!(
         "{}  {}…  {state}  {}  {}",
         key.id,
