@@ -14,7 +14,7 @@ step "lints"
 cargo clippy --workspace --all-targets -- -D warnings
 
 step "documentation"
-RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --document-private-items --quiet
+RUSTDOCFLAGS="-D warnings -A rustdoc::private-intra-doc-links" cargo doc --workspace --no-deps --document-private-items --quiet
 
 step "the production binary: without the sandbox, verifying WhatsApp's certificates"
 cargo clippy -p wagate --all-targets -- -D warnings
