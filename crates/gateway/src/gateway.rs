@@ -141,11 +141,17 @@ impl Drop for Gateway {
     }
 }
 
+/// Reports the gateway, and ends what an earlier process of its name still holds: it
+/// can then be claimed at once, by the same statement as everything else.
 async fn enter(cx: &Context) -> Result<(), StoreError> {
     let (id, version) = (cx.config.id.clone(), cx.config.version.clone());
     cx.store
         .write(Lane::SHARED, move |tx| {
-            Box::pin(async move { tx.admin().report_gateway(&id, &version, false, true).await })
+            Box::pin(async move {
+                let mut admin = tx.admin();
+                admin.end_leases(&id).await?;
+                admin.report_gateway(&id, &version, false, true).await
+            })
         })
         .await
 }

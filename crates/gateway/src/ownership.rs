@@ -130,16 +130,10 @@ fn lose_expired(held: &[Arc<Session>]) {
 /// Takes over sessions that wait for an owner until the gateway drains.
 pub(crate) async fn claim_sessions(cx: Arc<Context>) {
     let mut wanted = cx.bus.subscribe(Topic::Sessions).await.ok();
-    // The first claim takes what an earlier process of this name still holds.
-    let mut takes_own = true;
     loop {
-        match claim(&cx, takes_own).await {
-            Ok(count) => {
-                takes_own = takes_own && count >= claim_batch(&cx);
-                if count >= claim_batch(&cx) {
-                    continue;
-                }
-            }
+        match claim(&cx).await {
+            Ok(count) if count >= claim_batch(&cx) => continue,
+            Ok(_) => {}
             Err(error) => tracing::warn!(error = %error, "sessions could not be claimed"),
         }
         let pause = cx.config.ownership.claim_every;
@@ -168,16 +162,10 @@ async fn next_wish(wanted: &mut Option<Subscription>) {
     }
 }
 
-async fn claim(cx: &Arc<Context>, takes_own: bool) -> Result<usize, StoreError> {
+async fn claim(cx: &Arc<Context>) -> Result<usize, StoreError> {
     let (gateway, ttl_ms) = (cx.config.id.clone(), cx.lease_ttl_ms());
     let limit = cx.config.ownership.claim_batch;
-    let waiting = cx
-        .store
-        .read()
-        .await?
-        .admin()
-        .has_wanted_sessions(&gateway, takes_own)
-        .await?;
+    let waiting = cx.store.read().await?.admin().has_wanted_sessions().await?;
     if !waiting || cx.draining.is_cancelled() {
         return Ok(0);
     }
@@ -190,7 +178,7 @@ async fn claim(cx: &Arc<Context>, takes_own: bool) -> Result<usize, StoreError> 
             Box::pin(async move {
                 let claimed = tx
                     .admin()
-                    .claim_wanted_sessions(&gateway, ttl_ms, limit, takes_own)
+                    .claim_wanted_sessions(&gateway, ttl_ms, limit)
                     .await?;
                 for claim in &claimed {
                     note_start(tx, &claim.fence, now_ms).await?;

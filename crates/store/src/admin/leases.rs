@@ -139,44 +139,46 @@ impl Admin<'_> {
     }
 
     /// Whether [`Self::claim_wanted_sessions`] would find anything; for a reader.
-    pub async fn has_wanted_sessions(
-        &mut self,
-        gateway: &GatewayId,
-        takes_own: bool,
-    ) -> Result<bool> {
+    pub async fn has_wanted_sessions(&mut self) -> Result<bool> {
         let text = sql!(
             self.tx,
             sqlite: concat!(
                 "SELECT s.id FROM session s LEFT JOIN session_lease l ON l.session_id = s.id \
                  WHERE s.is_wanted_running AND s.deleted_at IS NULL \
-                 AND (l.session_id IS NULL OR l.expires_at <= ", db_now!(sqlite),
-                " OR ($1 AND l.gateway_id = $2)) LIMIT 1",
+                 AND (l.session_id IS NULL OR l.expires_at <= ", db_now!(sqlite), ") LIMIT 1",
             ),
             postgres: concat!(
                 "SELECT s.id FROM session s LEFT JOIN session_lease l ON l.session_id = s.id \
                  WHERE s.is_wanted_running AND s.deleted_at IS NULL \
-                 AND (l.session_id IS NULL OR l.expires_at <= ", db_now!(postgres),
-                " OR ($1 AND l.gateway_id = $2)) LIMIT 1",
+                 AND (l.session_id IS NULL OR l.expires_at <= ", db_now!(postgres), ") LIMIT 1",
             ),
         );
         let found: Option<Text<SessionId>> = on!(self.tx, |conn| sqlx::query_scalar(text)
-            .bind(takes_own)
-            .bind(gateway.as_str())
             .fetch_optional(conn)
             .await)?;
         Ok(found.is_some())
     }
 
-    /// Claims sessions that should run and that nobody owns, at most `limit`.
+    /// Ends every lease of a gateway; gives how many.
     ///
-    /// With `takes_own`, those too that a lease of an earlier process of the same name
-    /// still covers: for the start of a gateway, which owns nothing yet.
+    /// For the start of a gateway, which owns nothing yet: what is still held under its
+    /// name was an earlier process's.
+    pub async fn end_leases(&mut self, gateway: &GatewayId) -> Result<u64> {
+        Ok(on!(self.tx, |conn| sqlx::query(
+            "UPDATE session_lease SET expires_at = 0 WHERE gateway_id = $1 AND expires_at > 0"
+        )
+        .bind(gateway.as_str())
+        .execute(conn)
+        .await
+        .map(|done| done.rows_affected()))?)
+    }
+
+    /// Claims sessions that should run and that nobody owns, at most `limit`.
     pub async fn claim_wanted_sessions(
         &mut self,
         gateway: &GatewayId,
         ttl_ms: i64,
         limit: i64,
-        takes_own: bool,
     ) -> Result<Vec<ClaimedSession>> {
         let text = sql!(
             self.tx,
@@ -185,7 +187,7 @@ impl Admin<'_> {
                  LEFT JOIN session_lease l ON l.session_id = s.id \
                  WHERE s.is_wanted_running AND s.deleted_at IS NULL \
                  AND (l.session_id IS NULL OR l.expires_at <= ", db_now!(sqlite),
-                " OR ($1 AND l.gateway_id = $2)) ORDER BY s.id LIMIT $3",
+                ") ORDER BY s.id LIMIT $1",
             ),
             // Not FOR UPDATE: rows that refer to the session may be written meanwhile.
             postgres: concat!(
@@ -193,13 +195,10 @@ impl Admin<'_> {
                  LEFT JOIN session_lease l ON l.session_id = s.id \
                  WHERE s.is_wanted_running AND s.deleted_at IS NULL \
                  AND (l.session_id IS NULL OR l.expires_at <= ", db_now!(postgres),
-                " OR ($1 AND l.gateway_id = $2)) ORDER BY s.id LIMIT $3 \
-                  FOR NO KEY UPDATE OF s SKIP LOCKED",
+                ") ORDER BY s.id LIMIT $1 FOR NO KEY UPDATE OF s SKIP LOCKED",
             ),
         );
         let rows: Vec<Claimable> = on!(self.tx, |conn| sqlx::query_as(text)
-            .bind(takes_own)
-            .bind(gateway.as_str())
             .bind(limit)
             .fetch_all(conn)
             .await)?;

@@ -155,7 +155,7 @@ async fn wanted_sessions_without_an_owner_are_claimed_once() {
     .unwrap();
     let claimed = write!(store, Lane::SHARED, |tx| {
         tx.admin()
-            .claim_wanted_sessions(&gateway("gw-1"), 60_000, 10, false)
+            .claim_wanted_sessions(&gateway("gw-1"), 60_000, 10)
             .await
     })
     .unwrap();
@@ -171,17 +171,25 @@ async fn wanted_sessions_without_an_owner_are_claimed_once() {
             .iter()
             .all(|claimed| claimed.organization_id == organization)
     );
-    let takes = async |takes_own: bool| {
+    let claims = async |limit: i64| {
         write!(store, Lane::SHARED, |tx| {
             tx.admin()
-                .claim_wanted_sessions(&gateway("gw-1"), 60_000, 10, takes_own)
+                .claim_wanted_sessions(&gateway("gw-1"), 60_000, limit)
                 .await
         })
         .unwrap()
         .len()
     };
-    assert_eq!(takes(false).await, 0);
-    assert_eq!(takes(true).await, 2);
+    assert_eq!(claims(10).await, 0);
+    // The gateway starts again: its own leases end, the other gateway's does not.
+    let ended = write!(store, Lane::SHARED, |tx| {
+        tx.admin().end_leases(&gateway("gw-1")).await
+    });
+    assert_eq!(ended.unwrap(), 2);
+    // However small the batches: each session is claimed once.
+    assert_eq!(claims(1).await, 1);
+    assert_eq!(claims(1).await, 1);
+    assert_eq!(claims(1).await, 0);
 }
 
 #[tokio::test]
