@@ -10,7 +10,7 @@ nats-server --addr 127.0.0.1 --port -1 --ports_file_dir "$folder" >"$folder/log"
 server=$!
 trap 'kill "$server" 2>/dev/null || true; wait "$server" 2>/dev/null || true; rm -rf "$folder"' EXIT
 for _ in $(seq 100); do
-  port=$(sed -n 's/.*nats:\/\/127.0.0.1:\([0-9]*\).*/\1/p' "$folder"/*.ports 2>/dev/null | head -n 1)
+  port=$(sed -n 's/.*nats:\/\/127.0.0.1:\([0-9]*\).*/\1/p' "$folder"/*.ports 2>/dev/null | head -n 1 || true)
   [ -n "${port:-}" ] && break
   kill -0 "$server" 2>/dev/null || { cat "$folder/log" >&2; exit 1; }
   sleep 0.1

@@ -36,17 +36,24 @@ async fn a_text_is_acknowledged_delivered_and_read() {
         .await
         .unwrap();
     assert_eq!(arrived.body, "good morning");
-    theirs.read(&outgoing.id).await.unwrap();
-    let mut statuses = Vec::new();
-    let read = session.wait_for("read receipt", |event| match event {
-        EngineEvent::Receipt(receipt) if receipt.message_ids.contains(&outgoing.id) => {
-            statuses.push(receipt.status);
-            (receipt.status == MessageStatus::Read).then_some(receipt)
+    let receipt_of = |event: EngineEvent, status| match event {
+        EngineEvent::Receipt(receipt)
+            if receipt.message_ids.contains(&outgoing.id) && receipt.status == status =>
+        {
+            Some(receipt)
         }
         _ => None,
+    };
+    session
+        .wait_for("delivery receipt", |event| {
+            receipt_of(event, MessageStatus::Delivered)
+        })
+        .await;
+    theirs.read(&outgoing.id).await.unwrap();
+    let read = session.wait_for("read receipt", |event| {
+        receipt_of(event, MessageStatus::Read)
     });
     assert!(!read.await.is_own);
-    assert!(statuses.contains(&MessageStatus::Delivered));
     session.connection.close().await;
 }
 
