@@ -127,6 +127,8 @@ impl SandboxProcess {
         .map(Into::into)
         .to_vec();
         arguments.push(data.into());
+        // Tests and benches that are about sending limits set them.
+        arguments.extend(["--rate-per-min", "0", "--rate-per-hour", "0"].map(Into::into));
         arguments.extend(database.arguments());
         let process = Process::start(program, &arguments).await;
         let text = |name: &str| {
