@@ -176,12 +176,13 @@ async fn messages_wait_while_the_database_is_away() {
     // Somebody holds the database's only write lock for longer than the leases last.
     let other = world.store.second().await.unwrap();
     let (locked, is_locked) = tokio::sync::oneshot::channel();
+    let (release, released) = tokio::sync::oneshot::channel::<()>();
     let organization = world.organization;
     let blocking = tokio::spawn(async move {
         let blocked = other.write(organization, move |_tx| {
             Box::pin(async move {
                 let _ = locked.send(());
-                tokio::time::sleep(std::time::Duration::from_secs(4)).await;
+                let _ = released.await;
                 Err::<(), _>(wagate_store::StoreError::Closed)
             })
         });
@@ -193,6 +194,7 @@ async fn messages_wait_while_the_database_is_away() {
         (gateway.session_count() == 0).then_some(())
     })
     .await;
+    release.send(()).unwrap();
     assert!(blocking.await.unwrap().is_err());
     world
         .event(session, EventKind::Message, |event| {
