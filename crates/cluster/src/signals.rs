@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
-use wagate_model::{ApiKeyId, EventId, EventKind, OrganizationId, OutboxId, SessionId};
+use wagate_model::{ApiKeyId, EventId, EventKind, OrganizationId, SessionId};
 
 /// What a subscriber listens to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -14,8 +14,6 @@ pub enum Topic {
     Deliveries,
     /// Sessions wait for an owner.
     Sessions,
-    /// Outcomes of sends.
-    Outbox,
     /// Credentials were revoked.
     Credentials,
 }
@@ -48,11 +46,6 @@ pub enum Signal {
     DeliveriesDue,
     /// Sessions wait for an owner.
     SessionsWanted,
-    /// The outcome of a send is in the store.
-    SendDone {
-        /// Which one.
-        outbox_id: OutboxId,
-    },
     /// An API key was revoked or changed: forget what is cached, close its sockets.
     KeyRevoked {
         /// Which one.
@@ -70,7 +63,6 @@ impl Signal {
             } => Topic::Events(*organization_id),
             Self::DeliveriesDue => Topic::Deliveries,
             Self::SessionsWanted => Topic::Sessions,
-            Self::SendDone { .. } => Topic::Outbox,
             Self::KeyRevoked { .. } => Topic::Credentials,
         }
     }

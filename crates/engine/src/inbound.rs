@@ -17,7 +17,29 @@ pub trait InboundSink: Send + Sync + 'static {
     ///
     /// The engine waits for it inside its receive pipeline: do not send or ask
     /// WhatsApp anything from here; commit and return.
-    async fn commit(&self, batch: Vec<InboundMessage>) -> Result<(), SinkError>;
+    async fn commit(&self, batch: InboundBatch) -> Result<(), SinkError>;
+}
+
+/// Messages that are committed together.
+#[derive(Debug)]
+pub struct InboundBatch {
+    /// The messages, in their order.
+    pub messages: Vec<InboundMessage>,
+    /// The copies that the engine's storage has of them until they are committed.
+    ///
+    /// A sink that deletes them in its own transaction saves the engine another one.
+    pub buffered: Vec<BufferedMessage>,
+}
+
+/// Names the copy of a message in the engine's storage.
+#[derive(Clone, PartialEq, Eq)]
+pub struct BufferedMessage {
+    /// The chat as the stanza shows it.
+    pub chat: String,
+    /// The sender's device as the stanza shows it.
+    pub sender: String,
+    /// WhatsApp's id of the message.
+    pub id: String,
 }
 
 /// Why a batch was not committed; the text is only logged.
@@ -279,6 +301,7 @@ macro_rules! hide_contents {
 
 // What people write, and whom they write to, must not reach logs by `{:?}`.
 hide_contents!(
+    BufferedMessage,
     Media,
     MessageRef,
     VoteChoice,

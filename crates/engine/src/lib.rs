@@ -89,8 +89,8 @@ pub use events::{
 pub use history::{HistoryChat, HistoryChunk};
 pub use ids::new_message_id;
 pub use inbound::{
-    Content, InboundMessage, InboundSink, InteractiveReply, Media, MediaKind, MessageRef,
-    QuotedMessage, SinkError, VoteChoice,
+    BufferedMessage, Content, InboundBatch, InboundMessage, InboundSink, InteractiveReply, Media,
+    MediaKind, MessageRef, QuotedMessage, SinkError, VoteChoice,
 };
 pub use mailbox::Events;
 pub use outgoing::{Outgoing, OutgoingContent, Quoted, RejectReason, SendFailure, Sent};

@@ -12,6 +12,7 @@ use wagate_model::Clock;
 use wagate_store::Store;
 
 use crate::config::GatewayConfig;
+use crate::inbound::Familiar;
 use crate::ordered_ids::OrderedIds;
 use crate::outbox::Waiters;
 use crate::registry::Registry;
@@ -26,6 +27,7 @@ pub(crate) struct Context {
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) registry: Registry,
     pub(crate) waiters: Waiters,
+    pub(crate) familiar: Familiar,
     pub(crate) outbox_ids: OrderedIds,
     /// Sessions that are starting at the same time hold a permit each.
     pub(crate) start_slots: Arc<Semaphore>,

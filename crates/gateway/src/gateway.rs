@@ -14,6 +14,7 @@ use wagate_store::{Lane, Store, StoreError};
 use crate::commands::Commands;
 use crate::config::GatewayConfig;
 use crate::context::Context;
+use crate::inbound::Familiar;
 use crate::ordered_ids::OrderedIds;
 use crate::outbox::Waiters;
 use crate::ownership::{claim_sessions, keep_leases};
@@ -64,6 +65,7 @@ impl Gateway {
             clock,
             registry: Registry::default(),
             waiters: Waiters::default(),
+            familiar: Familiar::default(),
             outbox_ids: OrderedIds::default(),
             start_slots: Arc::new(Semaphore::new(max_starting)),
             claiming: Mutex::new(()),

@@ -21,6 +21,15 @@ pub struct ChatFacts {
     pub name: Option<String>,
 }
 
+/// A chat's row, and the address that clients know it by.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ChatRef {
+    /// The row's number; another one once the chat was merged into an older one.
+    pub id: i64,
+    /// The address.
+    pub jid: String,
+}
+
 /// A position in the display order, for the next page.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct ChatPosition {
@@ -106,11 +115,11 @@ struct FoundChat {
 }
 
 impl Owned<'_> {
-    /// Finds or makes the chat of an address and gives its row's number.
+    /// Finds or makes the chat of an address and gives its row.
     ///
     /// A chat that was made once under each address of the same person is merged into
     /// the older row, with its messages.
-    pub async fn upsert_chat(&mut self, facts: &ChatFacts, now_ms: i64) -> Result<i64> {
+    pub async fn upsert_chat(&mut self, facts: &ChatFacts, now_ms: i64) -> Result<ChatRef> {
         let jid = storable(&facts.jid);
         let alias = facts
             .alias_jid
@@ -154,28 +163,33 @@ impl Owned<'_> {
             .await
             .map(drop))?;
         }
-        Ok(chat.id)
+        Ok(ChatRef {
+            id: chat.id,
+            jid: chat.jid,
+        })
     }
 
-    async fn insert_chat(&mut self, facts: &ChatFacts, now_ms: i64) -> Result<i64> {
+    async fn insert_chat(&mut self, facts: &ChatFacts, now_ms: i64) -> Result<ChatRef> {
         let alias = facts
             .alias_jid
             .as_deref()
             .filter(|alias| *alias != facts.jid);
-        Ok(on!(self.tx, |conn| sqlx::query_scalar(
+        let jid = storable(&facts.jid).into_owned();
+        let id = on!(self.tx, |conn| sqlx::query_scalar(
             "INSERT INTO chat (session_id, jid, alias_jid, kind, name, last_message_at, \
              unread_count, is_archived, is_pinned, created_at, updated_at) \
              VALUES ($1, $2, $3, $4, $5, 0, 0, $6, $6, $7, $7) RETURNING id"
         )
         .bind(Text(self.session))
-        .bind(storable(&facts.jid))
+        .bind(&jid)
         .bind(alias.map(storable))
         .bind(facts.kind.as_str())
         .bind(facts.name.as_deref().map(storable))
         .bind(false)
         .bind(now_ms)
         .fetch_one(conn)
-        .await)?)
+        .await)?;
+        Ok(ChatRef { id, jid })
     }
 
     async fn merge_chat(&mut self, kept: i64, gone: i64) -> Result<()> {

@@ -43,11 +43,11 @@ pub use admin::{
     Admin, AttemptRecord, ClaimLimits, ClaimedDelivery, ClaimedSession, DeliveryClaim,
     DeliveryOutcome, Gateway, ResealProgress, SealedColumn, WebhookTarget,
 };
-pub use chats::{ChatChange, ChatFacts, ChatPosition};
+pub use chats::{ChatChange, ChatFacts, ChatPosition, ChatRef};
 pub use connect::StoreConfig;
 pub use contacts::{ContactFilter, ContactRecord, ContactSource};
 pub use deliveries::{AttemptEntry, DeliveryFilter, DeliveryRecord, DeliveryStatus};
-pub use engine::{EngineBackend, PendingInboundClear};
+pub use engine::{EngineBackend, HeldSentMessages, PendingInboundClear};
 pub use error::{Result, StoreError};
 pub use events::{CommitListener, CommittedEvent, EventFilter, IgnoreCommits, NewEvent};
 pub use groups::{GroupFacts, GroupMemberRecord, GroupRecord};

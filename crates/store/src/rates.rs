@@ -80,36 +80,44 @@ impl Windows {
 impl Owned<'_> {
     /// Counts a send in both windows, or in neither where one of them is full.
     pub async fn take_rate(&mut self, limits: RateLimits, now_ms: i64) -> Result<RateDecision> {
-        let stored: Option<Windows> = on!(self.tx, |conn| sqlx::query_as(
+        let fresh = Windows::default().at(now_ms);
+        // Counts from 1 where a stored window is over (or in the future: the clock went back),
+        // and changes nothing where one of them is full.
+        let has_counted = on!(self.tx, |conn| sqlx::query(
+            "INSERT INTO rate_window AS w \
+             (session_id, minute_start, minute_count, hour_start, hour_count) \
+             VALUES ($1, $2, 1, $3, 1) ON CONFLICT (session_id) DO UPDATE SET \
+             minute_start = excluded.minute_start, \
+             minute_count = CASE WHEN w.minute_start = excluded.minute_start \
+             THEN w.minute_count + 1 ELSE 1 END, \
+             hour_start = excluded.hour_start, \
+             hour_count = CASE WHEN w.hour_start = excluded.hour_start \
+             THEN w.hour_count + 1 ELSE 1 END \
+             WHERE ($4 <= 0 OR w.minute_start <> excluded.minute_start OR w.minute_count < $4) \
+             AND ($5 <= 0 OR w.hour_start <> excluded.hour_start OR w.hour_count < $5)"
+        )
+        .bind(Text(self.session))
+        .bind(fresh.minute_start)
+        .bind(fresh.hour_start)
+        .bind(limits.per_minute)
+        .bind(limits.per_hour)
+        .execute(conn)
+        .await
+        .map(|done| done.rows_affected() > 0))?;
+        if has_counted {
+            return Ok(RateDecision::Allowed);
+        }
+        let stored: Windows = on!(self.tx, |conn| sqlx::query_as(
             "SELECT minute_start, minute_count, hour_start, hour_count FROM rate_window \
              WHERE session_id = $1"
         )
         .bind(Text(self.session))
-        .fetch_optional(conn)
+        .fetch_one(conn)
         .await)?;
-        let windows = stored.unwrap_or_default().at(now_ms);
-        let wait_ms = windows.wait_ms(limits, now_ms);
-        if wait_ms > 0 {
-            return Ok(RateDecision::Limited {
-                retry_after_seconds: (wait_ms + 999) / 1000,
-            });
-        }
-        on!(self.tx, |conn| sqlx::query(
-            "INSERT INTO rate_window \
-             (session_id, minute_start, minute_count, hour_start, hour_count) \
-             VALUES ($1, $2, $3, $4, $5) ON CONFLICT (session_id) DO UPDATE SET \
-             minute_start = excluded.minute_start, minute_count = excluded.minute_count, \
-             hour_start = excluded.hour_start, hour_count = excluded.hour_count"
-        )
-        .bind(Text(self.session))
-        .bind(windows.minute_start)
-        .bind(windows.minute_count + 1)
-        .bind(windows.hour_start)
-        .bind(windows.hour_count + 1)
-        .execute(conn)
-        .await
-        .map(drop))?;
-        Ok(RateDecision::Allowed)
+        let wait_ms = stored.at(now_ms).wait_ms(limits, now_ms).max(1);
+        Ok(RateDecision::Limited {
+            retry_after_seconds: (wait_ms + 999) / 1000,
+        })
     }
 }
 

@@ -4,6 +4,8 @@ use std::fmt;
 use std::sync::{Arc, Mutex};
 
 use futures::future::BoxFuture;
+use tokio::runtime::Handle;
+use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use wagate_model::{Clock, OrganizationId};
@@ -71,6 +73,35 @@ impl fmt::Debug for Store {
     }
 }
 
+/// Starts a lane's writer, and gives what ends with it.
+///
+/// SQLite's statements are done by a thread of the connection, and each is waited for: the
+/// two threads hand over to each other directly, which costs a fraction of waking a task of
+/// the runtime for every statement.
+fn spawn_writer(
+    kind: DatabaseKind,
+    writer: Writer,
+    jobs: mpsc::Receiver<Job>,
+) -> Result<JoinHandle<()>> {
+    if kind == DatabaseKind::Postgres {
+        return Ok(tokio::spawn(writer.run(jobs)));
+    }
+    let runtime = Handle::current();
+    let (ended, end) = oneshot::channel();
+    std::thread::Builder::new()
+        .name("store-writer".to_owned())
+        .spawn(move || {
+            runtime.block_on(writer.run(jobs));
+            // Nobody may be waiting.
+            let _ = ended.send(());
+        })
+        .map_err(|error| StoreError::Config(format!("the writer cannot be started: {error}")))?;
+    Ok(tokio::spawn(async move {
+        // Where the writer panicked, its end is told by the channel's.
+        let _ = end.await;
+    }))
+}
+
 impl Store {
     /// Connects, brings the schema up to date, and starts the writers.
     pub async fn open(
@@ -106,7 +137,7 @@ impl Store {
                 closing: closing.clone(),
             };
             lanes.push(queue);
-            writers.push(tokio::spawn(writer.run(jobs)));
+            writers.push(spawn_writer(kind, writer, jobs)?);
         }
         Ok(Self(Arc::new(Inner {
             kind,

@@ -16,7 +16,7 @@ use crate::connect::Target;
 use crate::error::{Result, StoreError};
 use crate::events::{CommitListener, CommittedEvent};
 use crate::seal::MasterKeys;
-use crate::tx::{Link, Tx, sql};
+use crate::tx::{DatabaseKind, Link, Tx, sql};
 
 const FIRST_RECONNECT_DELAY: Duration = Duration::from_millis(50);
 const MAX_RECONNECT_DELAY: Duration = Duration::from_secs(2);
@@ -197,37 +197,15 @@ impl Writer {
         waiting: &mut VecDeque<Job>,
         done: &mut Vec<Job>,
     ) -> Fate {
-        // A job that is alone needs no savepoint: it and the transaction end alike.
-        let is_shared = waiting.len() > 1;
-        while let Some(mut job) = waiting.pop_front() {
-            if is_shared && let Err(error) = tx.run("SAVEPOINT job").await {
-                done.push(job);
-                return Fate::Lost(error);
-            }
-            let events_before = tx.pending_events.len();
-            let mut succeeded = job.0.run(tx).await;
-            if is_shared
-                && succeeded
-                && let Err(error) = tx.run("RELEASE SAVEPOINT job").await
-            {
-                // PostgreSQL: the job hid an error that has aborted its part.
-                job.0.fail(error);
-                succeeded = false;
-            }
-            done.push(job);
-            if !succeeded {
-                tx.pending_events.truncate(events_before);
-                let undo = if is_shared {
-                    "ROLLBACK TO SAVEPOINT job; RELEASE SAVEPOINT job"
-                } else {
-                    "ROLLBACK"
-                };
-                match tx.run(undo).await {
-                    Err(error) => return Fate::Lost(error),
-                    Ok(()) if !is_shared => return Fate::Committed(Vec::new()),
-                    Ok(()) => {}
-                }
-            }
+        let outcome = if waiting.len() > 1 {
+            run_shared(tx, waiting, done).await
+        } else {
+            run_alone(tx, waiting, done).await
+        };
+        match outcome {
+            Ok(Ran::ToCommit) => {}
+            Ok(Ran::Undone) => return Fate::Committed(Vec::new()),
+            Err(error) => return Fate::Lost(error),
         }
         let started = Instant::now();
         let events = match tx.flush_events(self.clock.now_ms()).await {
@@ -282,6 +260,79 @@ impl Writer {
         // the connection's state is not known, and a new one is cheap.
         tx.run("ROLLBACK").await.is_ok().then_some(tx)
     }
+}
+
+/// What is left to do after the jobs of a group.
+enum Ran {
+    ToCommit,
+    /// The transaction is rolled back already.
+    Undone,
+}
+
+/// Runs one job: it and the transaction end alike.
+async fn run_alone(tx: &mut Tx, waiting: &mut VecDeque<Job>, done: &mut Vec<Job>) -> Result<Ran> {
+    let Some(mut job) = waiting.pop_front() else {
+        return Ok(Ran::ToCommit);
+    };
+    let has_succeeded = job.0.run(tx).await;
+    done.push(job);
+    if has_succeeded {
+        return Ok(Ran::ToCommit);
+    }
+    tx.pending_events.clear();
+    tx.run("ROLLBACK").await?;
+    Ok(Ran::Undone)
+}
+
+/// Runs several jobs, each in a savepoint, so that one that fails undoes only its own part.
+///
+/// A savepoint is released together with the beginning of the next one: every statement
+/// is a round trip to the database's thread or server.
+async fn run_shared(tx: &mut Tx, waiting: &mut VecDeque<Job>, done: &mut Vec<Job>) -> Result<Ran> {
+    let mut events_before = 0;
+    let mut is_open = false;
+    while let Some(mut job) = waiting.pop_front() {
+        if is_open && let Err(error) = tx.run("RELEASE SAVEPOINT job; SAVEPOINT job").await {
+            undo_last(tx, done, events_before, Some(error)).await?;
+            is_open = false;
+        }
+        if !is_open && let Err(error) = tx.run("SAVEPOINT job").await {
+            done.push(job);
+            return Err(error);
+        }
+        events_before = tx.pending_events.len();
+        is_open = job.0.run(tx).await;
+        done.push(job);
+        if !is_open {
+            undo_last(tx, done, events_before, None).await?;
+        }
+    }
+    // SQLite's COMMIT releases it.
+    if is_open
+        && tx.database() == DatabaseKind::Postgres
+        && let Err(error) = tx.run("RELEASE SAVEPOINT job").await
+    {
+        undo_last(tx, done, events_before, Some(error)).await?;
+    }
+    Ok(Ran::ToCommit)
+}
+
+/// Undoes the part of the job that ran last.
+///
+/// With an error where the job itself succeeded, but hid that its part was aborted, which
+/// PostgreSQL tells when the savepoint is released.
+async fn undo_last(
+    tx: &mut Tx,
+    done: &mut [Job],
+    events_before: usize,
+    hidden: Option<StoreError>,
+) -> Result<()> {
+    if let (Some(error), Some(job)) = (hidden, done.last_mut()) {
+        job.0.fail(error);
+    }
+    tx.pending_events.truncate(events_before);
+    tx.run("ROLLBACK TO SAVEPOINT job; RELEASE SAVEPOINT job")
+        .await
 }
 
 async fn close(tx: Tx) {

@@ -20,7 +20,7 @@ async fn fill(service: &Service, session: SessionId, chats: usize, messages: usi
                         kind: ChatType::Dm,
                         name: None,
                     };
-                    let chat_id = owned.upsert_chat(&facts, 1).await?;
+                    let chat_id = owned.upsert_chat(&facts, 1).await?.id;
                     for message in 0..messages {
                         // Pairs share a second, so that the order needs the row too.
                         let time = i64::try_from(1_000 * (chat * messages + message / 2)).unwrap();

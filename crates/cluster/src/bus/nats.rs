@@ -173,7 +173,6 @@ fn signal_subject(prefix: &str, topic: Topic) -> String {
         Topic::Events(organization) => format!("{prefix}.events.{organization}"),
         Topic::Deliveries => format!("{prefix}.signal.deliveries"),
         Topic::Sessions => format!("{prefix}.signal.sessions"),
-        Topic::Outbox => format!("{prefix}.signal.outbox"),
         Topic::Credentials => format!("{prefix}.signal.credentials"),
     }
 }

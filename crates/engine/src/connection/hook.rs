@@ -9,7 +9,7 @@ use whatsapp_rust::{Client, InboundDurabilityHook, async_trait};
 
 use super::votes;
 use crate::convert::{self, Converted, Own, library_jid, model_jid};
-use crate::{InboundMessage, InboundSink};
+use crate::{BufferedMessage, InboundBatch, InboundMessage, InboundSink};
 
 /// Hands every batch to the sink first; see [`InboundSink::commit`].
 pub(super) struct CommitFirst {
@@ -27,10 +27,21 @@ impl InboundDurabilityHook for CommitFirst {
         if messages.is_empty() {
             return Ok(());
         }
-        self.sink.commit(messages).await.map_err(|error| {
+        let buffered = batch.iter().map(buffered).collect();
+        let batch = InboundBatch { messages, buffered };
+        self.sink.commit(batch).await.map_err(|error| {
             tracing::warn!(%error, "messages not committed; WhatsApp will deliver them again");
             anyhow::Error::new(error)
         })
+    }
+}
+
+/// The key under which the library buffers a message (its commit batcher makes the same texts).
+fn buffered(message: &LibraryMessage) -> BufferedMessage {
+    BufferedMessage {
+        chat: message.info.source.chat.to_string(),
+        sender: message.info.source.sender.to_string(),
+        id: message.info.id.to_string(),
     }
 }
 

@@ -9,7 +9,7 @@ use whatsapp_rust::wacore::store::InMemoryBackend;
 use super::SessionOptions;
 use crate::transport::{DialGuard, Dialer};
 use crate::{
-    ClientVersion, DropReason, Endpoint, Engine, EngineConfig, EngineEvent, InboundMessage,
+    ClientVersion, DropReason, Endpoint, Engine, EngineConfig, EngineEvent, InboundBatch,
     InboundSink, SinkError, VersionSource,
 };
 
@@ -17,7 +17,7 @@ struct Nothing;
 
 #[async_trait::async_trait]
 impl InboundSink for Nothing {
-    async fn commit(&self, _batch: Vec<InboundMessage>) -> Result<(), SinkError> {
+    async fn commit(&self, _batch: InboundBatch) -> Result<(), SinkError> {
         Err(SinkError("nothing is expected".into()))
     }
 }

@@ -8,7 +8,7 @@ use async_trait::async_trait;
 use tokio::sync::{Mutex, mpsc};
 use wagate_engine::{
     Backend, ClientVersion, Connection, Endpoint, Engine, EngineConfig, EngineEvent, Events,
-    InboundMessage, InboundSink, SessionOptions, SinkError, VersionSource,
+    InboundBatch, InboundMessage, InboundSink, SessionOptions, SinkError, VersionSource,
 };
 use wagate_model::{Jid, SystemClock};
 use wagate_simulator::faults::{FaultKind, FaultSpec};
@@ -33,8 +33,8 @@ impl Recorder {
 
 #[async_trait]
 impl InboundSink for Recorder {
-    async fn commit(&self, batch: Vec<InboundMessage>) -> Result<(), SinkError> {
-        for message in batch {
+    async fn commit(&self, batch: InboundBatch) -> Result<(), SinkError> {
+        for message in batch.messages {
             if self.is_refusing.load(Ordering::SeqCst) {
                 self.refused.send(message.id).unwrap();
                 return Err(SinkError("refused on purpose".into()));

@@ -12,9 +12,12 @@ use wagate_engine::{Content, InboundMessage};
 use wagate_model::{
     ChatType, Direction, EventKind, Jid, JidKind, MentionData, MessageStatus, PollData,
 };
-use wagate_store::{ChatFacts, IdentityFacts, IdentityRecord, NewEvent, NewMessage, Owned, Result};
+use wagate_store::{
+    ChatFacts, ChatRef, IdentityFacts, IdentityRecord, NewEvent, NewMessage, Owned, Result,
+};
 
 use super::content::{poll_of, stored_content};
+use super::familiar::{Acquaintance, Familiar};
 use super::payload::{
     Addresses, Facts, InteractivePayload, event_kind, is_own_message, media_of, message_payload,
     target_id,
@@ -41,21 +44,16 @@ pub(crate) struct Committed {
     pub(crate) new_count: usize,
     /// New messages of others, for read receipts.
     pub(crate) to_read: Vec<ToRead>,
-}
-
-/// A chat as it is stored.
-#[derive(Clone)]
-struct KnownChat {
-    id: i64,
-    /// The address that clients know it by.
-    jid: String,
+    /// Senders and chats whose rows were written.
+    pub(crate) met: Vec<(Acquaintance, ChatRef)>,
 }
 
 /// Writes messages into one transaction of the session's owner.
 pub(crate) struct Batch<'o, 't> {
     owned: &'o mut Owned<'t>,
     now_ms: i64,
-    chats: HashMap<Jid, KnownChat>,
+    familiar: Option<&'o Familiar>,
+    chats: HashMap<Jid, ChatRef>,
     people: HashSet<(Option<Jid>, Option<Jid>, Option<String>)>,
     result: Committed,
 }
@@ -65,17 +63,23 @@ impl<'o, 't> Batch<'o, 't> {
         Self {
             owned,
             now_ms,
+            familiar: None,
             chats: HashMap::new(),
             people: HashSet::new(),
             result: Committed::default(),
         }
     }
 
+    /// Trusts what is remembered of senders and chats.
+    pub(crate) fn trusting(mut self, familiar: &'o Familiar) -> Self {
+        self.familiar = Some(familiar);
+        self
+    }
+
     /// Writes all messages, in order, with their events.
     pub(crate) async fn write(mut self, messages: &[InboundMessage]) -> Result<Committed> {
         for message in messages {
-            let name = self.note_sender(message).await?;
-            let chat = self.chat_of(message, name).await?;
+            let chat = self.meet(message).await?;
             // The row is what makes a second delivery of the same message recognizable, so
             // messages that only change another one have a row as well.
             if self
@@ -116,6 +120,20 @@ impl<'o, 't> Batch<'o, 't> {
         Ok(self.result)
     }
 
+    /// Notes sender and chat, unless everything about them is known.
+    async fn meet(&mut self, message: &InboundMessage) -> Result<ChatRef> {
+        let acquaintance = Acquaintance::of(self.owned.session(), message);
+        if let Some(familiar) = self.familiar
+            && let Some(chat) = familiar.chat(&acquaintance)
+        {
+            return Ok(chat);
+        }
+        let name = self.note_sender(message).await?;
+        let chat = self.chat_of(message, name).await?;
+        self.result.met.push((acquaintance, chat.clone()));
+        Ok(chat)
+    }
+
     /// Notes who sent it; gives the name for a chat with that person.
     async fn note_sender(&mut self, message: &InboundMessage) -> Result<Option<String>> {
         let push_name = message.push_name.clone().filter(|_| !message.from_me);
@@ -138,11 +156,7 @@ impl<'o, 't> Batch<'o, 't> {
         Ok(written.and_then(|written| written.identity.name().map(str::to_owned)))
     }
 
-    async fn chat_of(
-        &mut self,
-        message: &InboundMessage,
-        name: Option<String>,
-    ) -> Result<KnownChat> {
+    async fn chat_of(&mut self, message: &InboundMessage, name: Option<String>) -> Result<ChatRef> {
         let is_person = message.chat.kind().is_person();
         if let Some(chat) = self.chats.get(&message.chat) {
             return Ok(chat.clone());
@@ -162,13 +176,13 @@ impl<'o, 't> Batch<'o, 't> {
             kind: ChatType::from(message.chat.kind()),
             name: name.filter(|_| is_person),
         };
-        let chat = known_chat(self.owned, &facts, self.now_ms).await?;
+        let chat = self.owned.upsert_chat(&facts, self.now_ms).await?;
         self.chats.insert(message.chat.clone(), chat.clone());
         Ok(chat)
     }
 
     /// Changes the message that this one is about.
-    async fn apply_effect(&mut self, message: &InboundMessage, chat: &KnownChat) -> Result<()> {
+    async fn apply_effect(&mut self, message: &InboundMessage, chat: &ChatRef) -> Result<()> {
         match &message.content {
             Content::Edit { target, content } => {
                 let Some(body) = content.body() else {
@@ -192,7 +206,7 @@ impl<'o, 't> Batch<'o, 't> {
         Ok(())
     }
 
-    async fn tell(&mut self, message: &InboundMessage, chat: &KnownChat) -> Result<()> {
+    async fn tell(&mut self, message: &InboundMessage, chat: &ChatRef) -> Result<()> {
         let facts = self.facts_of(message, chat).await?;
         let mut payload = message_payload(message, &facts);
         payload.chat_jid.clone_from(&chat.jid);
@@ -209,7 +223,7 @@ impl<'o, 't> Batch<'o, 't> {
         Ok(())
     }
 
-    async fn facts_of(&mut self, message: &InboundMessage, chat: &KnownChat) -> Result<Facts> {
+    async fn facts_of(&mut self, message: &InboundMessage, chat: &ChatRef) -> Result<Facts> {
         let mut jids: Vec<String> = message.mentions.iter().map(Jid::to_string).collect();
         let quoted_sender = message
             .quoted
@@ -266,16 +280,6 @@ impl<'o, 't> Batch<'o, 't> {
             }),
         }
     }
-}
-
-async fn known_chat(owned: &mut Owned<'_>, facts: &ChatFacts, now_ms: i64) -> Result<KnownChat> {
-    let id = owned.upsert_chat(facts, now_ms).await?;
-    let (organization, session) = (owned.organization(), owned.session());
-    let stored = owned.chat(organization, session, &facts.jid).await?;
-    Ok(KnownChat {
-        id,
-        jid: stored.map_or_else(|| facts.jid.clone(), |chat| chat.jid),
-    })
 }
 
 /// Who sent it, in the form in which it would come again.

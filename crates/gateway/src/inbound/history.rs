@@ -39,7 +39,7 @@ async fn commit_chat(owned: &mut Owned<'_>, chat: &HistoryChat, now_ms: i64) -> 
         kind: ChatType::from(chat.chat.kind()),
         name: chat.name.clone(),
     };
-    let chat_id = owned.upsert_chat(&facts, now_ms).await?;
+    let chat_id = owned.upsert_chat(&facts, now_ms).await?.id;
     // Oldest first, so that rows have the order of the messages.
     let messages: Vec<_> = chat.messages.iter().rev().cloned().collect();
     Batch::new(owned, now_ms).write_history(&messages).await?;

@@ -2,6 +2,7 @@
 
 mod batch;
 mod content;
+mod familiar;
 mod history;
 mod news;
 mod payload;
@@ -10,5 +11,6 @@ mod sink;
 
 pub(crate) use batch::{OWN_SENDER_KEY, ToRead, mention_data};
 pub(crate) use content::raw_of;
+pub(crate) use familiar::Familiar;
 pub(crate) use news::{commit_news, is_news};
 pub(crate) use sink::Sink;

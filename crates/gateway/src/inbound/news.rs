@@ -37,12 +37,12 @@ pub(crate) fn is_news(event: &EngineEvent) -> bool {
 
 /// Commits events in their order, in one transaction; messages among them like a sink's batch.
 pub(crate) async fn commit_news(
-    cx: &Context,
+    cx: &Arc<Context>,
     session: &Session,
     events: Arc<Vec<EngineEvent>>,
 ) -> Result<()> {
     if let [EngineEvent::Messages(messages)] = events.as_slice() {
-        return sink::commit_messages(cx, session, messages.clone()).await;
+        return sink::commit_messages(cx, session, messages.clone(), None).await;
     }
     let (now_ms, account) = (cx.now_ms(), Arc::new(session.account()));
     session

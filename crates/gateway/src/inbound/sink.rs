@@ -4,7 +4,9 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use tokio::time::Instant;
-use wagate_engine::{InboundMessage, InboundSink, SinkError};
+
+use wagate_engine::{BufferedMessage, InboundBatch, InboundMessage, InboundSink, SinkError};
+use wagate_store::{EngineBackend, PendingInboundClear, Result, StoreError};
 
 use super::batch::{Batch, Committed};
 use crate::context::Context;
@@ -14,18 +16,31 @@ use crate::session::Session;
 pub(crate) struct Sink {
     cx: Arc<Context>,
     session: Arc<Session>,
+    backend: EngineBackend,
 }
 
 impl Sink {
-    pub(crate) fn new(cx: Arc<Context>, session: Arc<Session>) -> Self {
-        Self { cx, session }
+    pub(crate) fn new(cx: Arc<Context>, session: Arc<Session>, backend: EngineBackend) -> Self {
+        Self {
+            cx,
+            session,
+            backend,
+        }
+    }
+
+    fn clear(&self, buffered: &[BufferedMessage]) -> PendingInboundClear {
+        let keys = buffered
+            .iter()
+            .map(|message| [&*message.chat, &*message.sender, &*message.id]);
+        self.backend.clear_pending_inbound(keys)
     }
 }
 
 #[async_trait]
 impl InboundSink for Sink {
-    async fn commit(&self, batch: Vec<InboundMessage>) -> Result<(), SinkError> {
-        commit_messages(&self.cx, &self.session, batch)
+    async fn commit(&self, batch: InboundBatch) -> Result<(), SinkError> {
+        let clear = self.clear(&batch.buffered);
+        commit_messages(&self.cx, &self.session, batch.messages, Some(clear))
             .await
             .map_err(|error| {
                 // Not acknowledged, so nothing is lost; the task makes the connection anew,
@@ -37,31 +52,64 @@ impl InboundSink for Sink {
 }
 
 /// Commits a batch with its events, and has its messages marked read where that is wanted.
+///
+/// `clear` takes the engine's copies of them away in the same transaction.
 pub(super) async fn commit_messages(
-    cx: &Context,
+    cx: &Arc<Context>,
     session: &Session,
-    batch: Vec<InboundMessage>,
-) -> Result<(), wagate_store::StoreError> {
+    messages: Vec<InboundMessage>,
+    clear: Option<PendingInboundClear>,
+) -> Result<()> {
     let started = Instant::now();
-    let (messages, now_ms) = (Arc::new(batch), cx.now_ms());
-    let count = messages.len();
-    let committed: Committed = session
-        .commit(&cx.store, move |owned| {
-            let messages = messages.clone();
-            Box::pin(async move { Batch::new(owned, now_ms).write(&messages).await })
-        })
-        .await
-        .inspect_err(|_| {
-            metrics::counter!("wagate_gateway_inbound_failed_total").increment(1);
-        })?;
+    let messages = Arc::new(messages);
+    let written = match write(cx, session, &messages, clear.as_ref(), true).await {
+        // A chat that was remembered is gone by now.
+        Err(StoreError::Orphan(_)) => write(cx, session, &messages, clear.as_ref(), false).await,
+        written => written,
+    };
+    let committed = written.inspect_err(|_| {
+        metrics::counter!("wagate_gateway_inbound_failed_total").increment(1);
+    })?;
+    if let Some(clear) = clear {
+        clear.committed();
+    }
+    cx.familiar.remember(committed.met);
     metrics::histogram!("wagate_gateway_inbound_commit_seconds")
         .record(started.elapsed().as_secs_f64());
     let new_count = u64::try_from(committed.new_count).unwrap_or(0);
     metrics::counter!("wagate_gateway_inbound_total").increment(new_count);
-    let repeated = u64::try_from(count - committed.new_count).unwrap_or(0);
+    let repeated = u64::try_from(messages.len() - committed.new_count).unwrap_or(0);
     metrics::counter!("wagate_gateway_inbound_repeated_total").increment(repeated);
     if session.settings().auto_read {
         session.mark_read(committed.to_read);
     }
     Ok(())
+}
+
+async fn write(
+    cx: &Arc<Context>,
+    session: &Session,
+    messages: &Arc<Vec<InboundMessage>>,
+    clear: Option<&PendingInboundClear>,
+    is_trusting: bool,
+) -> Result<Committed> {
+    let now_ms = cx.now_ms();
+    let (cx, messages, clear) = (cx.clone(), messages.clone(), clear.cloned());
+    let store = cx.store.clone();
+    session
+        .commit(&store, move |owned| {
+            let (cx, messages, clear) = (cx.clone(), messages.clone(), clear.clone());
+            Box::pin(async move {
+                if let Some(clear) = clear {
+                    clear.apply(owned).await?;
+                }
+                let batch = Batch::new(owned, now_ms);
+                if is_trusting {
+                    batch.trusting(&cx.familiar).write(&messages).await
+                } else {
+                    batch.write(&messages).await
+                }
+            })
+        })
+        .await
 }

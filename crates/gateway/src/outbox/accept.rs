@@ -11,7 +11,8 @@ use wagate_model::{
     SendRequest, SessionStatus,
 };
 use wagate_store::{
-    ChatFacts, Enqueued, IdempotencyKey, NewMessage, NewOutbox, Owned, RateDecision, StoreError,
+    ChatFacts, ChatRef, Enqueued, IdempotencyKey, NewMessage, NewOutbox, Owned, RateDecision,
+    StoreError,
 };
 
 use super::outcome::{queued, stored_reply};
@@ -148,7 +149,7 @@ async fn outcome(
             return reply;
         }
         tokio::select! {
-            () = waiting.finished() => {}
+            outcome = waiting.outcome() => return outcome.into_reply(is_replay),
             () = tokio::time::sleep(POLL) => {}
             () = tokio::time::sleep_until(deadline) => {
                 return Ok(CommandReply::SendPending {
@@ -222,9 +223,9 @@ pub(crate) async fn accept(
     if entry.mode == SendMode::Async {
         return Ok(queued(entry.id, false));
     }
-    // The first look into the store is worth it only once somebody says that it is done.
+    // Mostly nobody has to look into the store.
     tokio::select! {
-        () = waiting.finished() => {}
+        outcome = waiting.outcome() => return outcome.into_reply(false),
         () = tokio::time::sleep(POLL) => {}
         () = tokio::time::sleep_until(deadline) => {}
     }
@@ -280,9 +281,10 @@ impl Entry {
             kind: ChatType::from(self.chat.kind()),
             name: None,
         };
-        let row = owned.upsert_chat(&facts, self.now_ms).await?;
-        let chat = owned.chat(organization, session_id, &facts.jid).await?;
-        let chat_jid = chat.map_or_else(|| facts.jid.clone(), |chat| chat.jid);
+        let ChatRef {
+            id: row,
+            jid: chat_jid,
+        } = owned.upsert_chat(&facts, self.now_ms).await?;
         let request = serde_json::to_vec(&*self.request).map_err(StoreError::from)?;
         let new = NewOutbox {
             id: self.id,

@@ -3,7 +3,6 @@
 use std::sync::Arc;
 
 use serde_json::value::to_raw_value;
-use wagate_cluster::Signal;
 use wagate_engine::Sent;
 use wagate_model::{
     ChatType, EventKind, Jid, MessagePayload, MessageStatus, MessageStatusPayload, MessageType,
@@ -56,15 +55,31 @@ pub(super) async fn finish_failed(
 
 async fn finish(cx: &Context, session: &Session, job: Arc<Finish>) -> Result<()> {
     let id = job.item.id;
-    let outcome = session
+    let sent = session.held_sent_messages();
+    let stored = sent.clone();
+    let finished = session
         .commit(&cx.store, move |owned| {
-            let job = job.clone();
-            Box::pin(async move { job.store(owned).await })
+            let (job, sent) = (job.clone(), sent.clone());
+            Box::pin(async move {
+                if let Some(sent) = sent {
+                    sent.apply(owned).await?;
+                }
+                job.store(owned).await
+            })
         })
         .await?;
-    metrics::counter!("wagate_gateway_sends_total", "outcome" => outcome).increment(1);
-    cx.waiters.finish(id);
-    cx.bus.publish(Signal::SendDone { outbox_id: id });
+    if let Some(stored) = stored {
+        stored.committed();
+    }
+    let label = match &finished {
+        Some(outcome) if outcome.error.is_some() => "failed",
+        Some(_) => "sent",
+        None => "finished_before",
+    };
+    metrics::counter!("wagate_gateway_sends_total", "outcome" => label).increment(1);
+    if let Some(outcome) = finished {
+        cx.waiters.finish(id, outcome);
+    }
     Ok(())
 }
 
@@ -108,30 +123,12 @@ struct Finish {
 }
 
 impl Finish {
-    async fn store(&self, owned: &mut Owned<'_>) -> Result<&'static str> {
+    /// Gives the outcome, unless another owner has finished it before.
+    async fn store(&self, owned: &mut Owned<'_>) -> Result<Option<Outcome>> {
         let item = &self.item;
-        if let Some((chat, alias)) = &self.chat {
-            // Sending may be what teaches the chat's other address.
-            let facts = ChatFacts {
-                jid: chat.to_string(),
-                alias_jid: alias.as_ref().map(Jid::to_string),
-                kind: ChatType::from(chat.kind()),
-                name: None,
-            };
-            owned.upsert_chat(&facts, self.now_ms).await?;
-        }
-        let (organization, session) = (owned.organization(), owned.session());
-        let stored = owned.chat(organization, session, &item.chat).await?;
-        let chat_jid = stored
-            .as_ref()
-            .map_or_else(|| item.chat.to_string(), |chat| chat.jid.clone());
-        let status_now = match &stored {
-            Some(chat) => owned
-                .stored_message(chat.id, &item.wa_message_id, None)
-                .await?
-                .and_then(|m| m.status),
-            None => None,
-        };
+        let chat_jid = self.chat_jid(owned).await?;
+        let ids = [item.wa_message_id.clone()];
+        let status_now = owned.own_message_status(&item.wa_message_id).await?;
         // A receipt that came first is proof that it was sent, whatever the attempt said.
         let has_arrived = status_now.is_some_and(|status| status.ack_level() > 0);
         let failure = self.failure.as_ref().filter(|_| !has_arrived);
@@ -148,7 +145,7 @@ impl Finish {
             .finish_send(item.id, failure.is_none(), &result, self.now_ms)
             .await?
         {
-            return Ok("finished_before");
+            return Ok(None);
         }
         let status = if failure.is_some() {
             MessageStatus::Failed
@@ -156,15 +153,16 @@ impl Finish {
             MessageStatus::Sent
         };
         let error = failure.map(|failure| failure.message.as_str());
-        let ids = [item.wa_message_id.clone()];
-        let advanced = owned
-            .advance_messages(&ids, status, error, self.now_ms)
-            .await?;
+        let has_advanced = !has_arrived
+            && !owned
+                .advance_messages(&ids, status, error, self.now_ms)
+                .await?
+                .is_empty();
         if failure.is_none() {
             let payload = self.payload(owned, &chat_jid).await?;
             self.tell(owned, EventKind::MessageFromMe, &payload, &chat_jid)?;
         }
-        if !advanced.is_empty() {
+        if has_advanced {
             let payload = MessageStatusPayload {
                 chat_jid: chat_jid.clone(),
                 message_ids: ids.to_vec(),
@@ -175,7 +173,24 @@ impl Finish {
             };
             self.tell(owned, EventKind::MessageStatus, &payload, &chat_jid)?;
         }
-        Ok(if failure.is_some() { "failed" } else { "sent" })
+        Ok(Some(outcome))
+    }
+
+    /// The address that clients know the chat by.
+    async fn chat_jid(&self, owned: &mut Owned<'_>) -> Result<String> {
+        let Some((chat, alias)) = &self.chat else {
+            let (organization, session) = (owned.organization(), owned.session());
+            let stored = owned.chat(organization, session, &self.item.chat).await?;
+            return Ok(stored.map_or_else(|| self.item.chat.to_string(), |chat| chat.jid));
+        };
+        // Sending may be what teaches the chat's other address.
+        let facts = ChatFacts {
+            jid: chat.to_string(),
+            alias_jid: alias.as_ref().map(Jid::to_string),
+            kind: ChatType::from(chat.kind()),
+            name: None,
+        };
+        Ok(owned.upsert_chat(&facts, self.now_ms).await?.jid)
     }
 
     fn tell<P: serde::Serialize>(

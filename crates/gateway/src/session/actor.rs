@@ -85,6 +85,7 @@ impl<'a> Actor<'a> {
             session.fence.clone(),
         )
         .await?;
+        session.set_backend(backend.clone());
         let mut actor = Self {
             cx,
             session,

@@ -10,7 +10,10 @@ use tokio_util::sync::CancellationToken;
 use wagate_cluster::CommandResult;
 use wagate_engine::Connection;
 use wagate_model::{OrganizationId, SessionId, SessionStatus};
-use wagate_store::{Account, Fence, Owned, RateLimits, Result, SessionRecord, Store, StoreError};
+use wagate_store::{
+    Account, EngineBackend, Fence, HeldSentMessages, Owned, RateLimits, Result, SessionRecord,
+    Store, StoreError,
+};
 
 use super::standing::Standing;
 use crate::inbound::ToRead;
@@ -91,6 +94,7 @@ struct State {
     settings: Settings,
     account: Option<Account>,
     connection: Option<Connection>,
+    backend: Option<EngineBackend>,
     reads: Vec<ToRead>,
     has_failed_commit: bool,
     is_deaf: bool,
@@ -164,6 +168,7 @@ impl Session {
                 },
                 account: None,
                 connection: None,
+                backend: None,
                 reads: Vec::new(),
                 has_failed_commit: false,
                 is_deaf: false,
@@ -321,6 +326,20 @@ impl Session {
         self.state().connection = connection;
     }
 
+    /// Makes the engine's storage known to those who commit what the engine did.
+    pub(crate) fn set_backend(&self, backend: EngineBackend) {
+        self.state().backend = Some(backend);
+    }
+
+    /// What the engine has sent and its storage still holds in memory.
+    pub(crate) fn held_sent_messages(&self) -> Option<HeldSentMessages> {
+        let state = self.state();
+        state
+            .backend
+            .as_ref()
+            .map(EngineBackend::held_sent_messages)
+    }
+
     // What the task is told from outside.
 
     /// Has messages marked read on WhatsApp.
@@ -383,8 +402,11 @@ impl Session {
     /// The task has ended: lets go of the connection and wakes everybody who waits for it.
     pub(crate) fn end(&self) {
         count_status(self.standing().status, -1.0);
-        let connection = self.state().connection.take();
-        drop(connection);
+        let (connection, backend) = {
+            let mut state = self.state();
+            (state.connection.take(), state.backend.take())
+        };
+        drop((connection, backend));
         self.ended.cancel();
     }
 }

@@ -92,9 +92,10 @@ impl Actor<'_> {
                     })
                 })
                 .await?;
+            self.backend.forget_held();
         }
         let (cx, session) = (cx.clone(), session.clone());
-        let backend = Arc::new(self.backend.clone());
+        let backend = self.backend.clone();
         self.qr = None;
         self.deadline = None;
         self.opening = Some(Box::pin(async move {
@@ -103,8 +104,10 @@ impl Actor<'_> {
             let Ok(slot) = slots.acquire_owned().await else {
                 return std::future::pending().await;
             };
-            let sink = Arc::new(Sink::new(cx.clone(), session));
-            let opening = cx.engine.open(backend, sink, SessionOptions::default());
+            let sink = Arc::new(Sink::new(cx.clone(), session, backend.clone()));
+            let opening = cx
+                .engine
+                .open(Arc::new(backend), sink, SessionOptions::default());
             match tokio::time::timeout(cx.config.sessions.start_timeout, opening).await {
                 Ok(Ok((connection, events))) => {
                     connection.start();
@@ -322,6 +325,7 @@ impl Actor<'_> {
             })
             .await?;
         if also == Also::Unpaired {
+            self.backend.forget_held();
             session.set_paired(false);
             session.set_account(None);
         }

@@ -1,6 +1,5 @@
 //! The storage of one session's engine: whose it is, and how it reads and writes.
 
-use std::collections::HashSet;
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -9,6 +8,8 @@ use tokio::sync::watch;
 use wacore::store::error::{Result as EngineResult, StoreError as EngineError};
 use wagate_model::{OrganizationId, SessionId};
 
+use super::pending_inbound::PendingInbound;
+use super::sent_messages::SentRow;
 use crate::error::{Result, StoreError};
 use crate::leases::Fence;
 use crate::seal::MasterKeys;
@@ -23,7 +24,8 @@ const MAX_REPETITIONS: u32 = 3;
 ///
 /// Implements wacore's `Backend`. Every write checks the lease's epoch in its own
 /// transaction and is durable when it returns; reads see every write that returned.
-/// Nothing is cached here: a session costs a few hundred bytes of memory.
+/// Nothing is cached here: a session costs a few hundred bytes of memory. Only messages wait
+/// in memory, for the transaction that takes them along: decrypted ones and sent ones.
 #[derive(Clone)]
 pub struct EngineBackend(Arc<Inner>);
 
@@ -33,7 +35,8 @@ struct Inner {
     organization: OrganizationId,
     fence: Fence,
     is_fenced: watch::Sender<bool>,
-    cleared: Mutex<HashSet<Vec<u8>>>,
+    pending: Mutex<PendingInbound>,
+    sent: Mutex<Vec<Arc<SentRow>>>,
 }
 
 impl fmt::Debug for EngineBackend {
@@ -75,7 +78,8 @@ impl EngineBackend {
             organization,
             fence,
             is_fenced: watch::Sender::new(false),
-            cleared: Mutex::default(),
+            pending: Mutex::default(),
+            sent: Mutex::default(),
         })))
     }
 
@@ -107,10 +111,15 @@ impl EngineBackend {
         Text(self.session_id())
     }
 
-    /// Message keys whose pending rows another transaction already cleared.
-    pub(crate) fn cleared(&self) -> MutexGuard<'_, HashSet<Vec<u8>>> {
+    /// The sent messages that are not stored yet.
+    pub(crate) fn sent(&self) -> MutexGuard<'_, Vec<Arc<SentRow>>> {
+        self.0.sent.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The messages that wait to be committed.
+    pub(crate) fn pending(&self) -> MutexGuard<'_, PendingInbound> {
         self.0
-            .cleared
+            .pending
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
     }
@@ -135,15 +144,21 @@ impl EngineBackend {
             .open(table, &sealed_row(self.session_id(), row), sealed)?)
     }
 
+    /// Fails once a write was refused because of the lease.
+    pub(crate) fn check_not_fenced(&self) -> EngineResult<()> {
+        if self.is_fenced() {
+            return Err(StoreError::Fenced.into());
+        }
+        Ok(())
+    }
+
     /// Runs a job in a transaction that holds only while the lease does.
     pub(crate) async fn write<T, F>(&self, job: F) -> EngineResult<T>
     where
         F: for<'t> FnOnce(&'t mut Tx) -> BoxFuture<'t, Result<T>> + Clone + Send + 'static,
         T: Send + 'static,
     {
-        if self.is_fenced() {
-            return Err(StoreError::Fenced.into());
-        }
+        self.check_not_fenced()?;
         let mut repetitions = 0;
         loop {
             let fence = self.0.fence.clone();

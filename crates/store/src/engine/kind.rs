@@ -38,4 +38,12 @@ impl RecordKind {
     pub(crate) const fn number(self) -> i16 {
         self as i16
     }
+
+    /// Whether writing it can make a message that came in undecryptable when it comes again.
+    pub(crate) const fn is_signal_state(self) -> bool {
+        matches!(
+            self,
+            Self::Identity | Self::Session | Self::PreKey | Self::SignedPreKey | Self::SenderKey
+        )
+    }
 }

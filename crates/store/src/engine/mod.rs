@@ -42,3 +42,4 @@ mod state;
 
 pub use backend::EngineBackend;
 pub use pending_inbound::PendingInboundClear;
+pub use sent_messages::HeldSentMessages;

@@ -185,7 +185,7 @@ impl ProtocolStore for EngineBackend {
         message_id: &str,
         payload: &[u8],
     ) -> EngineResult<()> {
-        self.put_sent(chat_jid, message_id, payload).await
+        self.hold_sent(chat_jid, message_id, payload)
     }
 
     async fn take_sent_message(
@@ -207,13 +207,12 @@ impl ProtocolStore for EngineBackend {
         id: &str,
         message: &[u8],
     ) -> EngineResult<()> {
-        self.put_pending(&[PendingInboundRow {
+        self.hold_pending(&[PendingInboundRow {
             chat,
             sender,
             id,
             message,
         }])
-        .await
     }
 
     async fn get_pending_inbound(
@@ -222,8 +221,8 @@ impl ProtocolStore for EngineBackend {
         sender: &str,
         id: &str,
     ) -> EngineResult<Option<Vec<u8>>> {
-        let key = message_key(&PendingInboundKey { chat, sender, id });
-        self.get(RecordKind::PendingInbound, &key).await
+        self.pending_message(&PendingInboundKey { chat, sender, id })
+            .await
     }
 
     async fn delete_pending_inbound(&self, chat: &str, sender: &str, id: &str) -> EngineResult<()> {
@@ -232,15 +231,14 @@ impl ProtocolStore for EngineBackend {
     }
 
     async fn delete_expired_pending_inbound(&self, cutoff_timestamp: i64) -> EngineResult<u32> {
-        self.delete_older(RecordKind::PendingInbound, cutoff_timestamp)
-            .await
+        self.expire_pending(cutoff_timestamp).await
     }
 
     async fn store_pending_inbound_batch(
         &self,
         rows: &[PendingInboundRow<'_>],
     ) -> EngineResult<()> {
-        self.put_pending(rows).await
+        self.hold_pending(rows)
     }
 
     async fn delete_pending_inbound_batch(

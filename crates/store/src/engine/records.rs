@@ -136,12 +136,29 @@ impl EngineBackend {
         &self,
         records: impl IntoIterator<Item = (RecordKind, Record)>,
     ) -> EngineResult<()> {
-        let batch = self.seal_rows(records);
+        let mut is_signal_state = false;
+        let batch = self.seal_rows(
+            records
+                .into_iter()
+                .inspect(|(kind, _)| is_signal_state |= kind.is_signal_state()),
+        );
         if batch.rows.is_empty() {
             return Ok(());
         }
-        self.write(move |tx| Box::pin(async move { insert(tx, &batch, OVERWRITE).await }))
-            .await
+        self.write_state(is_signal_state, move |tx| {
+            Box::pin(async move { insert(tx, &batch, OVERWRITE).await })
+        })
+        .await
+    }
+
+    /// Writes messages that wait to be committed, in a transaction that has checked the lease.
+    pub(crate) async fn insert_pending(&self, tx: &mut Tx, records: &[Record]) -> Result<()> {
+        if records.is_empty() {
+            return Ok(());
+        }
+        let kind = RecordKind::PendingInbound;
+        let batch = self.seal_rows(records.iter().map(|record| (kind, record.clone())));
+        insert(tx, &batch, OVERWRITE).await
     }
 
     /// Writes a record unless there is one.
@@ -264,8 +281,10 @@ impl EngineBackend {
         }
         let keys: Arc<[_]> = keys.into();
         let session = self.session_id();
-        self.write(move |tx| Box::pin(async move { delete_keys(tx, session, kind, &keys).await }))
-            .await
+        self.write_state(kind.is_signal_state(), move |tx| {
+            Box::pin(async move { delete_keys(tx, session, kind, &keys).await })
+        })
+        .await
     }
 
     /// Deletes the keys from `start` up to `end`, which is excluded.

@@ -5,6 +5,7 @@ use wagate_model::{OrganizationId, SessionId};
 
 use super::backend::EngineBackend;
 use super::kind::RecordKind;
+use super::pending_inbound::PendingInbound;
 use crate::error::Result;
 use crate::text::Text;
 use crate::tx::{Tx, on};
@@ -86,6 +87,14 @@ impl EngineBackend {
         self.write(move |tx| {
             Box::pin(async move { tx.wipe_engine_state(organization, session).await })
         })
-        .await
+        .await?;
+        self.forget_held();
+        Ok(())
+    }
+
+    /// Forgets the messages that wait in memory, after the state they belong to was wiped.
+    pub fn forget_held(&self) {
+        *self.pending() = PendingInbound::default();
+        *self.sent() = Vec::new();
     }
 }

@@ -7,7 +7,7 @@ use wagate_model::{Direction, MediaMeta, MessageStatus};
 use crate::error::Result;
 use crate::leases::Owned;
 use crate::text::{Text, storable};
-use crate::tx::on;
+use crate::tx::{on, sql};
 
 /// Message ids in one statement.
 const IDS_PER_STATEMENT: usize = 500;
@@ -110,6 +110,25 @@ struct StoredRow {
     content: Option<String>,
 }
 
+macro_rules! insert_message {
+    () => {
+        "INSERT INTO message (session_id, chat_id, sender_key, wa_message_id, direction, \
+         is_from_me, kind, body, sender_jid, sender_lid, timestamp, status, ack_level, \
+         quoted_message_id, mentions, media, content, is_edited, is_deleted, created_at, \
+         updated_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, \
+         $15, $16, $17, $18, $18, $19, $19) \
+         ON CONFLICT (session_id, wa_message_id, chat_id, sender_key) DO NOTHING \
+         RETURNING id"
+    };
+}
+
+macro_rules! chat_mark {
+    () => {
+        "last_message_at = CASE WHEN last_message_at >= $11 THEN last_message_at ELSE $11 END, \
+         unread_count = unread_count + $20, updated_at = $19"
+    };
+}
+
 impl Owned<'_> {
     /// Stores a message, and its mark on the chat; nothing where it is there already.
     ///
@@ -121,51 +140,42 @@ impl Owned<'_> {
             Some(serde_json::to_string(&new.mentions)?)
         };
         let media = new.media.as_ref().map(serde_json::to_string).transpose()?;
-        let id: Option<i64> = on!(self.tx, |conn| sqlx::query_scalar(
-            "INSERT INTO message (session_id, chat_id, sender_key, wa_message_id, direction, \
-             is_from_me, kind, body, sender_jid, sender_lid, timestamp, status, ack_level, \
-             quoted_message_id, mentions, media, content, is_edited, is_deleted, created_at, \
-             updated_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, \
-             $15, $16, $17, $18, $18, $19, $19) \
-             ON CONFLICT (session_id, wa_message_id, chat_id, sender_key) DO NOTHING \
-             RETURNING id"
-        )
-        .bind(Text(self.session))
-        .bind(new.chat_id)
-        .bind(storable(&new.sender_key))
-        .bind(storable(&new.wa_message_id))
-        .bind(new.direction.as_str())
-        .bind(new.is_from_me)
-        .bind(storable(&new.kind))
-        .bind(new.body.as_deref().map(storable))
-        .bind(new.sender_jid.as_deref().map(storable))
-        .bind(new.sender_lid.as_deref().map(storable))
-        .bind(new.timestamp_ms)
-        .bind(new.status.map(MessageStatus::as_str))
-        .bind(new.status.map_or(0, MessageStatus::ack_level))
-        .bind(new.quoted_message_id.as_deref().map(storable))
-        .bind(mentions)
-        .bind(media)
-        .bind(new.content.as_ref().map(Value::to_string))
-        .bind(false)
-        .bind(now_ms)
-        .fetch_optional(conn)
-        .await)?;
-        if id.is_some() {
-            on!(self.tx, |conn| sqlx::query(
-                "UPDATE chat SET last_message_at = CASE WHEN last_message_at >= $2 \
-                 THEN last_message_at ELSE $2 END, unread_count = unread_count + $3, \
-                 updated_at = $4 WHERE id = $1"
-            )
+        // Two statements in one round trip: the chat is only marked for a message that is new.
+        let text = sql!(
+            self.tx,
+            sqlite: concat!(
+                insert_message!(), "; UPDATE chat SET ", chat_mark!(),
+                " WHERE id = $2 AND changes() > 0",
+            ),
+            postgres: concat!(
+                "WITH new AS (", insert_message!(), "), mark AS (UPDATE chat SET ", chat_mark!(),
+                " WHERE id = $2 AND EXISTS (SELECT 1 FROM new)) SELECT id FROM new",
+            ),
+        );
+        let ids: Vec<i64> = on!(self.tx, |conn| sqlx::query_scalar(text)
+            .bind(Text(self.session))
             .bind(new.chat_id)
+            .bind(storable(&new.sender_key))
+            .bind(storable(&new.wa_message_id))
+            .bind(new.direction.as_str())
+            .bind(new.is_from_me)
+            .bind(storable(&new.kind))
+            .bind(new.body.as_deref().map(storable))
+            .bind(new.sender_jid.as_deref().map(storable))
+            .bind(new.sender_lid.as_deref().map(storable))
             .bind(new.timestamp_ms)
-            .bind(i64::from(new.is_unread))
+            .bind(new.status.map(MessageStatus::as_str))
+            .bind(new.status.map_or(0, MessageStatus::ack_level))
+            .bind(new.quoted_message_id.as_deref().map(storable))
+            .bind(mentions)
+            .bind(media)
+            .bind(new.content.as_ref().map(Value::to_string))
+            .bind(false)
             .bind(now_ms)
-            .execute(conn)
-            .await
-            .map(drop))?;
-        }
-        Ok(id)
+            .bind(i64::from(new.is_unread))
+            .fetch_all(conn)
+            .await)?;
+        Ok(ids.into_iter().next())
     }
 
     /// Moves outgoing messages on to a status; gives those that were not that far yet.
@@ -224,6 +234,22 @@ impl Owned<'_> {
             }));
         }
         Ok(advanced)
+    }
+
+    /// How far a message that the account itself sent is; nothing where there is no such message.
+    pub async fn own_message_status(
+        &mut self,
+        wa_message_id: &str,
+    ) -> Result<Option<MessageStatus>> {
+        let status: Option<Option<Text<MessageStatus>>> = on!(self.tx, |conn| sqlx::query_scalar(
+            "SELECT status FROM message \
+                 WHERE session_id = $1 AND wa_message_id = $2 AND is_from_me LIMIT 1"
+        )
+        .bind(Text(self.session))
+        .bind(storable(wa_message_id))
+        .fetch_optional(conn)
+        .await)?;
+        Ok(status.flatten().map(|status| status.0))
     }
 
     /// Replaces a message's text; whether there was such a message of that sender.

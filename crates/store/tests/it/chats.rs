@@ -63,8 +63,8 @@ async fn a_chat_seen_under_both_addresses_becomes_one_row() {
     let (store, organization, session, fence) = paired().await;
     let (by_phone, merged) = write!(store, organization, |tx| {
         let mut owned = tx.owned(&fence).await?;
-        let by_phone = owned.upsert_chat(&chat(PHONE, None), 1).await?;
-        let by_lid = owned.upsert_chat(&chat(LID, None), 2).await?;
+        let by_phone = owned.upsert_chat(&chat(PHONE, None), 1).await?.id;
+        let by_lid = owned.upsert_chat(&chat(LID, None), 2).await?.id;
         assert_ne!(by_phone, by_lid);
         owned.insert_message(&inbound(by_phone, "A", 10), 1).await?;
         owned.insert_message(&inbound(by_lid, "A", 10), 1).await?;
@@ -73,9 +73,12 @@ async fn a_chat_seen_under_both_addresses_becomes_one_row() {
             name: Some("Ann".into()),
             ..chat(LID, Some(PHONE))
         };
-        let merged = owned.upsert_chat(&named, 3).await?;
-        assert_eq!(owned.upsert_chat(&chat(LID, Some(PHONE)), 4).await?, merged);
-        assert_eq!(owned.upsert_chat(&chat(LID, None), 4).await?, merged);
+        let merged = owned.upsert_chat(&named, 3).await?.id;
+        assert_eq!(
+            owned.upsert_chat(&chat(LID, Some(PHONE)), 4).await?.id,
+            merged
+        );
+        assert_eq!(owned.upsert_chat(&chat(LID, None), 4).await?.id, merged);
         Ok((by_phone, merged))
     })
     .unwrap();
@@ -118,7 +121,7 @@ async fn a_message_that_comes_again_is_not_new() {
         results.push(
             write!(store, organization, |tx| {
                 let mut owned = tx.owned(&fence).await?;
-                let id = owned.upsert_chat(&chat(PHONE, Some(LID)), 1).await?;
+                let id = owned.upsert_chat(&chat(PHONE, Some(LID)), 1).await?.id;
                 let first = owned.insert_message(&inbound(id, "A\0", 10), 5).await?;
                 // The same id from somebody else is another message.
                 let other = NewMessage {
@@ -166,7 +169,7 @@ async fn a_status_never_goes_back_and_only_real_progress_is_told() {
     let proof = fence.clone();
     write!(store, organization, |tx| {
         let mut owned = tx.owned(&proof).await?;
-        let id = owned.upsert_chat(&chat(PHONE, None), 1).await?;
+        let id = owned.upsert_chat(&chat(PHONE, None), 1).await?.id;
         for message in ["A", "B", "C"] {
             owned.insert_message(&outbound(id, message, 10), 1).await?;
         }
@@ -229,7 +232,7 @@ async fn pages_of_messages_stay_valid_while_rows_are_added() {
     let proof = fence.clone();
     let chat_id = write!(store, organization, |tx| {
         let mut owned = tx.owned(&proof).await?;
-        let id = owned.upsert_chat(&chat(PHONE, None), 1).await?;
+        let id = owned.upsert_chat(&chat(PHONE, None), 1).await?.id;
         for number in 0..5 {
             // Two of them at the same time.
             owned
@@ -276,7 +279,8 @@ async fn chats_are_paged_in_display_order() {
         for (number, last) in [30, 10, 0, 30, 20].into_iter().enumerate() {
             let id = owned
                 .upsert_chat(&chat(&format!("{number}@lid"), None), 1)
-                .await?;
+                .await?
+                .id;
             if last > 0 {
                 owned.insert_message(&inbound(id, "m", last), 1).await?;
             }
@@ -329,7 +333,7 @@ async fn settings_and_deletion_of_a_chat_are_the_organizations() {
     let stranger = store.organization().await;
     let id = write!(store, organization, |tx| {
         let mut owned = tx.owned(&fence).await?;
-        let id = owned.upsert_chat(&chat(PHONE, None), 1).await?;
+        let id = owned.upsert_chat(&chat(PHONE, None), 1).await?.id;
         owned.insert_message(&inbound(id, "A", 10), 1).await?;
         owned.set_unread(id, 7, 2).await?;
         Ok(id)
@@ -412,7 +416,7 @@ async fn edits_are_the_senders_and_a_revoked_message_keeps_no_content() {
     let (store, organization, session, fence) = paired().await;
     write!(store, organization, |tx| {
         let mut owned = tx.owned(&fence).await?;
-        let id = owned.upsert_chat(&chat("7@g.us", None), 1).await?;
+        let id = owned.upsert_chat(&chat("7@g.us", None), 1).await?.id;
         let message = NewMessage {
             sender_key: LID.into(),
             mentions: vec!["2@lid".into(), "3@lid".into()],

@@ -176,7 +176,7 @@ async fn a_deleted_session_is_purged_in_steps() {
                 kind: ChatType::Dm,
                 name: None,
             };
-            let chat_id = owned.upsert_chat(&chat, 1).await?;
+            let chat_id = owned.upsert_chat(&chat, 1).await?.id;
             for number in 0..5 {
                 let message = NewMessage {
                     chat_id,

@@ -126,6 +126,8 @@ async fn wiping_forgets_one_session_and_no_other() {
             .await
             .unwrap();
         backend.store_sent_message("c", "m", b"p").await.unwrap();
+        // Takes the sent message along.
+        backend.put_session("a", b"t").await.unwrap();
     }
     let (organization, session) = (world.organization, world.session);
     let stranger = wagate_model::OrganizationId::from_parts(1, 1);
@@ -154,11 +156,11 @@ async fn what_was_written_is_there_when_the_database_is_opened_anew() {
     let backend = world.backend().await;
     let device = full_device();
     backend.save(&device).await.unwrap();
-    backend.put_session("a", b"ratchet").await.unwrap();
     backend
         .store_pending_inbound("c", "s", "1", b"message")
         .await
         .unwrap();
+    backend.put_session("a", b"ratchet").await.unwrap();
     // Not closed first: what a call returned from must not depend on it.
     world.reopen(keys(7)).await;
     let backend = world.backend().await;

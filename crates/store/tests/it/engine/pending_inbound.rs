@@ -1,6 +1,8 @@
 //! Decrypted messages that wait to be committed.
 
-use wacore::store::traits::{PendingInboundKey, PendingInboundRow, ProtocolStore as _};
+use wacore::store::traits::{
+    PendingInboundKey, PendingInboundRow, ProtocolStore as _, SignalStore as _,
+};
 use wagate_store::{Result, StoreError};
 
 use super::support::World;
@@ -75,7 +77,7 @@ async fn a_commit_can_clear_its_rows_itself() {
         .store_pending_inbound_batch(&[row("1", b"one"), row("2", b"two")])
         .await
         .unwrap();
-    let clear = backend.clear_pending_inbound([key("1")]);
+    let clear = backend.clear_pending_inbound([["c", "s", "1"]]);
 
     // A transaction that fails clears nothing.
     let job = clear.clone();
@@ -128,11 +130,97 @@ async fn a_commit_can_clear_its_rows_itself() {
 async fn a_row_that_is_stored_again_is_not_taken_for_cleared() {
     let world = World::new().await;
     let backend = world.backend().await;
-    backend.clear_pending_inbound([key("1")]).committed();
+    backend.clear_pending_inbound([["c", "s", "1"]]).committed();
     backend
         .store_pending_inbound_batch(&[row("1", b"one")])
         .await
         .unwrap();
     backend.delete_pending_inbound("c", "s", "1").await.unwrap();
     assert_eq!(world.row_count(world.session).await, 0);
+}
+
+#[tokio::test]
+async fn a_message_is_stored_with_the_state_that_decrypted_it() {
+    let world = World::new().await;
+    let backend = world.backend().await;
+    let other_life = world.backend().await;
+    backend
+        .store_pending_inbound("c", "s", "1", b"one")
+        .await
+        .unwrap();
+    // Neither is in the database: a crash now has WhatsApp deliver it again.
+    assert_eq!(world.row_count(world.session).await, 0);
+    let found = other_life.get_pending_inbound("c", "s", "1").await.unwrap();
+    assert_eq!(found, None);
+
+    // State of another kind has nothing to do with it.
+    backend.put_group_metadata("g", b"m").await.unwrap();
+    let found = other_life.get_pending_inbound("c", "s", "1").await.unwrap();
+    assert_eq!(found, None);
+
+    backend
+        .put_session("s:1@lid", b"moved on".as_slice())
+        .await
+        .unwrap();
+    let found = other_life.get_pending_inbound("c", "s", "1").await.unwrap();
+    assert_eq!(found, Some(b"one".to_vec()));
+    backend.delete_pending_inbound("c", "s", "1").await.unwrap();
+    let found = other_life.get_pending_inbound("c", "s", "1").await.unwrap();
+    assert_eq!(found, None);
+}
+
+#[tokio::test]
+async fn a_committed_message_is_never_stored() {
+    let world = World::new().await;
+    let backend = world.backend().await;
+    backend
+        .store_pending_inbound("c", "s", "1", b"one")
+        .await
+        .unwrap();
+    let clear = backend.clear_pending_inbound([["c", "s", "1"]]);
+    let job = clear.clone();
+    let done: Result<()> = world
+        .store
+        .write(world.organization, move |tx| {
+            Box::pin(async move { job.apply(tx).await })
+        })
+        .await;
+    done.unwrap();
+    clear.committed();
+    backend
+        .put_session("s:1@lid", b"moved on".as_slice())
+        .await
+        .unwrap();
+    assert_eq!(
+        backend.get_pending_inbound("c", "s", "1").await.unwrap(),
+        None
+    );
+    assert_eq!(world.row_count(world.session).await, 1, "the session only");
+}
+
+#[tokio::test]
+async fn state_that_comes_between_commit_and_its_news_leaves_no_row() {
+    let world = World::new().await;
+    let backend = world.backend().await;
+    backend
+        .store_pending_inbound("c", "s", "1", b"one")
+        .await
+        .unwrap();
+    let clear = backend.clear_pending_inbound([["c", "s", "1"]]);
+    let job = clear.clone();
+    let done: Result<()> = world
+        .store
+        .write(world.organization, move |tx| {
+            Box::pin(async move { job.apply(tx).await })
+        })
+        .await;
+    done.unwrap();
+    // The commit is done, but who waits for it has not run yet.
+    backend
+        .put_session("s:1@lid", b"moved on".as_slice())
+        .await
+        .unwrap();
+    clear.committed();
+    backend.delete_pending_inbound("c", "s", "1").await.unwrap();
+    assert_eq!(world.row_count(world.session).await, 1, "the session only");
 }

@@ -31,7 +31,6 @@ async fn no_secret_is_in_the_tables() {
     device.adv_secret_key = SECRET;
     backend.save(&device).await.unwrap();
     backend.put_identity("a", SECRET).await.unwrap();
-    backend.put_session("a", &SECRET).await.unwrap();
     backend.store_prekey(1, &SECRET, false).await.unwrap();
     backend.store_signed_prekey(1, &SECRET).await.unwrap();
     backend.put_sender_key("a", &SECRET).await.unwrap();
@@ -51,6 +50,8 @@ async fn no_secret_is_in_the_tables() {
         .store_sent_message("chat-id", "message-id", &SECRET)
         .await
         .unwrap();
+    // Takes the messages along.
+    backend.put_session("a", &SECRET).await.unwrap();
     backend
         .put_msg_secret("chat-id", "sender-id", "message-id", &SECRET)
         .await
@@ -164,6 +165,11 @@ async fn a_value_that_was_moved_to_another_row_is_refused() {
 async fn state_is_sealed_anew_after_the_master_key_was_changed() {
     let mut world = World::new().await;
     let backend = world.backend().await;
+    // Before Signal state, which takes it along.
+    backend
+        .store_sent_message("c", "m", b"payload")
+        .await
+        .unwrap();
     let prekeys: Vec<_> = (1..=30_u32)
         .map(|id| (id, bytes::Bytes::from_static(b"k")))
         .collect();
@@ -178,10 +184,6 @@ async fn state_is_sealed_anew_after_the_master_key_was_changed() {
         .unwrap();
     backend
         .put_msg_secret("c", "s", "m", &SECRET)
-        .await
-        .unwrap();
-    backend
-        .store_sent_message("c", "m", b"payload")
         .await
         .unwrap();
 
