@@ -193,6 +193,7 @@ impl Owned<'_> {
     }
 
     async fn merge_chat(&mut self, kept: i64, gone: i64) -> Result<()> {
+        self.write_own_messages().await?;
         for statement in [
             // What is in both stays once.
             "UPDATE message SET chat_id = $1 WHERE chat_id = $2 AND NOT EXISTS ( \
@@ -356,6 +357,7 @@ impl Tx {
         session: SessionId,
         chat_id: i64,
     ) -> Result<bool> {
+        self.write_own_messages().await?;
         let count = on!(self, |conn| sqlx::query(
             "DELETE FROM chat WHERE id = $3 AND session_id = $2 \
              AND session_id IN (SELECT s.id FROM session s WHERE s.organization_id = $1)"

@@ -76,6 +76,8 @@ impl StoreError {
     }
 }
 
+const SQLSTATE_LEN: usize = 5;
+
 // SQLSTATE classes: PostgreSQL manual, appendix A. SQLite result codes: sqlite.org/rescode.html.
 fn asks_for_repetition(code: &str) -> bool {
     matches!(
@@ -84,8 +86,18 @@ fn asks_for_repetition(code: &str) -> bool {
     )
 }
 
+/// Whether nothing is wrong with the job: the database is away, its disk is full or fails.
 fn says_unavailable(code: &str) -> bool {
-    code.starts_with("08") || code.starts_with("57P") || matches!(code, "53300" | "25P03")
+    if code.len() == SQLSTATE_LEN {
+        return ["08", "53", "57P", "58"]
+            .iter()
+            .any(|class| code.starts_with(class))
+            || code == "25P03";
+    }
+    // Extended codes have the kind in the low byte: no memory, input or output,
+    // full, cannot open.
+    code.parse::<u32>()
+        .is_ok_and(|code| matches!(code & 0xff, 7 | 10 | 13 | 14))
 }
 
 impl From<sqlx::Error> for StoreError {
@@ -131,3 +143,20 @@ impl From<serde_json::Error> for StoreError {
 
 /// The result of a store function.
 pub type Result<T, E = StoreError> = std::result::Result<T, E>;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_full_or_failing_disk_is_an_outage_and_not_the_jobs_fault() {
+        for code in [
+            "13", "10", "778", "14", "8", "53100", "58030", "08006", "57P01",
+        ] {
+            assert!(says_unavailable(code), "{code}");
+        }
+        for code in ["1", "19", "787", "2067", "23505", "42P01", "22021"] {
+            assert!(!says_unavailable(code), "{code}");
+        }
+    }
+}

@@ -5,7 +5,9 @@
 //! pass, a takeover (`FOR UPDATE`) waits until the last transaction of the old owner
 //! has ended.
 
-use sqlx::FromRow;
+use std::collections::{BTreeSet, HashMap};
+
+use sqlx::{FromRow, QueryBuilder};
 use wagate_model::{GatewayId, OrganizationId, SessionId};
 
 use crate::error::{Result, StoreError};
@@ -33,6 +35,20 @@ pub struct SessionOwner {
     /// How long the lease lasts from now, in milliseconds.
     pub expires_in_ms: i64,
 }
+
+/// The owners whose fences were found to hold, with the organizations of their sessions.
+pub(crate) type Confirmed = HashMap<SessionId, (Fence, OrganizationId)>;
+
+#[derive(FromRow)]
+struct LeaseRow {
+    session_id: Text<SessionId>,
+    gateway_id: Text<GatewayId>,
+    epoch: i64,
+    organization_id: Text<OrganizationId>,
+}
+
+/// Leases that are looked at by one statement.
+const LEASES_PER_STATEMENT: usize = 128;
 
 #[derive(FromRow)]
 struct OwnerRow {
@@ -87,8 +103,60 @@ impl Tx {
         self.owned(fence).await.map(drop)
     }
 
+    /// Looks at the leases of many jobs at once, so that [`owned`](Self::owned) need not.
+    ///
+    /// What is found holds until the transaction ends, or until
+    /// [`forget_leases`](Self::forget_leases): nobody else can change it before.
+    pub(crate) async fn confirm_fences(&mut self, sessions: &BTreeSet<SessionId>) -> Result<()> {
+        let sessions: Vec<_> = sessions.iter().copied().collect();
+        for chunk in sessions.chunks(LEASES_PER_STATEMENT) {
+            let lock =
+                sql!(self, sqlite: ")", postgres: ") ORDER BY l.session_id FOR KEY SHARE OF l");
+            let rows: Vec<LeaseRow> = on!(self, |conn| {
+                let mut query = QueryBuilder::new(
+                    "SELECT l.session_id, l.gateway_id, l.epoch, s.organization_id \
+                     FROM session_lease l JOIN session s ON s.id = l.session_id \
+                     WHERE s.deleted_at IS NULL AND l.session_id IN (",
+                );
+                let mut list = query.separated(", ");
+                for session in chunk {
+                    list.push_bind(Text(*session));
+                }
+                query.push(lock);
+                query
+                    .build_query_as()
+                    .persistent(chunk.len() <= 4)
+                    .fetch_all(conn)
+                    .await
+            })?;
+            self.confirmed.extend(rows.into_iter().map(|row| {
+                let fence = Fence {
+                    session_id: row.session_id.0,
+                    gateway_id: row.gateway_id.0,
+                    epoch: row.epoch,
+                };
+                (fence.session_id, (fence, row.organization_id.0))
+            }));
+        }
+        Ok(())
+    }
+
+    /// To be called by whoever changes a lease, or ends a session, in this transaction.
+    pub(crate) fn forget_leases(&mut self) {
+        self.confirmed.clear();
+    }
+
     /// Checks the fence and hands over what only the owner may do.
     pub async fn owned(&mut self, fence: &Fence) -> Result<Owned<'_>> {
+        let known = self.confirmed.get(&fence.session_id);
+        if let Some((_, organization)) = known.filter(|(found, _)| found == fence) {
+            let organization = *organization;
+            return Ok(Owned {
+                tx: self,
+                session: fence.session_id,
+                organization,
+            });
+        }
         let text = sql!(
             self,
             sqlite: "SELECT s.organization_id FROM session_lease l \

@@ -12,9 +12,11 @@
 
 mod admin;
 mod api_keys;
+mod batch;
 mod chats;
 mod connect;
 mod contacts;
+mod deferred;
 mod deliveries;
 mod engine;
 mod error;

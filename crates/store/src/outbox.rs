@@ -4,6 +4,7 @@ use serde_json::value::RawValue;
 use sqlx::FromRow;
 use wagate_model::{OrganizationId, OutboxId, SendMode, SessionId};
 
+use crate::batch;
 use crate::error::{Result, StoreError};
 use crate::leases::Owned;
 use crate::text::{Text, storable};
@@ -122,6 +123,25 @@ pub struct DueOutbox {
     pub request: Vec<u8>,
 }
 
+/// An entry that waits in a transaction.
+#[derive(Debug)]
+pub(crate) struct WaitingOutbox {
+    id: OutboxId,
+    organization: OrganizationId,
+    session: SessionId,
+    wa_message_id: String,
+    chat_jid: String,
+    mode: &'static str,
+    /// Sealed.
+    request: Vec<u8>,
+    next_attempt_at: i64,
+    created_at: i64,
+}
+
+const INSERT: &str = "INSERT INTO outbox \
+     (state, id, organization_id, session_id, wa_message_id, chat_jid, mode, request, attempts, \
+      next_attempt_at, created_at) VALUES";
+
 macro_rules! outbox_columns {
     () => {
         "id, session_id, wa_message_id, chat_jid, mode, state, attempts, next_attempt_at, \
@@ -218,26 +238,53 @@ impl Tx {
                 return Ok(Enqueued::Replayed(row.outbox_id.0));
             }
         }
-        let sealed = self.seal(SEALED_AS, new.id.to_string().as_bytes(), &new.request);
-        on!(self, |conn| sqlx::query(
-            "INSERT INTO outbox (id, organization_id, session_id, wa_message_id, chat_jid, mode, \
-             request, state, attempts, next_attempt_at, created_at) \
-             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, 0, $9, $10)"
-        )
-        .bind(Text(new.id))
-        .bind(Text(organization))
-        .bind(Text(new.session_id))
-        .bind(storable(&new.wa_message_id))
-        .bind(storable(&new.chat_jid))
-        .bind(mode_name(new.mode))
-        .bind(sealed)
-        .bind(OutboxState::Pending.as_str())
-        .bind(new.next_attempt_at_ms)
-        .bind(now_ms)
-        .execute(conn)
-        .await
-        .map(drop))?;
+        let request = self.seal(SEALED_AS, new.id.to_string().as_bytes(), &new.request);
+        self.deferred.outbox.push(WaitingOutbox {
+            id: new.id,
+            organization,
+            session: new.session_id,
+            wa_message_id: storable(&new.wa_message_id).into_owned(),
+            chat_jid: storable(&new.chat_jid).into_owned(),
+            mode: mode_name(new.mode),
+            request,
+            next_attempt_at: new.next_attempt_at_ms,
+            created_at: now_ms,
+        });
         Ok(Enqueued::New)
+    }
+
+    /// Writes the entries that wait, where this one is among them.
+    async fn write_outbox_of(&mut self, id: OutboxId) -> Result<()> {
+        if self.deferred.outbox.has_unwritten(|row| row.id == id) {
+            self.write_outbox().await?;
+        }
+        Ok(())
+    }
+
+    /// Writes the entries that wait for it.
+    pub(crate) async fn write_outbox(&mut self) -> Result<()> {
+        let rows = self.deferred.outbox.take_unwritten();
+        for piece in batch::pieces(&rows) {
+            let text = batch::values(INSERT, 1, 10, piece.len(), "");
+            on!(self, |conn| {
+                let mut query = sqlx::query(text).bind(OutboxState::Pending.as_str());
+                for row in piece {
+                    query = query
+                        .bind(Text(row.id))
+                        .bind(Text(row.organization))
+                        .bind(Text(row.session))
+                        .bind(&row.wa_message_id)
+                        .bind(&row.chat_jid)
+                        .bind(row.mode)
+                        .bind(&row.request)
+                        .bind(0_i64)
+                        .bind(row.next_attempt_at)
+                        .bind(row.created_at);
+                }
+                query.execute(conn).await.map(drop)
+            })?;
+        }
+        Ok(())
     }
 
     /// The outbox entry of an idempotency key: nothing where the key was not used.
@@ -269,6 +316,7 @@ impl Tx {
         organization: OrganizationId,
         id: OutboxId,
     ) -> Result<Option<OutboxRecord>> {
+        self.write_outbox_of(id).await?;
         let row: Option<OutboxRow> = on!(self, |conn| sqlx::query_as(concat!(
             "SELECT ",
             outbox_columns!(),
@@ -287,6 +335,7 @@ impl Tx {
         organization: OrganizationId,
         session: SessionId,
     ) -> Result<i64> {
+        self.write_outbox().await?;
         Ok(on!(self, |conn| sqlx::query_scalar(
             "SELECT COUNT(*) FROM outbox \
              WHERE organization_id = $1 AND session_id = $2 AND finished_at IS NULL"
@@ -299,17 +348,27 @@ impl Tx {
 }
 
 impl Owned<'_> {
-    /// The entries that are due, oldest first, those of a dead gateway's attempts too.
-    pub async fn due_outbox(&mut self, now_ms: i64, limit: i64) -> Result<Vec<DueOutbox>> {
+    /// The entries that are due, those of a dead gateway's attempts too: of each chat the
+    /// oldest `per_chat`, so that one chat with many hides no other; first the first of each
+    /// chat, and so on.
+    pub async fn due_outbox(
+        &mut self,
+        now_ms: i64,
+        per_chat: i64,
+        limit: i64,
+    ) -> Result<Vec<DueOutbox>> {
+        self.write_outbox().await?;
         let rows: Vec<DueRow> = on!(self.tx, |conn| sqlx::query_as(concat!(
             "SELECT ",
             outbox_columns!(),
-            ", request FROM outbox \
-             WHERE session_id = $1 AND finished_at IS NULL AND next_attempt_at <= $2 \
-             ORDER BY id LIMIT $3"
+            ", request FROM (SELECT o.*, \
+             ROW_NUMBER() OVER (PARTITION BY o.chat_jid ORDER BY o.id) AS place FROM outbox o \
+             WHERE o.session_id = $1 AND o.finished_at IS NULL AND o.next_attempt_at <= $2) due \
+             WHERE place <= $3 ORDER BY place, id LIMIT $4"
         ))
         .bind(Text(self.session))
         .bind(now_ms)
+        .bind(per_chat)
         .bind(limit)
         .fetch_all(conn)
         .await)?;
@@ -325,6 +384,7 @@ impl Owned<'_> {
 
     /// When the next entry is due, in milliseconds since 1970; nothing when the outbox is empty.
     pub async fn next_outbox_at(&mut self) -> Result<Option<i64>> {
+        self.write_outbox().await?;
         Ok(on!(self.tx, |conn| sqlx::query_scalar(
             "SELECT MIN(next_attempt_at) FROM outbox \
              WHERE session_id = $1 AND finished_at IS NULL"
@@ -336,6 +396,7 @@ impl Owned<'_> {
 
     /// Notes that an attempt begins; whether the entry is still unfinished.
     pub async fn begin_send(&mut self, id: OutboxId) -> Result<bool> {
+        self.write_outbox_of(id).await?;
         let count = on!(self.tx, |conn| sqlx::query(
             "UPDATE outbox SET state = $3, attempts = attempts + 1 \
              WHERE session_id = $1 AND id = $2 AND finished_at IS NULL"
@@ -351,6 +412,7 @@ impl Owned<'_> {
 
     /// Has an entry wait for its next attempt; whether it is still unfinished.
     pub async fn defer_send(&mut self, id: OutboxId, next_attempt_at_ms: i64) -> Result<bool> {
+        self.write_outbox_of(id).await?;
         let count = on!(self.tx, |conn| sqlx::query(
             "UPDATE outbox SET state = $3, next_attempt_at = $4 \
              WHERE session_id = $1 AND id = $2 AND finished_at IS NULL"
@@ -375,6 +437,7 @@ impl Owned<'_> {
         result: &RawValue,
         now_ms: i64,
     ) -> Result<bool> {
+        self.write_outbox_of(id).await?;
         let state = if is_sent {
             OutboxState::Sent
         } else {

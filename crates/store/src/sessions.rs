@@ -307,6 +307,8 @@ impl Tx {
         id: SessionId,
         now_ms: i64,
     ) -> Result<bool> {
+        self.write_deferred().await?;
+        self.forget_leases();
         let count = on!(self, |conn| sqlx::query(
             "UPDATE session SET deleted_at = $3, is_wanted_running = $4, updated_at = $3 \
              WHERE organization_id = $1 AND id = $2 AND deleted_at IS NULL"

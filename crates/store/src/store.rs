@@ -13,6 +13,7 @@ use wagate_model::{Clock, OrganizationId};
 use crate::connect::{Readers, StoreConfig, Target};
 use crate::error::{Result, StoreError};
 use crate::events::CommitListener;
+use crate::leases::{Fence, Owned};
 use crate::migrations::Migrations;
 use crate::seal::MasterKeys;
 use crate::tx::{DatabaseKind, Tx};
@@ -196,9 +197,42 @@ impl Store {
         T: Send + 'static,
         E: From<StoreError> + Send + 'static,
     {
-        let (job, answer) = Job::new(job);
+        let (job, answer) = Job::new(None, job);
+        self.run(lane.into(), job, answer).await
+    }
+
+    /// Runs a job of a session's owner like [`write`](Self::write), where the fence holds.
+    pub async fn write_owned<T, E, F>(
+        &self,
+        organization: OrganizationId,
+        fence: Fence,
+        job: F,
+    ) -> Result<T, E>
+    where
+        F: for<'a, 't> FnOnce(&'a mut Owned<'t>) -> BoxFuture<'a, Result<T, E>> + Send + 'static,
+        T: Send + 'static,
+        E: From<StoreError> + Send + 'static,
+    {
+        let (job, answer) = Job::new(Some(fence.session_id), move |tx: &mut Tx| {
+            Box::pin(async move {
+                let mut owned = tx.owned(&fence).await?;
+                job(&mut owned).await
+            })
+        });
+        self.run(organization.into(), job, answer).await
+    }
+
+    async fn run<T, E>(
+        &self,
+        lane: Lane,
+        job: Job,
+        answer: oneshot::Receiver<Result<T, E>>,
+    ) -> Result<T, E>
+    where
+        E: From<StoreError>,
+    {
         let lanes = &self.0.lanes;
-        let index = lane.into().0 % u64::try_from(lanes.len()).unwrap_or(1);
+        let index = lane.0 % u64::try_from(lanes.len()).unwrap_or(1);
         let queue = &lanes[usize::try_from(index).unwrap_or(0)];
         if self.0.closing.is_cancelled() {
             return Err(StoreError::Closed.into());

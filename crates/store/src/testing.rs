@@ -13,6 +13,7 @@ use crate::leases::Fence;
 use crate::seal::{MASTER_KEY_LEN, MasterKeys};
 use crate::sessions::NewSession;
 use crate::store::{Lane, Store};
+use crate::tx::{Tx, sql};
 
 /// When the clock of a test store starts: 2026-01-01T00:00:00Z.
 pub const START_MS: i64 = 1_767_225_600_000;
@@ -165,6 +166,17 @@ pub async fn store_with(change: impl FnOnce(&mut StoreConfig)) -> TestStore {
         config,
         _place: place,
     }
+}
+
+/// Ends a transaction from outside, as an operator, a failover or a full disk does.
+pub async fn lose_transaction(tx: &mut Tx) {
+    let end = sql!(
+        tx,
+        sqlite: "ROLLBACK",
+        postgres: "SELECT pg_terminate_backend(pg_backend_pid())",
+    );
+    // PostgreSQL ends the connection before it answers.
+    let _ = tx.run(end).await;
 }
 
 impl TestStore {

@@ -8,8 +8,10 @@ use std::sync::Arc;
 use sqlx::pool::PoolConnection;
 use sqlx::{PgConnection, Postgres, Sqlite, SqliteConnection};
 
+use crate::deferred::{Deferred, Mark};
 use crate::error::Result;
 use crate::events::PendingEvent;
+use crate::leases::Confirmed;
 use crate::seal::MasterKeys;
 
 /// Runs one body on the connection of whichever database is open.
@@ -92,6 +94,16 @@ pub struct Tx {
     link: Link,
     keys: Arc<MasterKeys>,
     pub(crate) pending_events: Vec<PendingEvent>,
+    pub(crate) deferred: Deferred,
+    /// Fences that hold until this transaction ends.
+    pub(crate) confirmed: Confirmed,
+}
+
+/// What a job has left in memory, to undo it together with what it wrote.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct JobMark {
+    events: usize,
+    deferred: Mark,
 }
 
 impl std::fmt::Debug for Tx {
@@ -109,7 +121,28 @@ impl Tx {
             link,
             keys,
             pending_events: Vec::new(),
+            deferred: Deferred::default(),
+            confirmed: Confirmed::default(),
         }
+    }
+
+    /// Forgets everything that belongs to a transaction that has ended.
+    pub(crate) fn reset(&mut self) {
+        self.pending_events.clear();
+        self.deferred = Deferred::default();
+        self.confirmed.clear();
+    }
+
+    pub(crate) fn mark(&self) -> JobMark {
+        JobMark {
+            events: self.pending_events.len(),
+            deferred: self.deferred.mark(),
+        }
+    }
+
+    pub(crate) fn undo(&mut self, mark: JobMark) {
+        self.pending_events.truncate(mark.events);
+        self.deferred.undo(mark.deferred);
     }
 
     pub(crate) fn into_link(self) -> Link {

@@ -10,13 +10,13 @@ use futures::future::BoxFuture;
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
-use wagate_model::Clock;
+use wagate_model::{Clock, SessionId};
 
 use crate::connect::Target;
 use crate::error::{Result, StoreError};
 use crate::events::{CommitListener, CommittedEvent};
 use crate::seal::MasterKeys;
-use crate::tx::{DatabaseKind, Link, Tx, sql};
+use crate::tx::{DatabaseKind, JobMark, Link, Tx, sql};
 
 const FIRST_RECONNECT_DELAY: Duration = Duration::from_millis(50);
 const MAX_RECONNECT_DELAY: Duration = Duration::from_secs(2);
@@ -24,7 +24,11 @@ const MAX_RECONNECT_DELAY: Duration = Duration::from_secs(2);
 const MAX_OUTAGE: Duration = Duration::from_secs(10);
 
 /// A job of any result type, with the caller's answer inside.
-pub(crate) struct Job(Box<dyn AnyJob>);
+pub(crate) struct Job {
+    work: Box<dyn AnyJob>,
+    /// The session whose lease the job will check.
+    session: Option<SessionId>,
+}
 
 trait AnyJob: Send {
     /// Runs the job and keeps its result; whether it succeeded.
@@ -83,7 +87,10 @@ where
 }
 
 impl Job {
-    pub(crate) fn new<F, T, E>(work: F) -> (Self, oneshot::Receiver<Result<T, E>>)
+    pub(crate) fn new<F, T, E>(
+        session: Option<SessionId>,
+        work: F,
+    ) -> (Self, oneshot::Receiver<Result<T, E>>)
     where
         F: for<'t> FnOnce(&'t mut Tx) -> BoxFuture<'t, Result<T, E>> + Send + 'static,
         T: Send + 'static,
@@ -95,7 +102,8 @@ impl Job {
             result: None,
             reply,
         };
-        (Self(Box::new(job)), answer)
+        let work = Box::new(job);
+        (Self { work, session }, answer)
     }
 }
 
@@ -160,7 +168,8 @@ impl Writer {
                 Err(error) => {
                     let reason = error.to_string();
                     for job in waiting.drain(..) {
-                        job.0.answer(Err(StoreError::Unavailable(reason.clone())));
+                        job.work
+                            .answer(Err(StoreError::Unavailable(reason.clone())));
                     }
                     return;
                 }
@@ -172,7 +181,7 @@ impl Writer {
                 Fate::Committed(events) => {
                     *tx = Some(open);
                     for job in done {
-                        job.0.answer(Ok(()));
+                        job.work.answer(Ok(()));
                     }
                     if !events.is_empty() {
                         self.listener.committed(events);
@@ -184,7 +193,8 @@ impl Writer {
                     *tx = self.recover(open).await;
                     let reason = error.to_string();
                     for job in done {
-                        job.0.answer(Err(StoreError::NotCommitted(reason.clone())));
+                        job.work
+                            .answer(Err(StoreError::NotCommitted(reason.clone())));
                     }
                 }
             }
@@ -197,6 +207,7 @@ impl Writer {
         waiting: &mut VecDeque<Job>,
         done: &mut Vec<Job>,
     ) -> Fate {
+        tx.reset();
         let outcome = if waiting.len() > 1 {
             run_shared(tx, waiting, done).await
         } else {
@@ -208,7 +219,11 @@ impl Writer {
             Err(error) => return Fate::Lost(error),
         }
         let started = Instant::now();
-        let events = match tx.flush_events(self.clock.now_ms()).await {
+        let written = match tx.write_deferred().await {
+            Ok(()) => tx.flush_events(self.clock.now_ms()).await,
+            Err(error) => Err(error),
+        };
+        let events = match written {
             Ok(events) => events,
             Err(error) => return Fate::Lost(error),
         };
@@ -255,7 +270,7 @@ impl Writer {
 
     /// Keeps the connection after a failed group where it still works.
     async fn recover(&self, mut tx: Tx) -> Option<Tx> {
-        tx.pending_events.clear();
+        tx.reset();
         // An error may have ended the transaction already, which makes this fail: then
         // the connection's state is not known, and a new one is cheap.
         tx.run("ROLLBACK").await.is_ok().then_some(tx)
@@ -274,12 +289,12 @@ async fn run_alone(tx: &mut Tx, waiting: &mut VecDeque<Job>, done: &mut Vec<Job>
     let Some(mut job) = waiting.pop_front() else {
         return Ok(Ran::ToCommit);
     };
-    let has_succeeded = job.0.run(tx).await;
+    let has_succeeded = job.work.run(tx).await;
     done.push(job);
     if has_succeeded {
         return Ok(Ran::ToCommit);
     }
-    tx.pending_events.clear();
+    tx.reset();
     tx.run("ROLLBACK").await?;
     Ok(Ran::Undone)
 }
@@ -287,24 +302,34 @@ async fn run_alone(tx: &mut Tx, waiting: &mut VecDeque<Job>, done: &mut Vec<Job>
 /// Runs several jobs, each in a savepoint, so that one that fails undoes only its own part.
 ///
 /// A savepoint is released together with the beginning of the next one: every statement
-/// is a round trip to the database's thread or server.
+/// is a round trip to the database's thread or server. Whatever ends this early, each job
+/// is in `waiting`, to be run in another group, or in `done`, to be told of the end.
 async fn run_shared(tx: &mut Tx, waiting: &mut VecDeque<Job>, done: &mut Vec<Job>) -> Result<Ran> {
-    let mut events_before = 0;
+    let sessions = waiting.iter().filter_map(|job| job.session).collect();
+    if let Err(error) = tx.confirm_fences(&sessions).await {
+        done.extend(waiting.pop_front());
+        return Err(error);
+    }
+    let mut before = tx.mark();
     let mut is_open = false;
-    while let Some(mut job) = waiting.pop_front() {
+    while !waiting.is_empty() {
         if is_open && let Err(error) = tx.run("RELEASE SAVEPOINT job; SAVEPOINT job").await {
-            undo_last(tx, done, events_before, Some(error)).await?;
+            undo_last(tx, done, before, Some(error)).await?;
             is_open = false;
         }
         if !is_open && let Err(error) = tx.run("SAVEPOINT job").await {
-            done.push(job);
+            // One job less, so that this cannot go round for ever.
+            done.extend(waiting.pop_front());
             return Err(error);
         }
-        events_before = tx.pending_events.len();
-        is_open = job.0.run(tx).await;
+        let Some(mut job) = waiting.pop_front() else {
+            break;
+        };
+        before = tx.mark();
+        is_open = job.work.run(tx).await;
         done.push(job);
         if !is_open {
-            undo_last(tx, done, events_before, None).await?;
+            undo_last(tx, done, before, None).await?;
         }
     }
     // SQLite's COMMIT releases it.
@@ -312,7 +337,7 @@ async fn run_shared(tx: &mut Tx, waiting: &mut VecDeque<Job>, done: &mut Vec<Job
         && tx.database() == DatabaseKind::Postgres
         && let Err(error) = tx.run("RELEASE SAVEPOINT job").await
     {
-        undo_last(tx, done, events_before, Some(error)).await?;
+        undo_last(tx, done, before, Some(error)).await?;
     }
     Ok(Ran::ToCommit)
 }
@@ -324,15 +349,16 @@ async fn run_shared(tx: &mut Tx, waiting: &mut VecDeque<Job>, done: &mut Vec<Job
 async fn undo_last(
     tx: &mut Tx,
     done: &mut [Job],
-    events_before: usize,
+    before: JobMark,
     hidden: Option<StoreError>,
 ) -> Result<()> {
-    if let (Some(error), Some(job)) = (hidden, done.last_mut()) {
-        job.0.fail(error);
-    }
-    tx.pending_events.truncate(events_before);
+    tx.undo(before);
     tx.run("ROLLBACK TO SAVEPOINT job; RELEASE SAVEPOINT job")
-        .await
+        .await?;
+    if let (Some(error), Some(job)) = (hidden, done.last_mut()) {
+        job.work.fail(error);
+    }
+    Ok(())
 }
 
 async fn close(tx: Tx) {
@@ -355,7 +381,6 @@ mod tests {
     use crate::error::StoreError;
     use crate::store::Lane;
     use crate::testing;
-    use crate::tx::sql;
 
     #[tokio::test]
     async fn a_lost_transaction_fails_its_job_and_the_next_one_goes_on() {
@@ -363,13 +388,7 @@ mod tests {
         let lost = store
             .write::<(), StoreError, _>(Lane::SHARED, |tx| {
                 Box::pin(async move {
-                    // What an operator, a failover or a full disk does to a transaction.
-                    let end = sql!(
-                        tx,
-                        sqlite: "ROLLBACK",
-                        postgres: "SELECT pg_terminate_backend(pg_backend_pid())",
-                    );
-                    let _ = tx.run(end).await;
+                    testing::lose_transaction(tx).await;
                     Ok(())
                 })
             })

@@ -124,7 +124,7 @@ impl<'o, 't> Batch<'o, 't> {
     async fn meet(&mut self, message: &InboundMessage) -> Result<ChatRef> {
         let acquaintance = Acquaintance::of(self.owned.session(), message);
         if let Some(familiar) = self.familiar
-            && let Some(chat) = familiar.chat(&acquaintance)
+            && let Some(chat) = familiar.chat_of_known(&acquaintance)
         {
             return Ok(chat);
         }

@@ -23,11 +23,12 @@ struct Names {
     business_name: Option<String>,
 }
 
+/// A chat of a session, by all addresses that are known at the moment.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
-struct ChatAddress {
-    session: SessionId,
-    chat: Jid,
-    alias: Option<Jid>,
+pub(crate) struct ChatAddress {
+    pub(crate) session: SessionId,
+    pub(crate) chat: Jid,
+    pub(crate) alias: Option<Jid>,
 }
 
 /// All that a message says of its sender and its chat.
@@ -81,18 +82,28 @@ impl Default for Familiar {
 
 impl Familiar {
     /// The chat's row, where nothing about sender and chat is new.
-    pub(crate) fn chat(&self, acquaintance: &Acquaintance) -> Option<ChatRef> {
+    pub(crate) fn chat_of_known(&self, acquaintance: &Acquaintance) -> Option<ChatRef> {
         self.people
             .get(&acquaintance.person)
             .filter(|names| *names == acquaintance.names)?;
-        self.chats.get(&acquaintance.address)
+        self.chat(&acquaintance.address)
+    }
+
+    /// The chat's row, where nothing about its addresses is new.
+    pub(crate) fn chat(&self, address: &ChatAddress) -> Option<ChatRef> {
+        self.chats.get(address)
+    }
+
+    /// Remembers a chat that a committed transaction has written.
+    pub(crate) fn remember_chat(&self, address: ChatAddress, chat: ChatRef) {
+        self.chats.insert(address, chat);
     }
 
     /// Remembers what a committed transaction has written.
     pub(crate) fn remember(&self, met: Vec<(Acquaintance, ChatRef)>) {
         for (acquaintance, chat) in met {
             self.people.insert(acquaintance.person, acquaintance.names);
-            self.chats.insert(acquaintance.address, chat);
+            self.remember_chat(acquaintance.address, chat);
         }
     }
 }
@@ -129,14 +140,14 @@ mod tests {
             jid: jid.to_owned(),
         };
         let ann = called("Ann", "1@g.us");
-        assert_eq!(familiar.chat(&ann), None);
+        assert_eq!(familiar.chat_of_known(&ann), None);
         familiar.remember(vec![(ann.clone(), chat("1@g.us"))]);
-        assert_eq!(familiar.chat(&ann), Some(chat("1@g.us")));
+        assert_eq!(familiar.chat_of_known(&ann), Some(chat("1@g.us")));
 
         // Another name, seen in another chat, is news in every chat; and so is the old one.
         let renamed = called("Anna", "2@g.us");
-        assert_eq!(familiar.chat(&renamed), None);
+        assert_eq!(familiar.chat_of_known(&renamed), None);
         familiar.remember(vec![(renamed, chat("2@g.us"))]);
-        assert_eq!(familiar.chat(&ann), None);
+        assert_eq!(familiar.chat_of_known(&ann), None);
     }
 }

@@ -11,6 +11,6 @@ mod sink;
 
 pub(crate) use batch::{OWN_SENDER_KEY, ToRead, mention_data};
 pub(crate) use content::raw_of;
-pub(crate) use familiar::Familiar;
+pub(crate) use familiar::{ChatAddress, Familiar};
 pub(crate) use news::{commit_news, is_news};
 pub(crate) use sink::Sink;

@@ -42,7 +42,7 @@ pub(crate) async fn commit_news(
     events: Arc<Vec<EngineEvent>>,
 ) -> Result<()> {
     if let [EngineEvent::Messages(messages)] = events.as_slice() {
-        return sink::commit_messages(cx, session, messages.clone(), None).await;
+        return sink::commit_messages(cx, session, Arc::new(messages.clone()), None).await;
     }
     let (now_ms, account) = (cx.now_ms(), Arc::new(session.account()));
     session

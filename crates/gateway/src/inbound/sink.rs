@@ -5,7 +5,9 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use tokio::time::Instant;
 
-use wagate_engine::{BufferedMessage, InboundBatch, InboundMessage, InboundSink, SinkError};
+use wagate_engine::{
+    BufferedMessage, Content, InboundBatch, InboundMessage, InboundSink, SinkError,
+};
 use wagate_store::{EngineBackend, PendingInboundClear, Result, StoreError};
 
 use super::batch::{Batch, Committed};
@@ -40,14 +42,73 @@ impl Sink {
 impl InboundSink for Sink {
     async fn commit(&self, batch: InboundBatch) -> Result<(), SinkError> {
         let clear = self.clear(&batch.buffered);
-        commit_messages(&self.cx, &self.session, batch.messages, Some(clear))
+        let committed = match self.persist(&batch.messages, &clear).await {
+            Err(error) if is_about_contents(&error) => self.commit_singly(batch, error).await,
+            committed => committed,
+        };
+        committed.map_err(|error| {
+            // Not acknowledged, so nothing is lost; the task makes the connection anew,
+            // because WhatsApp delivers again only then.
+            self.session.note_failed_commit();
+            SinkError(error.to_string())
+        })
+    }
+}
+
+/// Whether it is the messages themselves that cannot be stored.
+fn is_about_contents(error: &StoreError) -> bool {
+    !error.is_retryable() && !matches!(error, StoreError::Fenced | StoreError::Closed)
+}
+
+impl Sink {
+    /// Commits messages, however long the database is away: the engine holds back what
+    /// comes next, so that a chat keeps its order.
+    async fn persist(
+        &self,
+        messages: &[InboundMessage],
+        clear: &PendingInboundClear,
+    ) -> Result<()> {
+        let (cx, session) = (&self.cx, &*self.session);
+        let messages = Arc::new(messages.to_vec());
+        session
+            .persist(|| commit_messages(cx, session, messages.clone(), Some(clear.clone())))
             .await
-            .map_err(|error| {
-                // Not acknowledged, so nothing is lost; the task makes the connection anew,
-                // because WhatsApp delivers again only then.
-                self.session.note_failed_commit();
-                SinkError(error.to_string())
-            })
+    }
+
+    /// Commits messages one by one, so that one that cannot be stored holds up no other.
+    ///
+    /// That one is stored as content that is not understood: clients see that there was a
+    /// message, and from whom.
+    async fn commit_singly(&self, batch: InboundBatch, reason: StoreError) -> Result<()> {
+        tracing::error!(session.id = %self.session.id(), error = %reason, messages = batch.messages.len(), "messages could not be stored together");
+        // The engine's copies of messages that make none here go with the first.
+        let mut buffered = batch.buffered;
+        for mut message in batch.messages {
+            let clear = self.clear(&std::mem::take(&mut buffered));
+            let one = std::slice::from_ref(&message);
+            match self.persist(one, &clear).await {
+                Err(error) if is_about_contents(&error) => {
+                    tracing::error!(session.id = %self.session.id(), error = %error, "a message is stored without its content");
+                    metrics::counter!("wagate_gateway_inbound_unstorable_total").increment(1);
+                    message = without_content(message);
+                    self.persist(std::slice::from_ref(&message), &clear).await?;
+                }
+                committed => committed?,
+            }
+        }
+        Ok(())
+    }
+}
+
+/// What is left of a message that cannot be stored as it is.
+fn without_content(message: InboundMessage) -> InboundMessage {
+    InboundMessage {
+        content: Content::System { kind: "unstorable" },
+        push_name: None,
+        business_name: None,
+        mentions: Vec::new(),
+        quoted: None,
+        ..message
     }
 }
 
@@ -57,11 +118,10 @@ impl InboundSink for Sink {
 pub(super) async fn commit_messages(
     cx: &Arc<Context>,
     session: &Session,
-    messages: Vec<InboundMessage>,
+    messages: Arc<Vec<InboundMessage>>,
     clear: Option<PendingInboundClear>,
 ) -> Result<()> {
     let started = Instant::now();
-    let messages = Arc::new(messages);
     let written = match write(cx, session, &messages, clear.as_ref(), true).await {
         // A chat that was remembered is gone by now.
         Err(StoreError::Orphan(_)) => write(cx, session, &messages, clear.as_ref(), false).await,

@@ -19,7 +19,7 @@ use super::outcome::{queued, stored_reply};
 use super::queue::Item;
 use crate::context::Context;
 use crate::inbound::OWN_SENDER_KEY;
-use crate::session::{CommitError, Session};
+use crate::session::{CommitError, STORE_PAUSE, Session};
 
 /// How often the store is asked for an outcome that another gateway may write.
 const POLL: Duration = Duration::from_secs(2);
@@ -195,16 +195,9 @@ pub(crate) async fn accept(
         checks_depth: session.sends.has_backlog(),
     });
     let mut waiting = cx.waiters.enter(entry.id);
-    let accepted = {
-        let (job_entry, job_session) = (entry.clone(), session.clone());
-        session
-            .commit(&cx.store, move |owned| {
-                let (entry, session) = (job_entry.clone(), job_session.clone());
-                Box::pin(async move { entry.store(owned, &session).await })
-            })
-            .await
-            .map_err(NotAccepted::into_refusal)?
-    };
+    let accepted = store(cx, session, &entry, deadline)
+        .await
+        .map_err(NotAccepted::into_refusal)?;
     let chat_jid = match accepted {
         Accepted::New { chat_jid } => chat_jid,
         Accepted::Replayed(id) => return replay_outcome(cx, organization, id, deadline).await,
@@ -240,6 +233,40 @@ pub(crate) async fn accept(
     .await
 }
 
+/// Stores an entry.
+///
+/// A commit that failed may have stored it all the same: then it is tried again under the
+/// same id, because "not accepted" would be a lie that makes callers send it once more.
+async fn store(
+    cx: &Arc<Context>,
+    session: &Arc<Session>,
+    entry: &Arc<Entry>,
+    deadline: Instant,
+) -> Result<Accepted, NotAccepted> {
+    let mut may_be_stored = false;
+    loop {
+        let (job_entry, job_session) = (entry.clone(), session.clone());
+        let stored = session
+            .commit(&cx.store, move |owned| {
+                let (entry, session) = (job_entry.clone(), job_session.clone());
+                Box::pin(async move { entry.store(owned, &session, may_be_stored).await })
+            })
+            .await;
+        let Err(NotAccepted::Store(error)) = &stored else {
+            return stored;
+        };
+        may_be_stored |= matches!(error, StoreError::NotCommitted(_));
+        if !may_be_stored || !error.is_retryable() || Instant::now() >= deadline {
+            if may_be_stored {
+                session.sends.keep_backlog();
+                super::wake(cx, session);
+            }
+            return stored;
+        }
+        tokio::time::sleep(STORE_PAUSE).await;
+    }
+}
+
 fn check_status(session: &Session, mode: SendMode) -> Result<(), Refusal> {
     let status = session.standing().status;
     let may_queue =
@@ -273,8 +300,13 @@ impl Entry {
         &self,
         owned: &mut Owned<'_>,
         session: &Session,
+        may_be_stored: bool,
     ) -> Result<Accepted, NotAccepted> {
         let (organization, session_id) = (owned.organization(), owned.session());
+        if may_be_stored && let Some(stored) = owned.outbox(organization, self.id).await? {
+            let chat_jid = stored.chat_jid;
+            return Ok(Accepted::New { chat_jid });
+        }
         let facts = ChatFacts {
             jid: self.chat.to_string(),
             alias_jid: None,
@@ -303,9 +335,7 @@ impl Entry {
         }
         // From here on a refusal undoes all of it, the key included.
         self.check(owned, session, row).await?;
-        owned
-            .insert_message(&self.row(session, row), self.now_ms)
-            .await?;
+        owned.defer_own_message(self.row(session, row), self.now_ms)?;
         Ok(Accepted::New { chat_jid })
     }
 

@@ -1,7 +1,10 @@
 //! One attempt to send a message.
 
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Duration;
+
+use futures::FutureExt as _;
 
 use wagate_engine::{Connection, Outgoing, OutgoingContent, Quoted, SendFailure, TypingState};
 use wagate_model::{Jid, SendType};
@@ -32,7 +35,19 @@ pub(super) enum Attempted {
 
 /// Tries to send a message, and stores the outcome where there is one.
 pub(super) async fn attempt(cx: &Context, session: &Arc<Session>, item: &mut Item) -> Attempted {
-    match try_once(cx, session, item).await {
+    let tried = AssertUnwindSafe(Box::pin(try_once(cx, session, item)))
+        .catch_unwind()
+        .await;
+    let tried = match tried {
+        Ok(tried) => tried,
+        Err(_) => {
+            tracing::error!(session.id = %session.id(), "an attempt to send panicked");
+            metrics::counter!("wagate_gateway_panics_total", "task" => "attempt").increment(1);
+            // The cause may be in the message itself: it is not tried for ever.
+            after_failure(cx, session, item, SendFailure::Unconfirmed).await
+        }
+    };
+    match tried {
         Ok(attempted) => attempted,
         // Nothing is lost: it is in the store, and its id is kept.
         Err(error) => {

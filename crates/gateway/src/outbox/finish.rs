@@ -7,13 +7,13 @@ use wagate_engine::Sent;
 use wagate_model::{
     ChatType, EventKind, Jid, MessagePayload, MessageStatus, MessageStatusPayload, MessageType,
 };
-use wagate_store::{Account, ChatFacts, NewEvent, Owned, Result, StoreError};
+use wagate_store::{Account, ChatFacts, ChatRef, NewEvent, Owned, Result, StoreError};
 
 use super::outcome::{Failure, Outcome};
 use super::queue::Item;
 use crate::context::Context;
-use crate::inbound::mention_data;
-use crate::session::Session;
+use crate::inbound::{ChatAddress, mention_data};
+use crate::session::{CommitError, Session};
 
 /// Stores that WhatsApp has the message.
 pub(super) async fn finish_sent(
@@ -23,10 +23,16 @@ pub(super) async fn finish_sent(
     sent: &Sent,
 ) -> Result<()> {
     let now_ms = cx.now_ms();
+    let address = ChatAddress {
+        session: session.id(),
+        chat: sent.chat.clone(),
+        alias: sent.chat_alias.clone(),
+    };
     let job = Arc::new(Finish {
         item: item.clone(),
         account: session.account(),
-        chat: Some((sent.chat.clone(), sent.chat_alias.clone())),
+        known_chat: cx.familiar.chat(&address),
+        chat: Some(address),
         at_ms: sent.timestamp_ms.unwrap_or(now_ms),
         now_ms,
         failure: None,
@@ -45,6 +51,7 @@ pub(super) async fn finish_failed(
     let job = Arc::new(Finish {
         item: item.clone(),
         account: session.account(),
+        known_chat: None,
         chat: None,
         at_ms: now_ms,
         now_ms,
@@ -57,30 +64,65 @@ async fn finish(cx: &Context, session: &Session, job: Arc<Finish>) -> Result<()>
     let id = job.item.id;
     let sent = session.held_sent_messages();
     let stored = sent.clone();
+    let finishing = job.clone();
     let finished = session
         .commit(&cx.store, move |owned| {
-            let (job, sent) = (job.clone(), sent.clone());
+            let (job, sent) = (finishing.clone(), sent.clone());
             Box::pin(async move {
                 if let Some(sent) = sent {
-                    sent.apply(owned).await?;
+                    sent.apply(owned);
                 }
                 job.store(owned).await
             })
         })
-        .await?;
+        .await;
+    let count = |label| {
+        metrics::counter!("wagate_gateway_sends_total", "outcome" => label).increment(1);
+    };
+    let (outcome, chat) = match finished {
+        Ok(finished) => finished,
+        Err(NotFinished::FinishedBefore) => {
+            count("finished_before");
+            return Ok(());
+        }
+        Err(NotFinished::Store(error)) => return Err(error),
+    };
     if let Some(stored) = stored {
         stored.committed();
     }
-    let label = match &finished {
-        Some(outcome) if outcome.error.is_some() => "failed",
-        Some(_) => "sent",
-        None => "finished_before",
-    };
-    metrics::counter!("wagate_gateway_sends_total", "outcome" => label).increment(1);
-    if let Some(outcome) = finished {
-        cx.waiters.finish(id, outcome);
+    if let (Some(address), Some(chat)) = (&job.chat, chat) {
+        cx.familiar.remember_chat(address.clone(), chat);
     }
+    count(if outcome.error.is_some() {
+        "failed"
+    } else {
+        "sent"
+    });
+    cx.waiters.finish(id, outcome);
     Ok(())
+}
+
+/// Why the end of a message was not stored.
+#[derive(Debug)]
+enum NotFinished {
+    /// Another owner has finished it.
+    FinishedBefore,
+    Store(StoreError),
+}
+
+impl From<StoreError> for NotFinished {
+    fn from(error: StoreError) -> Self {
+        Self::Store(error)
+    }
+}
+
+impl CommitError for NotFinished {
+    fn as_store(&self) -> Option<&StoreError> {
+        match self {
+            Self::Store(error) => Some(error),
+            Self::FinishedBefore => None,
+        }
+    }
 }
 
 /// Gives up all that a session still has to send: it has no account any more.
@@ -89,23 +131,14 @@ pub(crate) async fn abandon(cx: &Context, session: &Session, reason: &str) -> Re
     loop {
         let due = session
             .commit(&cx.store, move |owned| {
-                Box::pin(async move { owned.due_outbox(i64::MAX, page).await })
+                Box::pin(async move { owned.due_outbox(i64::MAX, page, page).await })
             })
             .await?;
         if due.is_empty() {
             return Ok(());
         }
         for entry in due {
-            let request = serde_json::from_slice(&entry.request)?;
-            let item = Item {
-                id: entry.record.id,
-                wa_message_id: entry.record.wa_message_id,
-                chat: entry.record.chat_jid.into(),
-                mode: entry.record.mode,
-                request: Arc::new(request),
-                created_at_ms: entry.record.created_at_ms,
-                attempts: entry.record.attempts,
-            };
+            let (Ok(item) | Err(item)) = Item::read(entry);
             finish_failed(cx, session, &item, Failure::new(reason)).await?;
         }
     }
@@ -116,81 +149,95 @@ struct Finish {
     item: Item,
     account: Option<Account>,
     /// The chat and its other address, where WhatsApp has the message.
-    chat: Option<(Jid, Option<Jid>)>,
+    chat: Option<ChatAddress>,
+    /// The chat's row, where it is remembered.
+    known_chat: Option<ChatRef>,
     at_ms: i64,
     now_ms: i64,
     failure: Option<Failure>,
 }
 
 impl Finish {
-    /// Gives the outcome, unless another owner has finished it before.
-    async fn store(&self, owned: &mut Owned<'_>) -> Result<Option<Outcome>> {
+    /// Gives the outcome, and the chat's row where it was written.
+    async fn store(
+        &self,
+        owned: &mut Owned<'_>,
+    ) -> Result<(Outcome, Option<ChatRef>), NotFinished> {
         let item = &self.item;
-        let chat_jid = self.chat_jid(owned).await?;
         let ids = [item.wa_message_id.clone()];
-        let status_now = owned.own_message_status(&item.wa_message_id).await?;
-        // A receipt that came first is proof that it was sent, whatever the attempt said.
-        let has_arrived = status_now.is_some_and(|status| status.ack_level() > 0);
-        let failure = self.failure.as_ref().filter(|_| !has_arrived);
-        let outcome = if let Some(failure) = failure {
-            Outcome::failed(item.mode, &item.wa_message_id, self.at_ms, failure.clone())
-        } else {
-            let status = status_now
-                .filter(|_| has_arrived)
-                .unwrap_or(MessageStatus::Sent);
-            Outcome::sent(item.mode, &item.wa_message_id, status, self.at_ms)
+        let (mut status, mut error) = match &self.failure {
+            Some(failure) => (MessageStatus::Failed, Some(failure)),
+            None => (MessageStatus::Sent, None),
         };
-        let result = to_raw_value(&outcome)?;
+        let text = error.map(|failure| failure.message.as_str());
+        let advanced = owned
+            .advance_messages(&ids, status, text, self.now_ms)
+            .await?;
+        if advanced.is_empty()
+            && let Some(now) = owned.own_message_status(&item.wa_message_id).await?
+            && now.ack_level() > 0
+        {
+            // A receipt that came first is proof that it was sent, whatever the attempt said.
+            (status, error) = (now, None);
+        }
+        let outcome = match error {
+            Some(failure) => {
+                Outcome::failed(item.mode, &item.wa_message_id, self.at_ms, failure.clone())
+            }
+            None => Outcome::sent(item.mode, &item.wa_message_id, status, self.at_ms),
+        };
+        let result = to_raw_value(&outcome).map_err(StoreError::from)?;
         if !owned
-            .finish_send(item.id, failure.is_none(), &result, self.now_ms)
+            .finish_send(item.id, error.is_none(), &result, self.now_ms)
             .await?
         {
-            return Ok(None);
+            return Err(NotFinished::FinishedBefore);
         }
-        let status = if failure.is_some() {
-            MessageStatus::Failed
-        } else {
-            MessageStatus::Sent
+        let written = match &self.known_chat {
+            Some(_) => None,
+            None => self.write_chat(owned).await?,
         };
-        let error = failure.map(|failure| failure.message.as_str());
-        let has_advanced = !has_arrived
-            && !owned
-                .advance_messages(&ids, status, error, self.now_ms)
-                .await?
-                .is_empty();
-        if failure.is_none() {
+        let chat_jid = match self.known_chat.as_ref().or(written.as_ref()) {
+            Some(chat) => chat.jid.clone(),
+            None => self.stored_chat_jid(owned).await?,
+        };
+        if error.is_none() {
             let payload = self.payload(owned, &chat_jid).await?;
             self.tell(owned, EventKind::MessageFromMe, &payload, &chat_jid)?;
         }
-        if has_advanced {
+        if !advanced.is_empty() {
             let payload = MessageStatusPayload {
                 chat_jid: chat_jid.clone(),
                 message_ids: ids.to_vec(),
                 sender_jid: None,
                 status,
                 timestamp: self.at_ms,
-                error: error.map(str::to_owned),
+                error: error.map(|failure| failure.message.clone()),
             };
             self.tell(owned, EventKind::MessageStatus, &payload, &chat_jid)?;
         }
-        Ok(Some(outcome))
+        Ok((outcome, written))
     }
 
-    /// The address that clients know the chat by.
-    async fn chat_jid(&self, owned: &mut Owned<'_>) -> Result<String> {
-        let Some((chat, alias)) = &self.chat else {
-            let (organization, session) = (owned.organization(), owned.session());
-            let stored = owned.chat(organization, session, &self.item.chat).await?;
-            return Ok(stored.map_or_else(|| self.item.chat.to_string(), |chat| chat.jid));
+    /// Writes what sending has taught: it may be the first to tell the chat's other address.
+    async fn write_chat(&self, owned: &mut Owned<'_>) -> Result<Option<ChatRef>> {
+        let Some(ChatAddress { chat, alias, .. }) = &self.chat else {
+            return Ok(None);
         };
-        // Sending may be what teaches the chat's other address.
         let facts = ChatFacts {
             jid: chat.to_string(),
             alias_jid: alias.as_ref().map(Jid::to_string),
             kind: ChatType::from(chat.kind()),
             name: None,
         };
-        Ok(owned.upsert_chat(&facts, self.now_ms).await?.jid)
+        owned.upsert_chat(&facts, self.now_ms).await.map(Some)
+    }
+
+    /// The address that clients know the chat by.
+    async fn stored_chat_jid(&self, owned: &mut Owned<'_>) -> Result<String> {
+        let (organization, session) = (owned.organization(), owned.session());
+        let stored = owned.chat(organization, session, &self.item.chat).await?;
+        Ok(stored.map_or_else(|| self.item.chat.to_string(), |chat| chat.jid))
     }
 
     fn tell<P: serde::Serialize>(

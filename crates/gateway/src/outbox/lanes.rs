@@ -100,18 +100,19 @@ impl<T: Queued> Lanes<T> {
         None
     }
 
-    /// The message is finished; its chat goes on.
-    pub(crate) fn done(&mut self, id: OutboxId, chat: &Arc<str>) {
+    /// The message is finished and its chat goes on; whether nothing of the chat is left here.
+    pub(crate) fn done(&mut self, id: OutboxId, chat: &Arc<str>) -> bool {
         self.known.remove(&id);
         self.release(chat, None);
-        if self
+        let is_empty = self
             .chats
             .get(chat)
-            .is_some_and(|lane| lane.queue.is_empty())
-        {
+            .is_none_or(|lane| lane.queue.is_empty());
+        if is_empty {
             self.chats.remove(chat);
             self.turns.retain(|other| other != chat);
         }
+        is_empty
     }
 
     /// The message is to be attempted again, before all others of its chat, not before a time.

@@ -1,14 +1,18 @@
 //! The way from callers to a session's sender: a short list in memory, the store behind it.
 
+use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::Notify;
-use wagate_model::{OutboxId, SendMode, SendRequest};
+use wagate_model::{OutboxId, SendMode, SendRequest, SendType};
+use wagate_store::DueOutbox;
 
 use super::lanes::Queued;
 
 /// Messages that wait in memory for the sender; what is beyond is read from the store.
 const MAX_INBOX: usize = 256;
+/// Finished messages that are kept in mind: far more than can be handed over late.
+const MAX_FINISHED: usize = 64;
 
 /// A message on its way out.
 #[derive(Clone)]
@@ -25,9 +29,37 @@ pub(crate) struct Item {
 }
 
 impl Item {
+    /// An entry of the store; as the error, one whose request cannot be read.
+    pub(super) fn read(due: DueOutbox) -> Result<Self, Self> {
+        let record = due.record;
+        let request = serde_json::from_slice(&due.request);
+        let is_readable = request.is_ok();
+        let item = Self {
+            id: record.id,
+            wa_message_id: record.wa_message_id,
+            chat: record.chat_jid.into(),
+            mode: record.mode,
+            request: Arc::new(request.unwrap_or_else(|_| unreadable())),
+            created_at_ms: record.created_at_ms,
+            attempts: record.attempts,
+        };
+        if is_readable { Ok(item) } else { Err(item) }
+    }
+
     /// Whether the sending limits have counted it.
     pub(crate) fn is_counted(&self) -> bool {
         self.mode == SendMode::Sync || self.attempts > 0
+    }
+}
+
+/// Stands in for a request that cannot be read.
+fn unreadable() -> SendRequest {
+    SendRequest {
+        mentions: None,
+        reply_to: None,
+        text: None,
+        to: String::new(),
+        kind: SendType::Text,
     }
 }
 
@@ -45,7 +77,19 @@ struct State {
     inbox: Vec<Item>,
     /// The store holds messages that are not here.
     has_backlog: bool,
+    /// It is worth reading them: something came, or a chat has nothing left here.
+    needs_reload: bool,
     is_running: bool,
+    /// Messages that were finished lately.
+    finished: VecDeque<OutboxId>,
+}
+
+impl State {
+    fn leave_to_store(&mut self) {
+        self.has_backlog = true;
+        self.needs_reload = true;
+        self.inbox.clear();
+    }
 }
 
 /// The messages of a session that its sender has not taken yet.
@@ -61,7 +105,9 @@ impl Default for SendQueue {
         let state = State {
             inbox: Vec::new(),
             has_backlog: true,
+            needs_reload: true,
             is_running: false,
+            finished: VecDeque::new(),
         };
         Self {
             state: Mutex::new(state),
@@ -79,20 +125,46 @@ impl SendQueue {
     /// Hands over a message that is in the store already.
     pub(crate) fn push(&self, item: Item) {
         let mut state = self.state();
+        // Read from the store and sent before it was handed over.
+        if state.finished.contains(&item.id) {
+            return;
+        }
         // Behind a backlog it would overtake older messages of its chat.
         if state.has_backlog {
+            state.needs_reload = true;
             return;
         }
         if state.inbox.len() < MAX_INBOX {
             state.inbox.push(item);
         } else {
             state.has_backlog = true;
+            state.needs_reload = true;
         }
     }
 
     /// Whether the store holds messages that are not here.
     pub(crate) fn has_backlog(&self) -> bool {
         self.state().has_backlog
+    }
+
+    /// Whether it is worth reading what only the store holds.
+    pub(super) fn needs_reload(&self) -> bool {
+        let state = self.state();
+        state.has_backlog && state.needs_reload
+    }
+
+    /// A chat has nothing left here; the store may have more of it.
+    pub(super) fn note_empty_chat(&self) {
+        self.state().needs_reload = true;
+    }
+
+    /// Keeps in mind that a message is finished, for who hands it over late.
+    pub(super) fn note_finished(&self, id: OutboxId) {
+        let mut state = self.state();
+        if state.finished.len() >= MAX_FINISHED {
+            state.finished.pop_front();
+        }
+        state.finished.push_back(id);
     }
 
     /// Wakes the sender; true when there is none and the caller has to start it.
@@ -114,23 +186,31 @@ impl SendQueue {
 
     /// Begins to read the backlog: what is pushed from now on is newer than the read.
     pub(super) fn begin_reload(&self) {
-        self.state().has_backlog = false;
+        let mut state = self.state();
+        state.has_backlog = false;
+        state.needs_reload = false;
     }
 
-    /// Says that there is more in the store than was read.
+    /// Says that the store holds what was not read.
     pub(super) fn keep_backlog(&self) {
+        self.state().leave_to_store();
+    }
+
+    /// Says that there is more in the store than was read, to be read once a chat is through.
+    pub(super) fn keep_rest(&self) {
         let mut state = self.state();
-        state.has_backlog = true;
-        state.inbox.clear();
+        let came_meanwhile = !state.inbox.is_empty();
+        state.leave_to_store();
+        state.needs_reload = came_meanwhile;
     }
 
     /// The sender stops where nothing came meanwhile; whether it may.
     pub(super) fn rest(&self, leaves_backlog: bool) -> bool {
         let mut state = self.state();
         if leaves_backlog {
-            state.has_backlog = true;
-            state.inbox.clear();
+            state.leave_to_store();
         } else if !state.inbox.is_empty() || state.has_backlog {
+            state.needs_reload = true;
             return false;
         }
         state.is_running = false;
@@ -155,8 +235,6 @@ impl SendQueue {
 
 #[cfg(test)]
 mod tests {
-    use wagate_model::SendType;
-
     use super::*;
 
     fn item(number: u128) -> Item {
@@ -165,13 +243,7 @@ mod tests {
             wa_message_id: String::new(),
             chat: "a".into(),
             mode: SendMode::Sync,
-            request: Arc::new(SendRequest {
-                mentions: None,
-                reply_to: None,
-                text: None,
-                to: String::new(),
-                kind: SendType::Text,
-            }),
+            request: Arc::new(unreadable()),
             created_at_ms: 0,
             attempts: 0,
         }

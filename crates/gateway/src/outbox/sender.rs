@@ -1,5 +1,6 @@
 //! The sender of a session: runs while there is something to send and somebody to send it.
 
+use std::collections::HashMap;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,11 +12,17 @@ use tokio::time::Instant;
 use wagate_store::{DueOutbox, RateLimits, StoreError};
 
 use super::attempt::{Attempted, attempt};
+use super::finish::finish_failed;
 use super::lanes::Lanes;
+use super::outcome::Failure;
 use super::queue::Item;
 use crate::context::Context;
 use crate::session::Session;
 
+/// Messages of one chat that are read from the store at a time.
+const PER_CHAT: i64 = 8;
+/// Messages that the sender holds at the most; what is beyond waits in the store.
+const MAX_HELD: usize = 1_024;
 /// How long the sender stays away after it failed.
 const PAUSE: Duration = Duration::from_secs(1);
 
@@ -123,14 +130,13 @@ impl<'s> Sender<'s> {
     /// Takes what was accepted, and reads what is only in the store.
     async fn take_in(&mut self) -> Result<(), StoreError> {
         let page = self.cx.config.outbox.page.max(2);
-        let few = usize::try_from(page / 2).unwrap_or(usize::MAX);
-        if self.session.sends.has_backlog() && self.lanes.len() < few {
+        if self.session.sends.needs_reload() && self.lanes.len() < MAX_HELD {
             self.session.sends.begin_reload();
             let found = self
                 .session
                 .commit(&self.cx.store, move |owned| {
                     // The time of the next attempt is kept here, by chat; the order is the ids'.
-                    Box::pin(async move { owned.due_outbox(i64::MAX, page).await })
+                    Box::pin(async move { owned.due_outbox(i64::MAX, PER_CHAT, page).await })
                 })
                 .await;
             let found: Vec<DueOutbox> = match found {
@@ -140,11 +146,11 @@ impl<'s> Sender<'s> {
                     return Err(error);
                 }
             };
-            if i64::try_from(found.len()).unwrap_or(i64::MAX) >= page {
-                self.session.sends.keep_backlog();
+            if may_have_more(&found, page) {
+                self.session.sends.keep_rest();
             }
             for due in found {
-                self.take_stored(due);
+                self.take_stored(due).await?;
             }
         }
         for item in self.session.sends.take() {
@@ -155,25 +161,19 @@ impl<'s> Sender<'s> {
         Ok(())
     }
 
-    fn take_stored(&mut self, due: DueOutbox) {
-        let record = due.record;
-        if self.lanes.contains(record.id) {
-            return;
+    async fn take_stored(&mut self, due: DueOutbox) -> Result<(), StoreError> {
+        if self.lanes.contains(due.record.id) {
+            return Ok(());
         }
-        match serde_json::from_slice(&due.request) {
-            Ok(request) => self.lanes.push(Item {
-                id: record.id,
-                wa_message_id: record.wa_message_id,
-                chat: record.chat_jid.into(),
-                mode: record.mode,
-                request: Arc::new(request),
-                created_at_ms: record.created_at_ms,
-                attempts: record.attempts,
-            }),
-            Err(error) => {
-                tracing::error!(session.id = %self.session.id(), error = %error, "a stored request cannot be read");
+        match Item::read(due) {
+            Ok(item) => self.lanes.push(item),
+            Err(item) => {
+                tracing::error!(session.id = %self.session.id(), "a stored request cannot be read");
+                let failure = Failure::new("invalid_request");
+                finish_failed(self.cx, self.session, &item, failure).await?;
             }
         }
+        Ok(())
     }
 
     fn start_all(&mut self, running: &mut Running<'s>) {
@@ -196,7 +196,12 @@ impl<'s> Sender<'s> {
 
     fn note(&mut self, item: Item, attempted: Attempted) {
         match attempted {
-            Attempted::Finished => self.lanes.done(item.id, &item.chat),
+            Attempted::Finished => {
+                self.session.sends.note_finished(item.id);
+                if self.lanes.done(item.id, &item.chat) {
+                    self.session.sends.note_empty_chat();
+                }
+            }
             Attempted::Again(wait) => self.lanes.put_back(item, Some(Instant::now() + wait)),
             Attempted::Limited(wait) => {
                 let until = Instant::now() + wait;
@@ -205,6 +210,16 @@ impl<'s> Sender<'s> {
             }
         }
     }
+}
+
+/// Whether the store may hold more than was read.
+fn may_have_more(found: &[DueOutbox], page: i64) -> bool {
+    let mut by_chat = HashMap::<&str, i64>::new();
+    for due in found {
+        *by_chat.entry(&due.record.chat_jid).or_default() += 1;
+    }
+    i64::try_from(found.len()).unwrap_or(i64::MAX) >= page
+        || by_chat.values().any(|count| *count >= PER_CHAT)
 }
 
 async fn sleep_until(deadline: Option<Instant>) {

@@ -22,7 +22,7 @@ use crate::outbox::SendQueue;
 /// How often a transaction is repeated when the database ends it to resolve a conflict.
 const MAX_REPETITIONS: u32 = 5;
 /// The wait between attempts to write to a database that is away.
-const STORE_PAUSE: Duration = Duration::from_millis(500);
+pub(crate) const STORE_PAUSE: Duration = Duration::from_millis(500);
 /// Messages that wait to be marked read; beyond that the oldest are left unread on WhatsApp.
 const MAX_READS: usize = 256;
 
@@ -234,12 +234,7 @@ impl Session {
             }
             let (fence, job) = (self.fence.clone(), job.clone());
             let outcome = store
-                .write(self.organization, move |tx| {
-                    Box::pin(async move {
-                        let mut owned = tx.owned(&fence).await?;
-                        job(&mut owned).await
-                    })
-                })
+                .write_owned(self.organization, fence, move |owned| job(owned))
                 .await;
             match outcome.as_ref().err().and_then(CommitError::as_store) {
                 Some(StoreError::Conflicted(_)) if repetitions < MAX_REPETITIONS => {

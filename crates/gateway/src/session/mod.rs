@@ -9,6 +9,6 @@ mod pairing;
 mod probing;
 mod standing;
 
-pub(crate) use handle::{Ask, Command, CommitError, Session};
+pub(crate) use handle::{Ask, Command, CommitError, STORE_PAUSE, Session};
 pub(crate) use launch::launch;
 pub(crate) use probing::probe_sessions;

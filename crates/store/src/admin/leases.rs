@@ -59,6 +59,7 @@ impl Admin<'_> {
             Some(true) => self.take_over_lease(session, gateway, ttl_ms).await?,
             None => self.first_lease(session, gateway, ttl_ms).await?,
         };
+        self.tx.forget_leases();
         Ok(epoch.map(|epoch| Fence {
             session_id: session,
             gateway_id: gateway.clone(),

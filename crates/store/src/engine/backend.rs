@@ -166,12 +166,7 @@ impl EngineBackend {
             let outcome: Result<T> = self
                 .0
                 .store
-                .write(self.0.organization, move |tx| {
-                    Box::pin(async move {
-                        tx.check_fence(&fence).await?;
-                        job(tx).await
-                    })
-                })
+                .write_owned(self.0.organization, fence, move |owned| job(owned))
                 .await;
             match outcome {
                 Ok(value) => return Ok(value),

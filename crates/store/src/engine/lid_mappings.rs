@@ -7,7 +7,7 @@ use wacore::store::error::Result as EngineResult;
 use wacore::store::traits::LidPnMappingEntry;
 
 use super::backend::EngineBackend;
-use super::batch;
+use crate::batch;
 use crate::error::StoreError;
 use crate::text::storable;
 use crate::tx::on;

@@ -11,7 +11,8 @@ use wacore::store::traits::{
 };
 
 use super::backend::EngineBackend;
-use super::{batch, key};
+use super::key;
+use crate::batch;
 use crate::error::StoreError;
 use crate::tx::on;
 

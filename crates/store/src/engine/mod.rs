@@ -23,11 +23,10 @@
 
 mod app_state;
 mod backend;
-mod batch;
-mod codec;
+pub(crate) mod codec;
 mod contact_tokens;
-mod device;
-mod key;
+pub(crate) mod device;
+pub(crate) mod key;
 mod kind;
 mod lid_mappings;
 mod message_secrets;
@@ -42,4 +41,6 @@ mod state;
 
 pub use backend::EngineBackend;
 pub use pending_inbound::PendingInboundClear;
+pub(crate) use records::RecordRows;
 pub use sent_messages::HeldSentMessages;
+pub(crate) use sent_messages::SentRows;

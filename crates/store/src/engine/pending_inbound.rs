@@ -240,8 +240,10 @@ impl EngineBackend {
                     // Only now, so that a message that an earlier job has committed is not
                     // stored once more.
                     let waiting = backend.pending().to_store();
-                    backend.insert_pending(tx, &waiting).await?;
-                    sent.apply(tx).await?;
+                    if !waiting.is_empty() {
+                        backend.defer_pending(tx, &waiting);
+                    }
+                    sent.apply(tx);
                     job(tx).await?;
                     Ok(waiting)
                 })

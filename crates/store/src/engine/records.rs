@@ -7,8 +7,8 @@ use wacore::store::error::Result as EngineResult;
 use wagate_model::SessionId;
 
 use super::backend::EngineBackend;
-use super::batch;
 use super::kind::RecordKind;
+use crate::batch;
 use crate::error::{Result, StoreError};
 use crate::text::Text;
 use crate::tx::{Tx, on};
@@ -36,6 +36,7 @@ impl Record {
 }
 
 /// A record as it is stored.
+#[derive(Debug)]
 struct SealedRow {
     kind: i16,
     key: Vec<u8>,
@@ -44,8 +45,8 @@ struct SealedRow {
 }
 
 /// Where and what a job writes.
-#[derive(Clone)]
-struct Rows {
+#[derive(Debug, Clone)]
+pub(crate) struct RecordRows {
     session: SessionId,
     /// Sorted, and no key twice.
     rows: Arc<[SealedRow]>,
@@ -56,13 +57,41 @@ const OVERWRITE: &str = "ON CONFLICT (session_id, kind, key) \
      DO UPDATE SET stamp = excluded.stamp, value = excluded.value";
 const KEEP: &str = "ON CONFLICT (session_id, kind, key) DO NOTHING";
 
-async fn insert(tx: &mut Tx, batch: &Rows, conflict: &'static str) -> Result<()> {
-    for piece in batch::pieces(&batch.rows) {
-        let text = batch::values(INSERT, 1, 4, piece.len(), conflict);
+impl Tx {
+    /// Has records written over those that are there, when the group commits.
+    fn defer_records(&mut self, rows: RecordRows) {
+        self.deferred.records.push(rows);
+    }
+
+    /// Writes the records that wait for it.
+    pub(crate) async fn write_records(&mut self) -> Result<()> {
+        let waiting = self.deferred.records.take_unwritten();
+        // The last one of a key counts; sorted, so that two writers never wait for each other.
+        let rows: BTreeMap<_, _> = waiting
+            .iter()
+            .flat_map(|batch| batch.rows.iter().map(|row| (batch.session, row)))
+            .map(|(session, row)| ((session, row.kind, &row.key), row))
+            .collect();
+        let rows: Vec<_> = rows
+            .into_iter()
+            .map(|((session, ..), row)| (session, row))
+            .collect();
+        insert(self, &rows, OVERWRITE).await
+    }
+}
+
+async fn insert(
+    tx: &mut Tx,
+    rows: &[(SessionId, &SealedRow)],
+    conflict: &'static str,
+) -> Result<()> {
+    for piece in batch::pieces(rows) {
+        let text = batch::values(INSERT, 0, 5, piece.len(), conflict);
         on!(tx, |conn| {
-            let mut query = sqlx::query(text).bind(Text(batch.session));
-            for row in piece {
+            let mut query = sqlx::query(text);
+            for (session, row) in piece {
                 query = query
+                    .bind(Text(*session))
                     .bind(row.kind)
                     .bind(&row.key)
                     .bind(row.stamp)
@@ -81,6 +110,10 @@ pub(crate) async fn delete_keys(
     kind: RecordKind,
     keys: &[Vec<u8>],
 ) -> Result<()> {
+    if keys.is_empty() {
+        return Ok(());
+    }
+    tx.write_records().await?;
     for piece in batch::pieces(keys) {
         let text = batch::list(
             "DELETE FROM engine_record WHERE session_id = $1 AND kind = $2 AND key IN",
@@ -99,7 +132,7 @@ pub(crate) async fn delete_keys(
 }
 
 impl EngineBackend {
-    fn seal_rows(&self, records: impl IntoIterator<Item = (RecordKind, Record)>) -> Rows {
+    fn seal_rows(&self, records: impl IntoIterator<Item = (RecordKind, Record)>) -> RecordRows {
         // Sorted, so that two jobs never wait for each other; the last of a key counts.
         let rows: BTreeMap<_, _> = records
             .into_iter()
@@ -114,7 +147,7 @@ impl EngineBackend {
                 stamp,
             })
             .collect();
-        Rows {
+        RecordRows {
             session: self.session_id(),
             rows,
         }
@@ -146,19 +179,19 @@ impl EngineBackend {
             return Ok(());
         }
         self.write_state(is_signal_state, move |tx| {
-            Box::pin(async move { insert(tx, &batch, OVERWRITE).await })
+            Box::pin(async move {
+                tx.defer_records(batch);
+                Ok(())
+            })
         })
         .await
     }
 
-    /// Writes messages that wait to be committed, in a transaction that has checked the lease.
-    pub(crate) async fn insert_pending(&self, tx: &mut Tx, records: &[Record]) -> Result<()> {
-        if records.is_empty() {
-            return Ok(());
-        }
+    /// Has messages stored that wait to be committed, in a transaction that has checked the lease.
+    pub(crate) fn defer_pending(&self, tx: &mut Tx, records: &[Record]) {
         let kind = RecordKind::PendingInbound;
         let batch = self.seal_rows(records.iter().map(|record| (kind, record.clone())));
-        insert(tx, &batch, OVERWRITE).await
+        tx.defer_records(batch);
     }
 
     /// Writes a record unless there is one.
@@ -168,8 +201,14 @@ impl EngineBackend {
         record: Record,
     ) -> EngineResult<()> {
         let batch = self.seal_rows([(kind, record)]);
-        self.write(move |tx| Box::pin(async move { insert(tx, &batch, KEEP).await }))
-            .await
+        self.write(move |tx| {
+            Box::pin(async move {
+                tx.write_records().await?;
+                let rows: Vec<_> = batch.rows.iter().map(|row| (batch.session, row)).collect();
+                insert(tx, &rows, KEEP).await
+            })
+        })
+        .await
     }
 
     /// Reads the value of a key.
@@ -296,6 +335,7 @@ impl EngineBackend {
         let session = self.session();
         self.write(move |tx| {
             Box::pin(async move {
+                tx.write_records().await?;
                 on!(tx, |conn| sqlx::query(
                     "DELETE FROM engine_record \
                      WHERE session_id = $1 AND kind = $2 AND key >= $3 AND key < $4"
@@ -327,6 +367,7 @@ impl EngineBackend {
         let session = self.session();
         self.write(move |tx| {
             Box::pin(async move {
+                tx.write_records().await?;
                 for piece in batch::pieces(&keys) {
                     let text = batch::list(
                         "UPDATE engine_record SET stamp = $3 \
@@ -360,6 +401,7 @@ impl EngineBackend {
         let deleted = self
             .write(move |tx| {
                 Box::pin(async move {
+                    tx.write_records().await?;
                     Ok(on!(tx, |conn| sqlx::query(
                         "DELETE FROM engine_record \
                          WHERE session_id = $1 AND kind = $2 AND stamp < $3"

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use wacore::store::error::Result as EngineResult;
 
 use super::backend::EngineBackend;
-use super::batch;
+use crate::batch;
 use crate::error::StoreError;
 use crate::text::storable;
 use crate::tx::on;

@@ -4,24 +4,69 @@
 //! the one that stores the outcome of the send, or a write of Signal state. Until then the
 //! outbox has it, and a crash has it sent again under the same id.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use wacore::store::error::Result as EngineResult;
+use wagate_model::SessionId;
 
 use super::backend::EngineBackend;
 use super::key;
 use super::kind::RecordKind;
+use crate::batch;
 use crate::error::{Result, StoreError};
+use crate::text::Text;
 use crate::tx::{Tx, on};
 
 pub(crate) const TABLE: &str = "engine_sent_message";
 
 /// A sent message as it is stored.
+#[derive(Debug)]
 pub(crate) struct SentRow {
     key: Vec<u8>,
     /// In seconds since 1970.
     stored_at: i64,
     payload: Vec<u8>,
+}
+
+/// Sent messages of one session that wait in a transaction.
+#[derive(Debug, Clone)]
+pub(crate) struct SentRows {
+    session: SessionId,
+    rows: Vec<Arc<SentRow>>,
+}
+
+const INSERT: &str = "INSERT INTO engine_sent_message (session_id, key, stored_at, payload) VALUES";
+const OVERWRITE: &str = "ON CONFLICT (session_id, key) \
+     DO UPDATE SET stored_at = excluded.stored_at, payload = excluded.payload";
+
+impl Tx {
+    /// Writes the sent messages that wait for it.
+    pub(crate) async fn write_sent_messages(&mut self) -> Result<()> {
+        let waiting = self.deferred.sent.take_unwritten();
+        // The last one of a key counts.
+        let rows: BTreeMap<_, _> = waiting
+            .iter()
+            .flat_map(|batch| batch.rows.iter().map(|row| (batch.session, row)))
+            .map(|(session, row)| ((session, &row.key), row))
+            .collect();
+        let rows: Vec<_> = rows.into_iter().collect();
+        for piece in batch::pieces(&rows) {
+            let text = batch::values(INSERT, 0, 4, piece.len(), OVERWRITE);
+            on!(self, |conn| {
+                let mut query = sqlx::query(text);
+                for ((session, _), row) in piece {
+                    query = query
+                        .bind(Text(*session))
+                        .bind(&row.key)
+                        .bind(row.stored_at)
+                        .bind(&row.payload);
+                }
+                query.execute(conn).await.map(drop)
+            })?;
+        }
+        Ok(())
+    }
 }
 
 /// Sent messages that the caller's own transaction takes along.
@@ -43,28 +88,17 @@ impl std::fmt::Debug for HeldSentMessages {
 }
 
 impl HeldSentMessages {
-    /// Stores them, but for those that were taken meanwhile.
-    pub async fn apply(&self, tx: &mut Tx) -> Result<()> {
-        let waiting: Vec<_> = {
+    /// Has them stored when the group commits, but for those that were taken meanwhile.
+    pub fn apply(&self, tx: &mut Tx) {
+        let rows: Vec<_> = {
             let sent = self.backend.sent();
             let is_held = |row: &&Arc<SentRow>| sent.iter().any(|held| Arc::ptr_eq(row, held));
             self.rows.iter().filter(is_held).cloned().collect()
         };
-        for row in &waiting {
-            on!(tx, |conn| sqlx::query(
-                "INSERT INTO engine_sent_message (session_id, key, stored_at, payload) \
-                 VALUES ($1, $2, $3, $4) ON CONFLICT (session_id, key) \
-                 DO UPDATE SET stored_at = excluded.stored_at, payload = excluded.payload"
-            )
-            .bind(self.backend.session())
-            .bind(&row.key)
-            .bind(row.stored_at)
-            .bind(&row.payload)
-            .execute(conn)
-            .await
-            .map(drop))?;
+        if !rows.is_empty() {
+            let session = self.backend.session_id();
+            tx.deferred.sent.push(SentRows { session, rows });
         }
-        Ok(())
     }
 
     /// Says that the transaction was committed.
@@ -127,6 +161,7 @@ impl EngineBackend {
         let stored: Option<Vec<u8>> = self
             .write(move |tx| {
                 Box::pin(async move {
+                    tx.write_sent_messages().await?;
                     Ok(on!(tx, |conn| sqlx::query_scalar(
                         "DELETE FROM engine_sent_message \
                          WHERE session_id = $1 AND key = $2 RETURNING payload"
@@ -157,7 +192,8 @@ impl EngineBackend {
             .write(move |tx| {
                 Box::pin(async move {
                     // What is held is mostly no older than a second; so it is counted once.
-                    held.apply(tx).await?;
+                    held.apply(tx);
+                    tx.write_sent_messages().await?;
                     Ok(on!(tx, |conn| sqlx::query(
                         "DELETE FROM engine_sent_message \
                          WHERE session_id = $1 AND stored_at < $2"

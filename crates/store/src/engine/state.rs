@@ -58,6 +58,7 @@ impl Tx {
         organization: OrganizationId,
         session: SessionId,
     ) -> Result<()> {
+        self.write_deferred().await?;
         for text in WIPES {
             on!(self, |conn| sqlx::query(text)
                 .bind(Text(session))

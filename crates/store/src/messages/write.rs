@@ -197,6 +197,8 @@ impl Owned<'_> {
         if earlier.is_empty() {
             return Ok(advanced);
         }
+        self.write_own_message(wa_message_ids.iter().map(String::as_str))
+            .await?;
         for chunk in wa_message_ids.chunks(IDS_PER_STATEMENT) {
             let rows: Vec<AdvancedRow> = on!(self.tx, |conn| {
                 let mut query = QueryBuilder::new("UPDATE message SET status = ");
@@ -241,6 +243,8 @@ impl Owned<'_> {
         &mut self,
         wa_message_id: &str,
     ) -> Result<Option<MessageStatus>> {
+        self.write_own_message(std::iter::once(wa_message_id))
+            .await?;
         let status: Option<Option<Text<MessageStatus>>> = on!(self.tx, |conn| sqlx::query_scalar(
             "SELECT status FROM message \
                  WHERE session_id = $1 AND wa_message_id = $2 AND is_from_me LIMIT 1"
@@ -261,6 +265,8 @@ impl Owned<'_> {
         body: &str,
         now_ms: i64,
     ) -> Result<bool> {
+        self.write_own_message(std::iter::once(wa_message_id))
+            .await?;
         let count = on!(self.tx, |conn| sqlx::query(
             "UPDATE message SET body = $5, is_edited = $6, updated_at = $7 \
              WHERE session_id = $1 AND chat_id = $2 AND wa_message_id = $3 AND sender_key = $4 \
@@ -289,6 +295,8 @@ impl Owned<'_> {
         sender_key: Option<&str>,
         now_ms: i64,
     ) -> Result<bool> {
+        self.write_own_message(std::iter::once(wa_message_id))
+            .await?;
         let count = on!(self.tx, |conn| sqlx::query(
             "UPDATE message SET is_deleted = $5, body = NULL, content = NULL, media = NULL, \
              mentions = NULL, updated_at = $6 \
@@ -314,6 +322,8 @@ impl Owned<'_> {
         wa_message_id: &str,
         sender_key: Option<&str>,
     ) -> Result<Option<StoredMessage>> {
+        self.write_own_message(std::iter::once(wa_message_id))
+            .await?;
         let row: Option<StoredRow> = on!(self.tx, |conn| sqlx::query_as(
             "SELECT id, chat_id, sender_key, is_from_me, kind, body, sender_jid, sender_lid, \
              timestamp, status, content FROM message \

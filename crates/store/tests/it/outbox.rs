@@ -113,6 +113,36 @@ async fn of_two_processes_with_one_key_one_wins() {
 }
 
 #[tokio::test]
+async fn a_chat_with_many_entries_hides_no_other() {
+    let store = testing::store().await;
+    let organization = store.organization().await;
+    let session = store.session(organization).await;
+    let fence = store.claim(session).await;
+    let found = write!(store, organization, |tx| {
+        for (number, chat) in ["1@lid", "1@lid", "1@lid", "2@lid"].into_iter().enumerate() {
+            let entry = NewOutbox {
+                id: OutboxId::from_parts(1, number as u128),
+                chat_jid: chat.into(),
+                ..new(session, None)
+            };
+            tx.enqueue(organization, &entry, 5).await?;
+        }
+        let mut owned = tx.owned(&fence).await?;
+        let found = owned.due_outbox(START_MS, 2, 3).await?;
+        Ok(found
+            .into_iter()
+            .map(|due| (due.record.id.ulid().random(), due.record.chat_jid))
+            .collect::<Vec<_>>())
+    })
+    .unwrap();
+    let expected = [(0, "1@lid"), (3, "2@lid"), (1, "1@lid")];
+    assert_eq!(
+        found,
+        expected.map(|(number, chat)| (number, chat.to_owned()))
+    );
+}
+
+#[tokio::test]
 async fn an_entry_is_sent_once_with_the_reserved_id() {
     let store = testing::store().await;
     let organization = store.organization().await;
@@ -124,13 +154,13 @@ async fn an_entry_is_sent_once_with_the_reserved_id() {
         tx.enqueue(organization, &first, 5).await?;
         let mut owned = tx.owned(&fence).await?;
         assert_eq!(owned.next_outbox_at().await?, Some(START_MS));
-        assert!(owned.due_outbox(START_MS - 1, 10).await?.is_empty());
-        let due = owned.due_outbox(START_MS, 10).await?;
+        assert!(owned.due_outbox(START_MS - 1, 10, 10).await?.is_empty());
+        let due = owned.due_outbox(START_MS, 10, 10).await?;
         assert_eq!(due.len(), 1);
         assert_eq!((due[0].record.id, &due[0].request), (id, &request));
         assert!(owned.begin_send(id).await?);
         // A gateway that died while it was sending: the next one finds it due.
-        let again = owned.due_outbox(START_MS, 10).await?;
+        let again = owned.due_outbox(START_MS, 10, 10).await?;
         assert_eq!(again[0].record.state, OutboxState::Sending);
         assert_eq!(
             (
@@ -140,7 +170,7 @@ async fn an_entry_is_sent_once_with_the_reserved_id() {
             (1, "3EB0")
         );
         assert!(owned.defer_send(id, START_MS + 10).await?);
-        assert!(owned.due_outbox(START_MS, 10).await?.is_empty());
+        assert!(owned.due_outbox(START_MS, 10, 10).await?.is_empty());
         assert!(owned.begin_send(id).await?);
         let result = to_raw_value(&serde_json::json!({"status": "sent"}))?;
         assert!(owned.finish_send(id, true, &result, 77).await?);
@@ -164,7 +194,8 @@ async fn an_outbox_needs_its_session() {
     let failed = write!(store, organization, |tx| tx
         .enqueue(organization, &orphan, 5)
         .await);
-    assert!(matches!(failed, Err(StoreError::Orphan(_))), "{failed:?}");
+    // It is found only at the end of the group, which is lost with it.
+    assert!(failed.is_err(), "{failed:?}");
 }
 
 #[tokio::test]

@@ -1,8 +1,8 @@
 use futures::poll;
 use tokio::sync::oneshot;
-use wagate_model::{EventKind, OrganizationId};
+use wagate_model::{EventKind, OrganizationId, OutboxId, SendMode, SessionId};
 use wagate_store::testing::{self, TestStore};
-use wagate_store::{EventFilter, Lane, NewEvent, Store, StoreError};
+use wagate_store::{EventFilter, Fence, Lane, NewEvent, NewOutbox, Result, Store, StoreError, Tx};
 
 use crate::{fresh, write};
 
@@ -123,6 +123,40 @@ async fn a_failing_or_panicking_job_undoes_only_itself() {
 }
 
 #[tokio::test]
+async fn a_connection_that_is_lost_in_a_group_leaves_no_job_without_a_true_answer() {
+    let store = testing::store().await;
+    let organization = store.organization().await;
+    let (open, held) = hold(&store, organization.into()).await;
+    let mut jobs = Vec::new();
+    for number in 0..4_u32 {
+        let mut job = Box::pin(store.write::<_, StoreError, _>(organization, move |tx| {
+            Box::pin(async move {
+                tx.insert_organization(fresh!(OrganizationId), &format!("job {number}"), 1)
+                    .await?;
+                if number == 1 {
+                    testing::lose_transaction(tx).await;
+                }
+                Ok(())
+            })
+        }));
+        assert!(poll!(job.as_mut()).is_pending());
+        jobs.push(job);
+    }
+    open.send(()).unwrap();
+    let answers = futures::future::join_all(jobs).await;
+    held.await.unwrap();
+    let stored = names(&store).await;
+    for (number, answer) in answers.iter().enumerate() {
+        let is_stored = stored.contains(&format!("job {number}"));
+        assert_eq!(answer.is_ok(), is_stored, "{number}: {answer:?}");
+        if let Err(error) = answer {
+            assert!(error.is_retryable(), "{number}: {error}");
+        }
+    }
+    assert!(answers[1].is_err());
+}
+
+#[tokio::test]
 async fn a_job_that_is_alone_is_undone_too() {
     let store = testing::store().await;
     let organization = store.organization().await;
@@ -151,6 +185,95 @@ async fn a_job_that_hides_an_error_is_not_reported_as_stored_when_it_is_not() {
     // SQLite goes on after a failed statement; PostgreSQL gives the transaction up.
     let is_stored = names(&store).await.contains(&"kept".to_owned());
     assert_eq!(answer.is_ok(), is_stored);
+}
+
+/// Adds an entry to the outbox, which waits in memory for the end of the group.
+async fn enqueue(
+    tx: &mut Tx,
+    organization: OrganizationId,
+    session: SessionId,
+) -> Result<OutboxId> {
+    let new = NewOutbox {
+        id: fresh!(OutboxId),
+        session_id: session,
+        wa_message_id: "3EB0".into(),
+        chat_jid: "1@lid".into(),
+        mode: SendMode::Async,
+        request: b"{}".to_vec(),
+        idempotency: None,
+        next_attempt_at_ms: 1,
+    };
+    tx.enqueue(organization, &new, 1).await?;
+    Ok(new.id)
+}
+
+#[tokio::test]
+async fn rows_that_wait_for_the_end_of_the_group_are_undone_with_their_job_only() {
+    let store = testing::store().await;
+    let organization = store.organization().await;
+    let session = store.session(organization).await;
+    let (open, held) = hold(&store, organization.into()).await;
+    let mut jobs = Vec::new();
+    for number in 0..5_u32 {
+        let mut job = Box::pin(store.write::<_, StoreError, _>(organization, move |tx| {
+            Box::pin(async move {
+                let id = enqueue(tx, organization, session).await?;
+                // Writes the rows of earlier jobs too, in a part that may be undone.
+                if number == 2 || number == 3 {
+                    assert!(tx.outbox(organization, id).await?.is_some());
+                }
+                if number == 1 || number == 3 {
+                    return Err(StoreError::Fenced);
+                }
+                Ok(id)
+            })
+        }));
+        assert!(poll!(job.as_mut()).is_pending());
+        jobs.push(job);
+    }
+    open.send(()).unwrap();
+    let answers = futures::future::join_all(jobs).await;
+    held.await.unwrap();
+    let mut tx = store.read().await.unwrap();
+    assert_eq!(tx.outbox_depth(organization, session).await.unwrap(), 3);
+    for (number, answer) in answers.into_iter().enumerate() {
+        match answer {
+            Ok(id) => assert!(tx.outbox(organization, id).await.unwrap().is_some()),
+            Err(_) => assert!(number == 1 || number == 3),
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_lease_that_is_taken_over_in_a_group_fences_the_jobs_behind_it() {
+    let store = testing::store().await;
+    let organization = store.organization().await;
+    let session = store.session(organization).await;
+    let fence = store.claim(session).await;
+    // One lane, whatever the database has: the claim and the owner's jobs share a group.
+    let (open, held) = hold(&store, organization.into()).await;
+    let owned = |fence: &Fence| {
+        Box::pin(
+            store.write_owned::<_, StoreError, _>(organization, fence.clone(), |owned| {
+                Box::pin(async move { Ok(owned.session()) })
+            }),
+        )
+    };
+    let mut before = owned(&fence);
+    let gateway = fence.gateway_id.clone();
+    let mut claim = Box::pin(store.write::<_, StoreError, _>(organization, move |tx| {
+        Box::pin(async move { tx.admin().claim_lease(session, &gateway, 3_600_000).await })
+    }));
+    let mut after = owned(&fence);
+    assert!(poll!(before.as_mut()).is_pending());
+    assert!(poll!(claim.as_mut()).is_pending());
+    assert!(poll!(after.as_mut()).is_pending());
+    open.send(()).unwrap();
+    held.await.unwrap();
+    assert_eq!(before.await.unwrap(), session);
+    let next = claim.await.unwrap().unwrap();
+    assert!(matches!(after.await, Err(StoreError::Fenced)));
+    assert_eq!(owned(&next).await.unwrap(), session);
 }
 
 #[tokio::test]

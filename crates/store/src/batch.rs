@@ -39,7 +39,9 @@ pub(crate) fn values(
     for row in 0..rows {
         text.push_str(if row == 0 { " (" } else { ", (" });
         push_parameters(&mut text, 1, shared);
-        text.push_str(", ");
+        if shared > 0 {
+            text.push_str(", ");
+        }
         push_parameters(&mut text, 1 + shared + row * own, own);
         text.push(')');
     }
@@ -67,6 +69,10 @@ mod tests {
         assert_eq!(
             values("INSERT INTO t VALUES", 1, 2, 2, "RETURNING a").0,
             "INSERT INTO t VALUES ($1, $2, $3), ($1, $4, $5) RETURNING a"
+        );
+        assert_eq!(
+            values("INSERT INTO t VALUES", 0, 2, 2, "").0,
+            "INSERT INTO t VALUES ($1, $2), ($3, $4) "
         );
         assert_eq!(
             list("DELETE FROM t WHERE a = $1 AND b IN", 1, 3).0,
