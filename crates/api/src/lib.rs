@@ -11,6 +11,9 @@ mod body;
 mod chats;
 mod events;
 mod failure;
+#[cfg(any(test, feature = "fuzzing"))]
+#[doc(hidden)]
+pub mod fuzzing;
 mod media_types;
 mod messages;
 mod observe;

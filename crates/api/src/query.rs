@@ -115,6 +115,8 @@ impl FromQuery for Page {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     fn page(query: &str) -> Result<Page, Vec<String>> {
@@ -166,5 +168,15 @@ mod tests {
         assert_eq!(flag("async=false"), Ok(false));
         assert_eq!(flag(""), Ok(false));
         assert_eq!(flag("async=yes"), Err(()));
+    }
+    proptest! {
+        #[test]
+        fn any_query_is_read_one_way(
+            text in "\\PC{0,60}",
+            pairs in "((limit|cursor|after|types|waitMs|from|status)=[0-9a-z%A-F,+-]{0,22}&?){0,5}",
+        ) {
+            crate::fuzzing::query(&text);
+            crate::fuzzing::query(&pairs);
+        }
     }
 }

@@ -33,7 +33,7 @@ pub(crate) fn routes() -> Vec<UtoipaMethodRouter<ApiState>> {
 }
 
 /// Whose events a socket gets.
-#[derive(Debug, Clone, Copy, Default, Deserialize, ToSchema)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
 enum RealtimeScope {
     /// One session's.
@@ -46,9 +46,9 @@ enum RealtimeScope {
 }
 
 /// The body of `createRealtimeTicket`.
-#[derive(Debug, Default, Deserialize, ToSchema)]
+#[derive(Debug, Default, PartialEq, Eq, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
-struct RealtimeTicketBody {
+pub(crate) struct RealtimeTicketBody {
     /// The events wanted; `*` (default) stands for all.
     events: Option<Vec<String>>,
     /// Whose events; the organization's by default.
@@ -128,7 +128,11 @@ async fn create_realtime_ticket(
 }
 
 /// Where sockets connect: by the configured address, else by the one that the caller used.
-fn socket_base(public: Option<&Url>, host: Option<&str>, headers: &HeaderMap) -> Answer<String> {
+pub(crate) fn socket_base(
+    public: Option<&Url>,
+    host: Option<&str>,
+    headers: &HeaderMap,
+) -> Answer<String> {
     if let Some(public) = public {
         let scheme = if public.scheme() == "http" {
             "ws"
@@ -151,11 +155,10 @@ fn socket_base(public: Option<&Url>, host: Option<&str>, headers: &HeaderMap) ->
 
 /// A host with or without a port, and nothing else that a URL could hold.
 fn is_authority(host: &str) -> bool {
-    !host.is_empty()
-        && host.len() <= 255
-        && host
-            .bytes()
-            .all(|b| b.is_ascii_alphanumeric() || b"-._:[]".contains(&b))
+    let is_plain = host
+        .bytes()
+        .all(|b| b.is_ascii_alphanumeric() || b"-._:[]".contains(&b));
+    !host.is_empty() && host.len() <= 255 && is_plain && Url::parse(&format!("ws://{host}")).is_ok()
 }
 
 struct TicketQuery(String);
@@ -203,6 +206,8 @@ async fn open_realtime(
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     fn base(public: Option<&str>, host: &'static str, proto: &'static str) -> Option<String> {
@@ -230,5 +235,16 @@ mod tests {
         assert_eq!(base(None, "[::1]:8080", "https"), text("wss://[::1]:8080"));
         assert_eq!(base(None, "a/b?c", ""), None);
         assert_eq!(base(None, "u@b", ""), None);
+        assert_eq!(base(None, "b:99999", ""), None);
+        assert_eq!(base(None, "[::1", ""), None);
+    }
+    proptest! {
+        #[test]
+        fn answers_follow_any_headers(
+            accept in "((image|application|\\*)/(png|json|svg\\+xml|\\*)(; ?q=[01](\\.[0-9]{0,4})?)?,? ?){0,4}|[ -~]{0,40}",
+            host in "[a-z0-9.:\\[\\]-]{0,12}|\\PC{0,20}",
+        ) {
+            crate::fuzzing::headers(accept.as_bytes(), &host);
+        }
     }
 }

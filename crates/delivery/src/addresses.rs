@@ -79,6 +79,7 @@ impl AllowList {
             let text = text.as_ref().trim();
             text.parse::<IpNet>()
                 .or_else(|_| text.parse::<IpAddr>().map(IpNet::from))
+                .map(canonical)
                 .map_err(|_| ParseRangeError(text.to_owned()))
         };
         ranges.iter().map(read).collect::<Result<_, _>>().map(Self)
@@ -104,6 +105,20 @@ impl AllowList {
             }
         }
     }
+}
+
+/// A range of mapped addresses (`::ffff:10.1.0.0/112`) as the IPv4 range that it stands for,
+/// because addresses are judged in that form.
+fn canonical(range: IpNet) -> IpNet {
+    let IpNet::V6(mapped) = range else {
+        return range;
+    };
+    let plain = mapped
+        .addr()
+        .to_ipv4_mapped()
+        .zip(mapped.prefix_len().checked_sub(96))
+        .and_then(|(address, bits)| Ipv4Net::new(address, bits).ok());
+    plain.map_or(range, IpNet::V4)
 }
 
 /// The IPv4 address at which a packet to this IPv6 address comes out.
@@ -220,6 +235,8 @@ mod tests {
         assert!(!permits("10.2.0.1"));
         assert!(!permits("192.168.0.10"));
         assert!(!permits("fd00:2::5"));
+        let mapped = AllowList::parse(&["::ffff:10.1.0.0/112"]).unwrap();
+        assert_eq!(mapped, AllowList::parse(&["10.1.0.0/16"]).unwrap());
         assert!(AllowList::loopback().permits(IpAddr::V6(Ipv6Addr::LOCALHOST)));
         assert!(!AllowList::loopback().permits("169.254.169.254".parse().unwrap()));
     }

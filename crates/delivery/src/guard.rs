@@ -143,6 +143,8 @@ impl Resolve for AddressGuard {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     fn check(text: &str) -> Result<Url, GuardError> {
@@ -276,5 +278,29 @@ mod tests {
     #[tokio::test]
     async fn a_name_without_addresses_is_not_the_guards_fault() {
         assert_eq!(dial(&[]).await, Err(None));
+    }
+
+    proptest! {
+        #[test]
+        fn no_spelling_leads_inside(
+            text in "\\PC{0,40}",
+            scheme in "https?:/{0,3}|HTTP:\\\\\\\\|ftp://|",
+            credentials in "([a-z]{0,2}(:[a-z]?)?@)?",
+            host in "(0x)?[0-9a-f]{1,3}(\\.(0x)?[0-9]{1,3}){0,3}|[0-9]{1,11}|\\[[0-9a-f:.]{2,20}\\]|[a-z.%0-9]{0,12}(localhost)?\\.?",
+            rest in "(:[0-9]{0,5})?([/?#][ -~]{0,5})?",
+        ) {
+            crate::fuzzing::url(&text);
+            crate::fuzzing::url(&format!("{scheme}{credentials}{host}{rest}"));
+        }
+
+        #[test]
+        fn a_range_holds_its_own_address(
+            text in "\\PC{0,20}",
+            address in any::<IpAddr>(),
+            bits in "(/[0-9]{1,3})?",
+        ) {
+            crate::fuzzing::range(&text);
+            crate::fuzzing::range(&format!(" {address}{bits}"));
+        }
     }
 }

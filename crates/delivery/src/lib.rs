@@ -3,6 +3,9 @@
 mod addresses;
 mod client;
 mod courier;
+#[cfg(any(test, feature = "fuzzing"))]
+#[doc(hidden)]
+pub mod fuzzing;
 mod guard;
 mod retry;
 mod shift;

@@ -78,6 +78,9 @@ mod transport;
 mod version;
 
 pub use connection::{Connection, SessionOptions};
+#[cfg(any(test, feature = "fuzzing"))]
+#[doc(hidden)]
+pub use convert::fuzzing;
 pub use convert::poll_option_hash;
 pub use engine::{Endpoint, Engine, EngineConfig, verifies_certificate_chain};
 pub use error::{EngineError, PairingCodeError, RequestError};

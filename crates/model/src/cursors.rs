@@ -58,6 +58,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::fuzzing;
 
     proptest! {
         #[test]
@@ -70,6 +71,17 @@ mod tests {
         #[test]
         fn forged_texts_are_errors(text in "\\PC{0,80}") {
             prop_assert!(Cursor::<(i64, i64)>::decode("chats", &text).is_err());
+            fuzzing::cursor(&text);
+        }
+
+        #[test]
+        fn whoever_makes_a_cursor_it_leads_to_one_place(
+            list in "(chats)?",
+            position in "\\[(true,)?-?[0-9]{1,20},[0-9]{1,3}\\]|\"dlv_[0-9A-Z]{26}\"|null",
+            rest in "( |,\"x\":1|,\"l\":\"\")?",
+        ) {
+            let content = format!("{{\"l\":\"{list}\",\"p\":{position}{rest}}}");
+            fuzzing::cursor_content(content.as_bytes());
         }
     }
 }

@@ -10,6 +10,9 @@ mod clock;
 mod cursors;
 mod errors;
 mod events;
+#[cfg(any(test, feature = "fuzzing"))]
+#[doc(hidden)]
+pub mod fuzzing;
 mod ids;
 mod jids;
 mod messages;

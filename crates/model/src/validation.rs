@@ -23,6 +23,8 @@ pub mod limits {
     pub const WEBHOOK_HEADERS: usize = 20;
     /// The value of one custom header.
     pub const WEBHOOK_HEADER_VALUE_CHARS: usize = 1_024;
+    /// Wrong entries of one list that are told.
+    pub const FAULTS: usize = 100;
     /// Attempts of one webhook delivery.
     pub const WEBHOOK_ATTEMPTS: i64 = 50;
     /// The base delay between attempts, in seconds.

@@ -163,7 +163,7 @@ impl WebhookBody {
         if let Some(events) = &self.events
             && let Err(wrong) = EventSelector::parse(events)
         {
-            for index in wrong {
+            for index in wrong.into_iter().take(limits::FAULTS) {
                 faults.add(
                     format!("events[{index}]"),
                     crate::events::UnknownEventKind.to_string(),
@@ -221,7 +221,7 @@ impl WebhookBody {
             "customHeaders",
             || format!("must have at most {} entries", limits::WEBHOOK_HEADERS),
         );
-        for (name, value) in headers {
+        for (name, value) in headers.iter().take(limits::WEBHOOK_HEADERS) {
             let field = format!(
                 "customHeaders.{}",
                 name.chars().take(64).collect::<String>()

@@ -5,6 +5,9 @@ pub mod accounting;
 pub mod clock;
 pub mod control;
 pub mod faults;
+#[cfg(any(test, feature = "fuzzing"))]
+#[doc(hidden)]
+pub mod fuzzing;
 pub mod journal;
 pub mod noise;
 pub mod phone;

@@ -131,6 +131,8 @@ fn create(path: &Path) -> std::io::Result<()> {
 mod tests {
     use std::os::unix::fs::PermissionsExt as _;
 
+    use proptest::prelude::*;
+
     use super::*;
 
     #[test]
@@ -181,5 +183,14 @@ mod tests {
             matches!(error, KeyFileError::Malformed { number: 2 }),
             "{error}"
         );
+    }
+
+    proptest! {
+        #[test]
+        fn any_text_is_keys_or_is_refused(
+            text in "\\PC{0,60}|(([A-Za-z0-9+/]{43}=|[A-Za-z0-9]{0,44}) ?\n?){0,3}",
+        ) {
+            crate::fuzzing::master_keys(&text);
+        }
     }
 }

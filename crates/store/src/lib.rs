@@ -21,6 +21,9 @@ mod deliveries;
 mod engine;
 mod error;
 mod events;
+#[cfg(any(test, feature = "fuzzing"))]
+#[doc(hidden)]
+pub mod fuzzing;
 mod groups;
 mod identities;
 mod key_file;

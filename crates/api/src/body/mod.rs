@@ -91,7 +91,7 @@ impl<T: RequestBody> FromRequest<ApiState> for Json<T> {
 }
 
 /// Reads a body that is in memory.
-fn decode<T: RequestBody>(headers: &HeaderMap, bytes: &[u8]) -> Result<T, Faults> {
+pub(crate) fn decode<T: RequestBody>(headers: &HeaderMap, bytes: &[u8]) -> Result<T, Faults> {
     let value = if bytes.is_empty() {
         if !T::IS_OPTIONAL {
             return Err(Faults::one(BODY, "is required: a JSON object"));
@@ -162,6 +162,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::fuzzing;
 
     fn fields<T: RequestBody>(body: &str) -> Vec<String> {
         match decode::<T>(&HeaderMap::new(), body.as_bytes()) {
@@ -314,15 +315,91 @@ mod tests {
         }
     }
 
+    fn name() -> impl Strategy<Value = &'static str> {
+        proptest::sample::select(vec![
+            "autoRead",
+            "label",
+            "presenceTyping",
+            "start",
+            "ratePerHour",
+            "ratePerMin",
+            "phone",
+            "active",
+            "customHeaders",
+            "events",
+            "retryPolicy",
+            "secret",
+            "sessionId",
+            "url",
+            "mentions",
+            "replyTo",
+            "text",
+            "to",
+            "type",
+            "scope",
+            "session",
+            "since",
+            "\\u0061ctive",
+            "nonsense",
+        ])
+    }
+
+    fn value() -> impl Strategy<Value = String> {
+        let scalars = proptest::sample::select(vec![
+            "null",
+            "true",
+            "0",
+            "-1",
+            "1.0",
+            "1e2",
+            "9223372036854775807",
+            "9223372036854775808",
+            "\"\"",
+            "\"text\"",
+            "\"session\"",
+            "\"*\"",
+            "\"message\"",
+            "\"15551234567\"",
+            "\"\\u0000\"",
+            "\"\\ud83d\\ude00\"",
+        ])
+        .prop_map(str::to_owned);
+        scalars.prop_recursive(3, 300, 200, |inner| {
+            let many = proptest::collection::vec(inner.clone(), 0..200);
+            let member = ("(attempts|delaySeconds|policy|[!-\\[a-z]{0,8})", inner);
+            prop_oneof![
+                many.prop_map(|items| format!("[{}]", items.join(","))),
+                proptest::collection::btree_map(member.0, member.1, 0..30).prop_map(|members| {
+                    let members: Vec<_> = members
+                        .iter()
+                        .map(|(name, value)| format!("{}:{value}", Value::from(name.as_str())))
+                        .collect();
+                    format!("{{{}}}", members.join(","))
+                }),
+            ]
+        })
+    }
+
     proptest! {
         #[test]
-        fn no_bytes_panic(bytes in proptest::collection::vec(any::<u8>(), 0..200)) {
-            let _ = decode::<SendRequest>(&HeaderMap::new(), &bytes);
+        fn any_bytes_are_taken_or_their_faults_are_told(
+            bytes in proptest::collection::vec(any::<u8>(), 0..200),
+            text in "[\\[\\]{}\",:0-9a-z.e\\\\ -]{0,80}",
+            content_type in "(application/(x\\+)?json(; ?charset=\"?utf-?8\"?)?)?|\\PC{0,20}",
+        ) {
+            fuzzing::request_body(None, &bytes);
+            fuzzing::request_body(Some(content_type.as_bytes()), text.as_bytes());
         }
 
         #[test]
-        fn no_json_panics(text in "[\\[\\]{}\",:0-9a-z.e\\\\ -]{0,80}") {
-            let _ = decode::<WebhookBody>(&HeaderMap::new(), text.as_bytes());
+        fn any_object_is_taken_or_its_faults_are_told(
+            members in proptest::collection::vec((name(), value(), "[ \n]?"), 0..6),
+        ) {
+            let members: Vec<_> = members
+                .iter()
+                .map(|(name, value, space)| format!("\"{name}\":{space}{value}"))
+                .collect();
+            fuzzing::request_body(None, format!("{{{}}}", members.join(",")).as_bytes());
         }
 
         // What the schema lets pass, serde takes: else a field would go unnamed.

@@ -8,6 +8,8 @@ mod calls;
 mod chats;
 mod content;
 mod context;
+#[cfg(any(test, feature = "fuzzing"))]
+pub mod fuzzing;
 mod groups;
 mod history;
 mod identity;
@@ -18,6 +20,8 @@ mod people;
 mod polls;
 mod receipts;
 mod replies;
+#[cfg(any(test, feature = "fuzzing"))]
+mod show;
 mod targets;
 mod text;
 mod unknown;

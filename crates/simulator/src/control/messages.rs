@@ -99,7 +99,7 @@ fn created(sent: &Sent) -> Response {
     (StatusCode::CREATED, Json(answer)).into_response()
 }
 
-fn parse_query(query: &str) -> Result<(MessageQuery, u64), PhoneError> {
+pub(crate) fn parse_query(query: &str) -> Result<(MessageQuery, u64), PhoneError> {
     let mut parsed = MessageQuery {
         limit: Some(DEFAULT_LIMIT),
         ..MessageQuery::default()
@@ -168,6 +168,8 @@ fn hex_digit(byte: u8) -> Option<u8> {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     #[test]
@@ -183,5 +185,16 @@ mod tests {
         };
         assert_eq!(faults.len(), 2);
         assert_eq!(decode("%zz%4"), "%zz%4");
+    }
+
+    proptest! {
+        #[test]
+        fn any_query_is_bounded(
+            text in "\\PC{0,60}",
+            query in "((peer|afterId|limit|waitMs)=[0-9%A-F+-]{0,20}&?){0,4}",
+        ) {
+            crate::fuzzing::message_query(&text);
+            crate::fuzzing::message_query(&query);
+        }
     }
 }

@@ -9,4 +9,8 @@ mod phones;
 mod router;
 mod send_request;
 
+#[cfg(any(test, feature = "fuzzing"))]
+pub(crate) use messages::parse_query as parse_message_query;
 pub use router::{ControlInfo, router};
+#[cfg(any(test, feature = "fuzzing"))]
+pub(crate) use send_request::parse as parse_send_request;

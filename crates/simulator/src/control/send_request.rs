@@ -75,6 +75,8 @@ fn build_vcard(name: &str, phone: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     #[test]
@@ -112,6 +114,33 @@ mod tests {
                 panic!("accepted a faulty request");
             };
             assert!(faults.iter().any(|fault| fault.field == field));
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn any_body_is_a_message_or_has_named_faults(
+            bytes in proptest::collection::vec(any::<u8>(), 0..80),
+            kind in "(text|poll|location|contact|image|x)?",
+            fields in proptest::collection::vec(
+                (
+                    "(text|name|options|selectableCount|pollEndTime|latitude|longitude|contact|mentions)",
+                    proptest::sample::select(vec![
+                        "null", "true", "0", "1", "-1", "4294967296", "1e400", "0.5", "\"\"", "\"a\"",
+                        "[]", "[\"a\",\"b\"]", "[1]", "{}", "{\"name\":\"a\",\"phone\":\"1\"}",
+                        "{\"vcard\":\"v\"}",
+                    ]),
+                ),
+                0..5,
+            ),
+        ) {
+            crate::fuzzing::send_request(&bytes);
+            let fields: String = fields
+                .iter()
+                .map(|(name, value)| format!(",\"{name}\":{value}"))
+                .collect();
+            let body = format!("{{\"to\":\"15550000001\",\"type\":\"{kind}\"{fields}}}");
+            crate::fuzzing::send_request(body.as_bytes());
         }
     }
 }

@@ -163,13 +163,21 @@ mod tests {
 
     proptest! {
         #[test]
-        fn any_bytes_are_survived(chunks in proptest::collection::vec(proptest::collection::vec(any::<u8>(), 0..64), 0..16)) {
-            let mut frames = Frames::new();
-            frames.feed(&WA_CONN_HEADER);
-            for chunk in chunks {
-                frames.feed(&chunk);
-                while let Ok(Some(_)) = frames.next() {}
-            }
+        fn it_does_not_matter_how_a_stream_is_divided(
+            has_routing in any::<bool>(),
+            parts in proptest::collection::vec(
+                prop_oneof![
+                    proptest::collection::vec(any::<u8>(), 0..64),
+                    // Short frames, so that whole ones are among them.
+                    proptest::collection::vec(0_u8..3, 0..64),
+                ],
+                0..16,
+            ),
+        ) {
+            let (header, _) = wacore_noise::build_handshake_header(has_routing.then_some(&[1, 2, 3]));
+            let mut pieces: Vec<&[u8]> = header.chunks(3).collect();
+            pieces.extend(parts.iter().map(Vec::as_slice));
+            crate::fuzzing::frames(&pieces);
         }
     }
 }

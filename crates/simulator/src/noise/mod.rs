@@ -5,6 +5,8 @@ mod identity;
 mod responder;
 mod transport;
 
+#[cfg(any(test, feature = "fuzzing"))]
+pub(crate) use frames::FrameError;
 pub(crate) use frames::Frames;
 pub use identity::{IdentityError, ServerIdentity};
 pub use responder::{Established, HandshakeError, Responder, ServerHello};

@@ -199,3 +199,59 @@ fn xx(
         responder: Box::new(Responder { noise, ephemeral }),
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use crate::fuzzing;
+
+    fn bytes(len: usize) -> impl Strategy<Value = Vec<u8>> {
+        proptest::collection::vec(any::<u8>(), 0..len)
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(64))]
+
+        #[test]
+        fn a_payload_arrives_as_it_was_or_not_at_all(
+            payload in bytes(200),
+            changed_bit in proptest::option::of(any::<u16>()),
+        ) {
+            fuzzing::xx_handshake(&payload, changed_bit);
+            fuzzing::ik_handshake(&payload, changed_bit);
+        }
+
+        #[test]
+        fn strangers_get_nowhere(
+            ephemeral in bytes(34),
+            sealed in proptest::option::of(bytes(80)),
+            finish in bytes(80),
+        ) {
+            use waproto::buffa::MessageField;
+            use waproto::whatsapp::HandshakeMessage;
+            use waproto::whatsapp::handshake_message::{ClientFinish, ClientHello};
+
+            let hello = waproto::codec::handshake_message_to_vec(&HandshakeMessage {
+                client_hello: MessageField::some(ClientHello {
+                    ephemeral: Some(ephemeral),
+                    r#static: sealed.clone(),
+                    payload: sealed,
+                    ..Default::default()
+                }),
+                ..Default::default()
+            });
+            let sealed_finish = waproto::codec::handshake_message_to_vec(&HandshakeMessage {
+                client_finish: MessageField::some(ClientFinish {
+                    r#static: Some(finish.clone()),
+                    payload: Some(finish.clone()),
+                    ..Default::default()
+                }),
+                ..Default::default()
+            });
+            for (hello, finish) in [(&hello, &sealed_finish), (&hello, &finish), (&finish, &hello)] {
+                fuzzing::handshake(hello, finish);
+            }
+        }
+    }
+}

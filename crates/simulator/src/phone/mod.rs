@@ -5,17 +5,17 @@
 
 mod actor;
 mod contacts;
-mod content;
+pub(crate) mod content;
 mod error;
 mod handle;
-mod link;
+pub(crate) mod link;
 mod linking;
 mod log;
 mod nodes;
 mod phones;
 mod record;
 mod shared;
-mod signal;
+pub(crate) mod signal;
 
 pub use content::{Content, SendRequest};
 pub use error::{FieldError, PhoneError};

@@ -29,6 +29,7 @@ mod router;
 pub(crate) mod session;
 pub(crate) mod stanza;
 mod state;
+mod writable;
 
 pub use account::{Account, Device};
 pub use api::Server;

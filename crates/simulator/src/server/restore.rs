@@ -119,7 +119,7 @@ fn queued(value: &Bytes) -> Option<Queued> {
     let node = unmarshal(&stanza)?;
     Some(Queued {
         class,
-        id: text_attr(&node, "id")?.into(),
+        id: text_attr(&node, "id").unwrap_or_default().into(),
         from_user: jid_attr(&node, "from")
             .map(|jid| jid.user.as_str().into())
             .unwrap_or_default(),

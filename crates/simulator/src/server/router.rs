@@ -76,3 +76,198 @@ impl Server {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use proptest::sample::select;
+    use wacore_binary::{NodeContent, NodeValue};
+
+    use super::*;
+    use crate::fuzzing::{Sender, stanzas};
+
+    const TAGS: &[&str] = &[
+        "iq",
+        "message",
+        "receipt",
+        "ack",
+        "presence",
+        "chatstate",
+        "call",
+        "ib",
+        "x",
+        "a@b",
+        "usync",
+        "list",
+        "user",
+        "query",
+        "devices",
+        "contact",
+        "lid",
+        "key",
+        "count",
+        "digest",
+        "rotate",
+        "skey",
+        "identity",
+        "registration",
+        "id",
+        "value",
+        "signature",
+        "enc",
+        "participants",
+        "to",
+        "device-identity",
+        "item",
+        "privacy",
+        "category",
+        "tokens",
+        "token",
+        "sync",
+        "collection",
+        "patch",
+        "picture",
+        "status",
+        "blocklist",
+        "disappearing_mode",
+        "remove-companion-device",
+        "link_code_companion_reg",
+        "link_code_pairing_ref",
+        "link_code_pairing_wrapped_companion_ephemeral_pub",
+        "companion_server_auth_key_pub",
+        "offer",
+    ];
+
+    const KEYS: &[&str] = &[
+        "id",
+        "to",
+        "from",
+        "type",
+        "xmlns",
+        "class",
+        "jid",
+        "name",
+        "value",
+        "participant",
+        "recipient",
+        "category",
+        "version",
+        "action",
+        "stage",
+        "duration",
+        "t",
+        "count",
+        "v",
+    ];
+
+    const VALUES: &[&str] = &[
+        "",
+        "1",
+        "get",
+        "set",
+        "result",
+        "error",
+        "pkmsg",
+        "msg",
+        "text",
+        "read",
+        "read-self",
+        "retry",
+        "subscribe",
+        "unavailable",
+        "available",
+        "encrypt",
+        "usync",
+        "privacy",
+        "md",
+        "blocklist",
+        "status",
+        "w:profile:picture",
+        "w:sync:app:state",
+        "disappearing_mode",
+        "w:p",
+        "passive",
+        "w:m",
+        "spam",
+        "w:g2",
+        "w:mex",
+        "regular",
+        "critical_block",
+        "block",
+        "message",
+        "receipt",
+        "notification",
+        "call",
+        "peer",
+        "companion_hello",
+        "companion_finish",
+        "primary_hello",
+        "15550000001@s.whatsapp.net",
+        "joe@work",
+        "15550000002@s.whatsapp.net",
+        "15550000002:999@s.whatsapp.net",
+        "1:2@hosted",
+        "1@g.us",
+        "18446744073709551615",
+    ];
+
+    fn values() -> impl Strategy<Value = NodeValue> {
+        let jids = (
+            select(&["15550000001", "15550000002", "1", ""][..]),
+            any::<u16>(),
+        );
+        prop_oneof![
+            4 => select(VALUES).prop_map(NodeValue::from),
+            1 => jids.prop_map(|(user, device)| NodeValue::from(wacore_binary::Jid::pn_device(user, device))),
+            1 => "\\PC{0,60}".prop_map(NodeValue::from),
+        ]
+    }
+
+    fn nodes() -> impl Strategy<Value = Node> {
+        let bytes = prop_oneof![
+            Just(vec![5; 32]),
+            Just(vec![0, 0, 1]),
+            proptest::collection::vec(any::<u8>(), 0..100),
+        ];
+        let attrs = || proptest::collection::vec((select(KEYS), values()), 0..6);
+        let build = |tag: &'static str, attrs: Vec<(&'static str, NodeValue)>, content| {
+            let mut node = Node {
+                tag: tag.into(),
+                content,
+                ..Node::default()
+            };
+            for (key, value) in attrs {
+                node.attrs.insert(key, value);
+            }
+            node
+        };
+        let leaf = (select(TAGS), attrs(), proptest::option::of(bytes))
+            .prop_map(move |(tag, attrs, bytes)| build(tag, attrs, bytes.map(NodeContent::Bytes)));
+        leaf.prop_recursive(4, 24, 5, move |inner| {
+            let children = proptest::collection::vec(inner, 0..5);
+            (select(TAGS), attrs(), children).prop_map(move |(tag, attrs, children)| {
+                build(tag, attrs, Some(NodeContent::Nodes(children)))
+            })
+        })
+    }
+
+    proptest! {
+        #[test]
+        fn whatever_devices_send_the_server_goes_on(
+            sent in proptest::collection::vec(
+                (select(&[Sender::First, Sender::Second, Sender::Unpaired][..]), select(&TAGS[..7]), nodes()),
+                1..6,
+            ),
+        ) {
+            let written: Vec<_> = sent
+                .into_iter()
+                .map(|(from, tag, mut node)| {
+                    node.tag = tag.into();
+                    (from, marshal(&node))
+                })
+                .collect();
+            let sent: Vec<_> = written.iter().map(|(from, stanza)| (*from, &stanza[..])).collect();
+            stanzas(&sent);
+        }
+    }
+}

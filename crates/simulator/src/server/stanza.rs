@@ -4,6 +4,8 @@ use bytes::Bytes;
 use wacore_binary::builder::NodeBuilder;
 use wacore_binary::{Jid, Node, NodeContent, Server as JidServer};
 
+use super::writable::writable;
+
 /// The server's own address, `s.whatsapp.net`.
 pub(crate) fn server_jid() -> Jid {
     Jid::new("", JidServer::Pn)
@@ -11,8 +13,8 @@ pub(crate) fn server_jid() -> Jid {
 
 /// Marshals a stanza for a frame.
 pub(crate) fn marshal(node: &Node) -> Bytes {
-    wacore_binary::marshal_auto(node)
-        .expect("writing a node to memory does not fail")
+    wacore_binary::marshal_auto(&writable(node))
+        .expect("what is writable is written")
         .into()
 }
 

@@ -9,14 +9,14 @@ use crate::server::stanza::{key32, uint_be};
 
 /// A read `ClientPayload`.
 #[derive(Debug)]
-pub(super) struct Introduction {
+pub(crate) struct Introduction {
     /// The client's version: primary, secondary, tertiary.
-    pub(super) version: [u32; 3],
-    pub(super) intent: Intent,
+    pub(crate) version: [u32; 3],
+    pub(crate) intent: Intent,
 }
 
 #[derive(Debug)]
-pub(super) enum Intent {
+pub(crate) enum Intent {
     /// A linked device logs in.
     Login {
         number: String,
@@ -28,7 +28,7 @@ pub(super) enum Intent {
 }
 
 /// Reads a payload; `None` when it is neither a login nor a registration.
-pub(super) fn read(payload: &[u8], client_static: [u8; 32]) -> Option<Introduction> {
+pub(crate) fn read(payload: &[u8], client_static: [u8; 32]) -> Option<Introduction> {
     let payload = ClientPayload::decode_from_slice(payload).ok()?;
     let version = &payload.user_agent.app_version;
     let version = [
@@ -72,6 +72,7 @@ fn registration(
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
     use waproto::buffa::MessageField;
 
     use super::*;
@@ -119,5 +120,36 @@ mod tests {
         assert!(read(&broken.encode_to_vec(), [1; 32]).is_none());
         assert!(read(b"\xff\xff", [1; 32]).is_none());
         assert!(read(b"", [1; 32]).is_none());
+    }
+
+    proptest! {
+        #[test]
+        fn whatever_a_client_says_is_a_login_or_a_whole_registration(
+            bytes in proptest::collection::vec(any::<u8>(), 0..100),
+            username in proptest::option::of(any::<u64>()),
+            device in proptest::option::of(any::<u32>()),
+            push_name in proptest::option::of("\\PC{0,5}"),
+            key in proptest::collection::vec(any::<u8>(), 30..36),
+            id in proptest::collection::vec(any::<u8>(), 0..6),
+            signature in proptest::collection::vec(any::<u8>(), 63..66),
+        ) {
+            crate::fuzzing::client_payload(&bytes);
+            let payload = ClientPayload {
+                username,
+                device,
+                push_name,
+                device_pairing_data: MessageField::some(DevicePairingRegistrationData {
+                    e_regid: Some(id.clone()),
+                    e_ident: Some(key.clone()),
+                    e_skey_id: Some(id),
+                    e_skey_val: Some(key),
+                    e_skey_sig: Some(signature),
+                    device_props: Some(bytes),
+                    ..Default::default()
+                }),
+                ..Default::default()
+            };
+            crate::fuzzing::client_payload(&payload.encode_to_vec());
+        }
     }
 }

@@ -2,7 +2,7 @@
 
 mod connection;
 mod handshake;
-mod login;
+pub(crate) mod login;
 mod pairing;
 mod route;
 mod wire;

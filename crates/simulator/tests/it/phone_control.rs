@@ -3,6 +3,9 @@
 use axum::Router;
 use axum::body::{Body, to_bytes};
 use axum::http::{Request, StatusCode};
+use proptest::prelude::*;
+use proptest::sample::select;
+use proptest::test_runner::TestRunner;
 use serde_json::{Value, json};
 use tower::ServiceExt as _;
 use wagate_simulator::control::{ControlInfo, router};
@@ -289,4 +292,121 @@ async fn a_phone_goes_offline_and_changes_its_ways() {
     let body = json!({ "state": "online" });
     let (status, _) = call(&api, "POST", &format!("{phone}:presence"), body).await;
     assert_eq!(status, StatusCode::NO_CONTENT);
+}
+
+/// Requests of which some are understood, but none makes the simulator wait or fail on purpose.
+fn requests() -> impl Strategy<Value = (&'static str, String, Vec<u8>)> {
+    let path = (
+        "(phones|faults|accounting|[a-z]{0,5})?",
+        "(/15550000001|/\\+15550000002|/[0-9]{1,3}|/[ -~]{0,5})?",
+        select(vec![
+            "",
+            ":scan",
+            ":unlink",
+            ":offline",
+            ":online",
+            ":typing",
+            ":presence",
+            ":behaviour",
+            ":forget-sessions",
+            ":",
+            "/messages",
+            "/messages/X:read",
+            "/messages/X:react",
+            "/messages/X:edit",
+            "/messages/X:revoke",
+            "/messages?limit=0",
+            "/messages?peer=1:999",
+            "?ids=true",
+            "?ids=%zz",
+        ]),
+    );
+    let member = (
+        select(vec![
+            "number",
+            "pushName",
+            "to",
+            "type",
+            "text",
+            "qr",
+            "deviceId",
+            "state",
+            "autoReply",
+            "emoji",
+            "target",
+            "count",
+            "x",
+        ]),
+        select(vec![
+            "null",
+            "true",
+            "0",
+            "-1",
+            "65536",
+            "1.5",
+            "\"\"",
+            "\"text\"",
+            "\"online\"",
+            "\"15550000002\"",
+            "\"+15550000003\"",
+            "\"15550000002:999@s.whatsapp.net\"",
+            "\"joe@work\"",
+            "\"2@r,x,y,z\"",
+            "[]",
+            "{}",
+        ]),
+    );
+    let object = proptest::collection::vec(member, 0..5).prop_map(|members| {
+        let members: Vec<_> = members
+            .iter()
+            .map(|(name, value)| format!("\"{name}\":{value}"))
+            .collect();
+        format!("{{{}}}", members.join(",")).into_bytes()
+    });
+    let body = prop_oneof![
+        1 => Just(Vec::new()),
+        1 => proptest::collection::vec(any::<u8>(), 0..40),
+        4 => object,
+    ];
+    (
+        select(vec!["GET", "POST", "POST", "POST", "DELETE"]),
+        path,
+        body,
+    )
+        .prop_map(|(method, path, body)| (method, format!("{}{}{}", path.0, path.1, path.2), body))
+}
+
+#[test]
+fn any_request_is_answered() {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .unwrap();
+    let mut runner = TestRunner::new(ProptestConfig::with_cases(32));
+    let requests = proptest::collection::vec(requests(), 1..10);
+    let outcome = runner.run(&requests, |requests| {
+        runtime.block_on(async {
+            let api = api().await;
+            two_phones(&api).await;
+            for (method, path, body) in requests {
+                let request = Request::builder()
+                    .method(method)
+                    .uri(format!("/sim/v1/{path}"))
+                    .body(Body::from(body));
+                let Ok(request) = request else {
+                    continue;
+                };
+                let response = api.clone().oneshot(request).await.unwrap();
+                let status = response.status();
+                prop_assert_ne!(status, StatusCode::INTERNAL_SERVER_ERROR);
+                let bytes = to_bytes(response.into_body(), 1 << 20).await.unwrap();
+                if status != StatusCode::NO_CONTENT {
+                    let answer: Value = serde_json::from_slice(&bytes).unwrap();
+                    prop_assert_eq!(answer.get("error").is_some(), !status.is_success());
+                }
+            }
+            Ok(())
+        })
+    });
+    outcome.unwrap();
 }

@@ -26,6 +26,8 @@ pub(crate) fn decode<T: DeserializeOwned>(bytes: &[u8]) -> Result<T> {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     #[test]
@@ -48,5 +50,18 @@ mod tests {
             decode::<u32>(&[FORM_JSON, b'x']),
             Err(StoreError::Corrupt(_))
         ));
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_read_is_written_again(
+            form in 0_u8..3,
+            bytes in proptest::collection::vec(any::<u8>(), 0..60),
+            json in "\\{(\"(key_data|fingerprint|timestamp|version|hash|user|devices|device_id|key_index|phash|raw_id)\":(0|-1|\"a\"|null|\\[\\]|\\[1\\]),?){0,6}\\}",
+        ) {
+            for content in [bytes, json.into_bytes()] {
+                crate::fuzzing::engine_record(&[&[form], &content[..]].concat());
+            }
+        }
     }
 }

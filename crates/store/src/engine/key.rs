@@ -89,6 +89,15 @@ mod tests {
         }
 
         #[test]
+        fn a_composite_key_says_what_its_parts_were(
+            leading in proptest::collection::vec(proptest::collection::vec(any::<u8>(), 0..300), 0..4),
+            last in proptest::collection::vec(any::<u8>(), 0..8),
+        ) {
+            let leading: Vec<_> = leading.iter().map(Vec::as_slice).collect();
+            crate::fuzzing::composite_key(&leading, &last);
+        }
+
+        #[test]
         fn moving_a_border_between_parts_changes_a_message_key(a in "[a-b]{1,4}", b in "[a-b]{1,4}") {
             let joined = format!("{a}{b}");
             prop_assert_ne!(message(&[&a, &b]), message(&[&joined, ""]));

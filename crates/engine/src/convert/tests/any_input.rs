@@ -6,8 +6,7 @@ use whatsapp_rust::waproto::buffa::MessageField;
 use whatsapp_rust::waproto::whatsapp as wa;
 use whatsapp_rust::waproto::whatsapp::message::protocol_message::Type as ProtocolType;
 
-use super::show::{GROUP, LID, PHONE, info, own, show};
-use crate::convert::message;
+use crate::fuzzing;
 
 fn context() -> impl Strategy<Value = wa::ContextInfo> {
     let jids = prop::collection::vec("\\PC{0,12}|[0-9]{1,15}@lid", 0..4);
@@ -122,29 +121,27 @@ proptest! {
 
     #[test]
     fn bytes_from_the_network(bytes in prop::collection::vec(any::<u8>(), 0..200)) {
-        if let Ok(decoded) = waproto::codec::message_decode(&bytes) {
-            for (chat, sender) in [(PHONE, PHONE), (LID, LID), (GROUP, LID)] {
-                let _ = message(&info(chat, sender), &decoded, &own());
-            }
-        }
+        fuzzing::message(&bytes);
+        fuzzing::quote(&bytes);
     }
 
     #[test]
     fn messages_in_wrappers(
         body in body(),
         wrappers in prop::collection::vec(any::<u8>(), 0..20),
-        from_me in any::<bool>(),
     ) {
-        let nested = nested(body, &wrappers);
-        let mut info = info(GROUP, LID);
-        info.source.is_from_me = from_me;
-        if let Some(converted) = message(&info, &nested, &own()) {
-            let message = converted.message;
-            // What was converted can be stored as JSON and text, and quoted again.
-            let json = serde_json::to_string(&show(&message)).unwrap();
-            prop_assert!(!json.contains("\\u0000"));
-            prop_assert!(waproto::codec::message_decode(&message.raw).is_ok());
-            prop_assert!(message.quoted.and_then(|quoted| quoted.body).is_none_or(|b| b.len() <= 4_096));
-        }
+        let nested = waproto::codec::message_to_vec(&nested(body, &wrappers));
+        fuzzing::message(&nested);
+        fuzzing::quote(&nested);
+    }
+
+    #[test]
+    fn addresses(
+        text in "\\PC{0,40}",
+        user in "[0-9._:-]{0,20}",
+        server in "s\\.whatsapp\\.net|lid|g\\.us|newsletter|broadcast|c\\.us|hosted|hosted\\.lid|bot|msgr",
+    ) {
+        fuzzing::address(&text);
+        fuzzing::address(&format!("{user}@{server}"));
     }
 }

@@ -1,13 +1,14 @@
 //! History in bounded pages.
 
 use std::cell::RefCell;
-use std::io::Write;
 
+use proptest::prelude::*;
 use whatsapp_rust::types::events::LazyHistorySync;
 use whatsapp_rust::waproto;
 use whatsapp_rust::waproto::buffa::MessageField;
 use whatsapp_rust::waproto::whatsapp as wa;
 
+use super::super::fuzzing::{self, stored_zlib};
 use super::super::history::unpack_into;
 use super::show::{GROUP, LID, PHONE, own};
 use crate::HistoryChunk;
@@ -50,26 +51,6 @@ fn pages(history: &wa::HistorySync) -> Vec<HistoryChunk> {
         true
     });
     pages.into_inner()
-}
-
-/// A zlib stream of stored blocks, which needs no compressor.
-fn stored_zlib(raw: &[u8]) -> Vec<u8> {
-    let mut out = vec![0x78, 0x01];
-    let mut blocks = raw.chunks(0xFFFF).peekable();
-    while let Some(block) = blocks.next() {
-        let length = u16::try_from(block.len()).unwrap();
-        out.push(u8::from(blocks.peek().is_none()));
-        out.write_all(&length.to_le_bytes()).unwrap();
-        out.write_all(&(!length).to_le_bytes()).unwrap();
-        out.write_all(block).unwrap();
-    }
-    let (mut a, mut b) = (1u32, 0u32);
-    for byte in raw {
-        a = (a + u32::from(*byte)) % 65_521;
-        b = (b + a) % 65_521;
-    }
-    out.write_all(&((b << 16) | a).to_be_bytes()).unwrap();
-    out
 }
 
 #[test]
@@ -128,4 +109,26 @@ fn broken_history_ends_with_a_last_page() {
         true
     });
     assert_eq!(*last.borrow(), 1);
+}
+
+proptest! {
+    #[test]
+    fn any_history_comes_in_bounded_pages(
+        bytes in prop::collection::vec(any::<u8>(), 0..200),
+        chats in prop::collection::vec(("\\PC{0,12}|[0-9]{5,15}@(lid|g\\.us)", 0_usize..500), 0..4),
+        people in 0_usize..2_500,
+    ) {
+        fuzzing::history(&bytes);
+        let history = wa::HistorySync {
+            conversations: chats.iter().map(|(id, messages)| chat(id, *messages)).collect(),
+            pushnames: (0..people)
+                .map(|number| wa::Pushname {
+                    id: Some(format!("1555{number:07}@s.whatsapp.net")),
+                    pushname: Some("Ada".into()),
+                })
+                .collect(),
+            ..Default::default()
+        };
+        fuzzing::history(&waproto::codec::history_sync_to_vec(&history));
+    }
 }

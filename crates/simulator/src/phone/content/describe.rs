@@ -150,6 +150,9 @@ fn in_context(kind: &'static str, body: &str, context: Option<&wa::ContextInfo>)
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+    use waproto::buffa::MessageField;
+
     use super::super::{Content, Quoted, build, edit, reaction, revoke};
     use super::*;
 
@@ -211,5 +214,24 @@ mod tests {
         message.protocol_message.get_or_insert_default().r#type =
             Some(Type::APP_STATE_SYNC_KEY_SHARE);
         assert_eq!(describe(&message), None);
+    }
+
+    proptest! {
+        #[test]
+        fn any_message_is_described_or_passed_over(
+            bytes in proptest::collection::vec(any::<u8>(), 0..200),
+            text in "\\PC{0,20}",
+            depth in 0_usize..40,
+        ) {
+            crate::fuzzing::phone_message(&bytes);
+            let text = build(&Content::Text(text), None, Vec::new());
+            let nested = (0..depth).fold(text, |inner, _| wa::Message {
+                ephemeral_message: MessageField::some(wa::message::FutureProofMessage {
+                    message: MessageField::some(inner),
+                }),
+                ..Default::default()
+            });
+            crate::fuzzing::phone_message(&waproto::codec::message_to_vec(&nested));
+        }
     }
 }

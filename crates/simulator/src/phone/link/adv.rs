@@ -120,6 +120,7 @@ fn sign(account: &IdentityKeyPair, parts: &[&[u8]]) -> Result<Vec<u8>, PhoneErro
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
     use wacore::adv::decode_key_index_list;
     use wacore::pair::{DeviceState, PairUtils};
     use wacore_libsignal::protocol::KeyPair;
@@ -178,5 +179,24 @@ mod tests {
         assert_eq!(decoded.raw_id, 77);
         assert_eq!(decoded.current_index, 4);
         assert_eq!(decoded.valid_indexes, vec![2, 4]);
+    }
+
+    proptest! {
+        #[test]
+        fn no_foreign_bytes_vouch(
+            bytes in proptest::collection::vec(any::<u8>(), 0..120),
+            details in proptest::collection::vec(any::<u8>(), 0..40),
+            key in any::<[u8; 32]>(),
+            signature in proptest::collection::vec(any::<u8>(), 60..66),
+        ) {
+            crate::fuzzing::device_identity(&bytes);
+            let signed = wa::ADVSignedDeviceIdentity {
+                details: Some(details),
+                account_signature_key: Some(key.to_vec()),
+                account_signature: Some(signature.clone()),
+                device_signature: Some(signature),
+            };
+            crate::fuzzing::device_identity(&signed.encode_to_vec());
+        }
     }
 }

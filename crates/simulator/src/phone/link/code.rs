@@ -52,6 +52,15 @@ pub(crate) fn wrong_code() -> PhoneError {
 }
 
 impl PendingCode {
+    /// A code whose slow derivation both sides have behind them.
+    #[cfg(any(test, feature = "fuzzing"))]
+    pub(crate) fn agreed(ephemeral_shared: [u8; 32]) -> Self {
+        Self {
+            wrapped_ephemeral: [0; 80],
+            ephemeral_shared,
+        }
+    }
+
     /// Opens the companion's ephemeral key with the code and makes the phone's own.
     ///
     /// Slow on purpose (131,072 rounds of PBKDF2, twice): run it off the async threads.
@@ -130,6 +139,8 @@ fn expand(secret: &[u8], salt: Option<&[u8]>, info: &[u8]) -> Result<[u8; 32], P
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     fn raw(pair: &KeyPair) -> [u8; 32] {
@@ -179,5 +190,22 @@ mod tests {
     fn a_code_may_be_typed_as_it_is_shown() {
         assert_eq!(normalize(" abcd-1234 ").unwrap(), "ABCD1234");
         assert!(normalize("ABCD-123O").is_err());
+    }
+
+    proptest! {
+        #[test]
+        fn a_typed_code_has_one_form(
+            text in "\\PC{0,16}",
+            typed in "[1-9A-HJ-NP-TV-Za-hj-np-tv-z]{4}[ -]{0,2}[1-9A-HJ-NP-TV-Za-hj-np-tv-z]{4}",
+        ) {
+            crate::fuzzing::link_code(&text);
+            crate::fuzzing::link_code(&typed);
+            prop_assert!(normalize(&typed).is_ok());
+        }
+
+        #[test]
+        fn no_foreign_bundle_opens(wrapped in proptest::collection::vec(any::<u8>(), 0..160)) {
+            crate::fuzzing::key_bundle(&wrapped);
+        }
     }
 }

@@ -60,6 +60,8 @@ impl QrCode {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     fn code(suffix: &str) -> String {
@@ -88,5 +90,23 @@ mod tests {
         };
         assert_eq!(faults.len(), 4);
         assert!(QrCode::parse("hello").is_err());
+    }
+
+    proptest! {
+        #[test]
+        fn a_code_is_read_as_it_was_made(
+            text in "\\PC{0,80}",
+            pairing_ref in "[^,\\s][^,]{0,20}[^,\\s]",
+            keys in any::<[[u8; 32]; 3]>(),
+            suffix in "(,[0-9])?",
+        ) {
+            crate::fuzzing::qr_code(&text);
+            let [noise, identity, secret] = keys.map(|key| STANDARD.encode(key));
+            let made = format!("{pairing_ref},{noise},{identity},{secret}{suffix}");
+            crate::fuzzing::qr_code(&made);
+            let code = QrCode::parse(&made).unwrap();
+            prop_assert_eq!(code.pairing_ref, pairing_ref);
+            prop_assert_eq!([code.identity, code.adv_secret], [keys[1], keys[2]]);
+        }
     }
 }
