@@ -9,6 +9,9 @@
 //!   size (1,024 members) reads some of its lists from storage;
 //! - sender-key devices 16 groups, 10 min idle;
 //! - retry counts 128, undecryptable 128, recovery 64: only filled by trouble;
+//! - chats being received 8: each keeps a task of about 31 KB for as long as it is
+//!   remembered. One that is working is never evicted, so more chats at a time only
+//!   mean that idle ones start their task again;
 //! - locks: they only hold entries in use (a live one is never evicted);
 //! - phone-to-LID pairs: unbounded, as an evicted pair would make the library
 //!   address an old Signal session; about 300 bytes a contact;
@@ -44,7 +47,7 @@ pub(crate) fn config() -> CacheConfig {
         sender_key_devices_cache: entries(10, 16),
         session_recreate_history: entries(60, 64),
         session_locks_capacity: 1_024,
-        chat_lanes_capacity: 256,
+        chat_lanes_capacity: 8,
         group_distribution_locks_capacity: 64,
         resend_rate_limiter_capacity: 64,
         // A day, so that a recipient who was offline overnight can still ask

@@ -19,10 +19,11 @@ pub enum EngineEvent {
     /// The pairing code is no longer valid; another can be asked for, unless
     /// `Ended` follows because the QR codes are used up too.
     PairingCodeExpired,
-    /// The phone linked this device and the credentials are stored. The engine
-    /// logs in again by itself; `Connected` follows.
+    /// The phone linked this device; [`crate::Connection::save`] makes sure that the
+    /// credentials are stored. The engine logs in again by itself; `Connected` follows.
     Paired(Account),
-    /// Logged in and ready to send.
+    /// Logged in and ready to send; told once per connection. The first synchronization
+    /// after a pairing may still be under way.
     Connected,
     /// The connection is gone, or an attempt to make it failed; the engine
     /// tries again by itself.

@@ -11,7 +11,7 @@ use whatsapp_rust::wacore::iq::keepalive::KeepaliveSpec;
 use super::Connection;
 use super::hook::{other_address, own};
 use crate::convert::library_jid;
-use crate::{Account, EndReason, RequestError, TypingState};
+use crate::{Account, EndReason, EngineError, RequestError, TypingState};
 
 /// How long WhatsApp may take to answer a request.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(20);
@@ -27,6 +27,20 @@ impl Connection {
     #[must_use]
     pub fn is_connected(&self) -> bool {
         self.session().attempt.is_connected() && self.session().client.is_logged_in()
+    }
+
+    /// Whether WhatsApp has taken the login; what waited there may still be coming in.
+    #[must_use]
+    pub fn is_logged_in(&self) -> bool {
+        self.session().client.is_logged_in()
+    }
+
+    /// Stores changed credentials now. The engine does so by itself, but soon is too late
+    /// for who is about to tell others of the change.
+    pub async fn save(&self) -> Result<(), EngineError> {
+        let storage = self.session().client.persistence_manager();
+        let saved = storage.flush().await;
+        saved.map_err(|error| EngineError::Storage(error.into()))
     }
 
     /// The account, once paired.

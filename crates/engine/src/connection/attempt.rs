@@ -64,8 +64,12 @@ impl Attempt {
         self.facts().is_socket_open = true;
     }
 
-    pub(super) fn connected(&self) {
-        self.facts().connected_at = Some(Instant::now());
+    /// The session can send; whether that was not known yet.
+    pub(super) fn connected(&self) -> bool {
+        let mut facts = self.facts();
+        let is_news = facts.connected_at.is_none();
+        facts.connected_at.get_or_insert_with(Instant::now);
+        is_news
     }
 
     pub(super) fn is_connected(&self) -> bool {
@@ -164,6 +168,16 @@ impl Attempt {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[tokio::test]
+    async fn an_attempt_connects_once() {
+        let attempt = Attempt::default();
+        assert!(attempt.connected() && attempt.is_connected());
+        assert!(!attempt.connected());
+        attempt.begin();
+        assert!(!attempt.is_connected());
+        assert!(attempt.connected());
+    }
 
     #[test]
     fn the_first_end_counts_and_stays() {

@@ -66,10 +66,7 @@ impl Observer {
     /// Whether the connection lives, or why it does not; false if the event says neither.
     fn on_connection(&self, event: &Event) -> bool {
         match event {
-            Event::Connected(_) => {
-                self.attempt.connected();
-                self.mailbox.tell(EngineEvent::Connected);
-            }
+            Event::Connected(_) => self.connected(),
             Event::Disconnected(lost) => self.attempt.dropped(match &lost.reason {
                 DisconnectReason::ReadError(_) | DisconnectReason::Unknown => {
                     DropReason::NetworkError
@@ -100,10 +97,27 @@ impl Observer {
                 }),
             },
             Event::StreamError(_) => self.attempt.dropped(DropReason::ClosedByServer),
-            Event::OfflineSyncCompleted(_) => self.mailbox.tell(EngineEvent::CaughtUp),
+            Event::OfflineSyncCompleted(_) => {
+                let client = self.client.upgrade();
+                if client.is_some_and(|client| client.is_logged_in()) {
+                    self.connected();
+                }
+                self.mailbox.tell(EngineEvent::CaughtUp);
+            }
             _ => return false,
         }
         true
+    }
+
+    /// Tells that the session can send, once per connection.
+    ///
+    /// That is so as soon as the backlog is in. The library's own word waits for more: where
+    /// it knows no name of the account, as after a pairing, for the phone's keys (10 s, at
+    /// every login) and the first synchronization, and without those it never comes.
+    fn connected(&self) {
+        if self.attempt.connected() {
+            self.mailbox.tell(EngineEvent::Connected);
+        }
     }
 
     fn on_pairing(&self, event: &Event) -> bool {

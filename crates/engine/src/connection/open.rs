@@ -127,14 +127,27 @@ impl Connection {
         let session = self.session();
         session.stop.cancel();
         session.say_goodbye().await;
-        session.acks.fail_all();
-        session.cancel.cancel();
-        session.tasks.close();
-        session.tasks.wait().await;
+        session.end_tasks().await;
+    }
+
+    /// As [`Self::close`], at once and without a farewell: for who has no right to the
+    /// account any more. What was not stored yet is not stored.
+    pub async fn cut_off(&self) {
+        let session = self.session();
+        session.stop.cancel();
+        session.client.signal_shutdown_sync();
+        session.end_tasks().await;
     }
 }
 
 impl Session {
+    async fn end_tasks(&self) {
+        self.cancel.cancel();
+        self.acks.fail_all();
+        self.tasks.close();
+        self.tasks.wait().await;
+    }
+
     /// Ends the client for good, in bounded time.
     pub(super) async fn say_goodbye(&self) {
         let farewell = self.client.disconnect();

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use wagate_engine::{EndReason, EngineEvent, PairingCodeError};
+use wagate_simulator::faults::FaultKind;
 use whatsapp_rust::wacore::store::InMemoryBackend;
 
 use crate::support::{World, jid_of};
@@ -70,6 +71,33 @@ async fn a_paired_session_opens_again_without_pairing() {
         _ => None,
     });
     connected.await;
+    session.connection.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_login_does_not_wait_for_the_first_synchronization() {
+    let world = World::start().await;
+    let (phone, theirs) = (world.phone().await, world.phone().await);
+    // Neither the phone's keys nor its names come, as when the phone is off; the library's
+    // own word then waits for them at every login.
+    world.inject(FaultKind::Drop, &phone, |fault| {
+        fault.tag = Some("message".to_owned());
+    });
+    let backend = Arc::new(InMemoryBackend::new());
+    let session = world.open(&backend).await;
+    session.connection.start();
+    let code = session.qr().await;
+    phone.scan(&code).await.unwrap();
+    session.caught_up().await;
+    assert!(session.connection.is_connected());
+    session.send_text(&theirs, "at once").await.unwrap();
+
+    session.connection.cut_off().await;
+    let session = world.open(&backend).await;
+    session.connection.start();
+    session.caught_up().await;
+    assert!(session.connection.is_connected());
+    session.send_text(&theirs, "and again").await.unwrap();
     session.connection.close().await;
 }
 

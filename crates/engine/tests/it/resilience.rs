@@ -5,7 +5,7 @@ use std::time::Duration;
 use wagate_engine::{DropReason, EngineEvent, RequestError, SendFailure};
 use wagate_simulator::faults::FaultKind;
 
-use crate::support::{World, jid_of};
+use crate::support::World;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_lost_connection_comes_back_by_itself() {
@@ -57,11 +57,7 @@ async fn messages_wait_for_a_closed_session() {
         );
         assert!(message.is_offline);
     }
-    session
-        .wait_for("end of the backlog", |event| {
-            matches!(event, EngineEvent::CaughtUp).then_some(())
-        })
-        .await;
+    session.caught_up().await;
     session.connection.close().await;
 }
 
@@ -91,17 +87,7 @@ async fn a_session_that_is_not_connected_sends_nothing() {
     let (ours, theirs) = (world.phone().await, world.phone().await);
     let (session, _) = world.paired(&ours).await;
     session.connection.close().await;
-    let outgoing = wagate_engine::Outgoing {
-        id: wagate_engine::new_message_id(),
-        chat: jid_of(&theirs),
-        content: wagate_engine::OutgoingContent::Text {
-            text: "too late".into(),
-            mentions: Vec::new(),
-            quoted: None,
-        },
-        expires_after_s: None,
-    };
-    let sent = session.connection.send(&outgoing).await;
+    let sent = session.send_text(&theirs, "too late").await;
     assert_eq!(sent, Err(SendFailure::NotConnected));
 }
 

@@ -8,7 +8,8 @@ use async_trait::async_trait;
 use tokio::sync::{Mutex, mpsc};
 use wagate_engine::{
     Backend, ClientVersion, Connection, Endpoint, Engine, EngineConfig, EngineEvent, Events,
-    InboundBatch, InboundMessage, InboundSink, SessionOptions, SinkError, VersionSource,
+    InboundBatch, InboundMessage, InboundSink, Outgoing, OutgoingContent, SendFailure, Sent,
+    SessionOptions, SinkError, VersionSource,
 };
 use wagate_model::{Jid, SystemClock};
 use wagate_simulator::faults::{FaultKind, FaultSpec};
@@ -69,7 +70,6 @@ impl World {
         }
     }
 
-    /// A phone with a name: without one, the library waits 10 s at every login for it.
     pub(crate) async fn phone(&self) -> Phone {
         let phones = self.simulator.phones();
         phones.create(None, Some("Ada".into())).await.unwrap()
@@ -160,6 +160,26 @@ impl Session {
     pub(crate) async fn connected(&self) {
         let connected = |event| matches!(event, EngineEvent::Connected).then_some(());
         self.wait_for("connection", connected).await;
+    }
+
+    /// Waits until everything that waited at WhatsApp is in.
+    pub(crate) async fn caught_up(&self) {
+        let caught_up = |event| matches!(event, EngineEvent::CaughtUp).then_some(());
+        self.wait_for("end of the backlog", caught_up).await;
+    }
+
+    pub(crate) async fn send_text(&self, to: &Phone, text: &str) -> Result<Sent, SendFailure> {
+        let outgoing = Outgoing {
+            id: wagate_engine::new_message_id(),
+            chat: jid_of(to),
+            content: OutgoingContent::Text {
+                text: text.to_owned(),
+                mentions: Vec::new(),
+                quoted: None,
+            },
+            expires_after_s: None,
+        };
+        self.connection.send(&outgoing).await
     }
 
     pub(crate) async fn ended(&self) -> wagate_engine::EndReason {
