@@ -119,8 +119,8 @@ pub struct OutboxRecord {
 pub struct DueOutbox {
     /// The entry.
     pub record: OutboxRecord,
-    /// The request.
-    pub request: Vec<u8>,
+    /// The request; nothing where it was sealed under a key that is gone.
+    pub request: Option<Vec<u8>>,
 }
 
 /// An entry that waits in a transaction.
@@ -376,7 +376,7 @@ impl Owned<'_> {
             .map(|row| {
                 let record = row.entry.into_record()?;
                 let key = record.id.to_string();
-                let request = self.tx.unseal(SEALED_AS, key.as_bytes(), &row.request)?;
+                let request = self.tx.unseal(SEALED_AS, key.as_bytes(), &row.request).ok();
                 Ok(DueOutbox { record, request })
             })
             .collect()

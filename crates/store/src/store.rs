@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex};
 
 use futures::future::BoxFuture;
 use tokio::runtime::Handle;
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use wagate_model::{Clock, OrganizationId};
@@ -17,7 +17,7 @@ use crate::leases::{Fence, Owned};
 use crate::migrations::Migrations;
 use crate::seal::MasterKeys;
 use crate::tx::{DatabaseKind, Tx};
-use crate::writer::{Job, JobQueue, Writer};
+use crate::writer::{Job, JobQueue, Jobs, Writer};
 
 /// PostgreSQL keeps this many subtransactions of a connection at hand; beyond it,
 /// every other connection has to look them up on disk (PostgreSQL manual, 67.3).
@@ -79,11 +79,7 @@ impl fmt::Debug for Store {
 /// SQLite's statements are done by a thread of the connection, and each is waited for: the
 /// two threads hand over to each other directly, which costs a fraction of waking a task of
 /// the runtime for every statement.
-fn spawn_writer(
-    kind: DatabaseKind,
-    writer: Writer,
-    jobs: mpsc::Receiver<Job>,
-) -> Result<JoinHandle<()>> {
+fn spawn_writer(kind: DatabaseKind, writer: Writer, jobs: Jobs) -> Result<JoinHandle<()>> {
     if kind == DatabaseKind::Postgres {
         return Ok(tokio::spawn(writer.run(jobs)));
     }
@@ -198,7 +194,19 @@ impl Store {
         E: From<StoreError> + Send + 'static,
     {
         let (job, answer) = Job::new(None, job);
-        self.run(lane.into(), job, answer).await
+        self.run(lane.into(), job, answer, false).await
+    }
+
+    /// As [`Self::write`], before all jobs that wait: for what must not be late however
+    /// much there is to do, such as leases, and takes little time.
+    pub async fn write_urgently<T, E, F>(&self, lane: impl Into<Lane>, job: F) -> Result<T, E>
+    where
+        F: for<'t> FnOnce(&'t mut Tx) -> BoxFuture<'t, Result<T, E>> + Send + 'static,
+        T: Send + 'static,
+        E: From<StoreError> + Send + 'static,
+    {
+        let (job, answer) = Job::new(None, job);
+        self.run(lane.into(), job, answer, true).await
     }
 
     /// Runs a job of a session's owner like [`write`](Self::write), where the fence holds.
@@ -219,7 +227,7 @@ impl Store {
                 job(&mut owned).await
             })
         });
-        self.run(organization.into(), job, answer).await
+        self.run(organization.into(), job, answer, false).await
     }
 
     async fn run<T, E>(
@@ -227,6 +235,7 @@ impl Store {
         lane: Lane,
         job: Job,
         answer: oneshot::Receiver<Result<T, E>>,
+        is_urgent: bool,
     ) -> Result<T, E>
     where
         E: From<StoreError>,
@@ -237,7 +246,7 @@ impl Store {
         if self.0.closing.is_cancelled() {
             return Err(StoreError::Closed.into());
         }
-        queue.push(job).await?;
+        queue.push(job, is_urgent).await?;
         answer
             .await
             .unwrap_or_else(|_| Err(StoreError::Closed.into()))

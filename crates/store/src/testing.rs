@@ -7,13 +7,13 @@ use sqlx::{AssertSqlSafe, Connection as _};
 use wagate_model::{Clock, ManualClock, OrganizationId, SessionId};
 
 use crate::connect::StoreConfig;
-use crate::error::Result;
+use crate::error::{Result, StoreError};
 use crate::events::{CommitListener, CommittedEvent};
 use crate::leases::Fence;
 use crate::seal::{MASTER_KEY_LEN, MasterKeys};
 use crate::sessions::NewSession;
 use crate::store::{Lane, Store};
-use crate::tx::{Tx, sql};
+use crate::tx::{DatabaseKind, Tx, on, sql};
 
 /// When the clock of a test store starts: 2026-01-01T00:00:00Z.
 pub const START_MS: i64 = 1_767_225_600_000;
@@ -247,6 +247,42 @@ impl TestStore {
             .await
             .expect("a session can be added");
         id
+    }
+
+    /// Has the database refuse new rows of a table, until it is to take them again.
+    ///
+    /// # Panics
+    ///
+    /// When the store fails.
+    pub async fn refuse_rows(&self, table: &'static str, is_refused: bool) {
+        let change = self.store.write(Lane::SHARED, move |tx| {
+            Box::pin(async move {
+                let text = match (tx.database(), is_refused) {
+                    (DatabaseKind::Sqlite, true) => format!(
+                        "CREATE TRIGGER refuse_{table} BEFORE INSERT ON {table} \
+                         BEGIN SELECT RAISE(ABORT, 'refused'); END"
+                    ),
+                    (DatabaseKind::Sqlite, false) => format!("DROP TRIGGER refuse_{table}"),
+                    (DatabaseKind::Postgres, true) => format!(
+                        "CREATE FUNCTION refuse_{table}() RETURNS trigger LANGUAGE plpgsql AS \
+                         $$ BEGIN RAISE EXCEPTION 'refused'; END $$; \
+                         CREATE TRIGGER refuse_{table} BEFORE INSERT ON {table} \
+                         EXECUTE FUNCTION refuse_{table}()"
+                    ),
+                    (DatabaseKind::Postgres, false) => {
+                        format!("DROP FUNCTION refuse_{table} CASCADE")
+                    }
+                };
+                on!(tx, |conn| sqlx::Executor::execute(
+                    conn,
+                    sqlx::raw_sql(AssertSqlSafe(text))
+                )
+                .await
+                .map(drop))?;
+                Ok::<_, StoreError>(())
+            })
+        });
+        change.await.expect("a trigger can be changed");
     }
 
     /// Claims a session for gateway `gw-1` for an hour.

@@ -107,17 +107,60 @@ impl Job {
     }
 }
 
+/// Jobs that wait before all others; those who give them wait for each.
+const MAX_URGENT: usize = 64;
+
 /// The bounded queue of a lane.
-pub(crate) struct JobQueue(mpsc::Sender<Job>);
+pub(crate) struct JobQueue {
+    jobs: mpsc::Sender<Job>,
+    urgent: mpsc::Sender<Job>,
+}
+
+/// The writer's end of a lane's queue.
+pub(crate) struct Jobs {
+    jobs: mpsc::Receiver<Job>,
+    urgent: mpsc::Receiver<Job>,
+}
 
 impl JobQueue {
-    pub(crate) fn bounded(max_waiting: usize) -> (Self, mpsc::Receiver<Job>) {
-        let (sender, receiver) = mpsc::channel(max_waiting);
-        (Self(sender), receiver)
+    pub(crate) fn bounded(max_waiting: usize) -> (Self, Jobs) {
+        let (jobs, waiting) = mpsc::channel(max_waiting);
+        let (urgent, waiting_urgent) = mpsc::channel(MAX_URGENT);
+        let ends = Jobs {
+            jobs: waiting,
+            urgent: waiting_urgent,
+        };
+        (Self { jobs, urgent }, ends)
     }
 
-    pub(crate) async fn push(&self, job: Job) -> Result<()> {
-        self.0.send(job).await.map_err(|_| StoreError::Closed)
+    pub(crate) async fn push(&self, job: Job, is_urgent: bool) -> Result<()> {
+        let queue = if is_urgent { &self.urgent } else { &self.jobs };
+        queue.send(job).await.map_err(|_| StoreError::Closed)
+    }
+}
+
+impl Jobs {
+    /// The next jobs that share a commit: urgent ones before all others. Nothing once the
+    /// queue is closed and empty.
+    async fn next(&mut self, max_group: usize) -> VecDeque<Job> {
+        let (mut urgent, mut others) = (Vec::new(), Vec::new());
+        loop {
+            let is_urgent_open = !(self.urgent.is_closed() && self.urgent.is_empty());
+            tokio::select! {
+                biased;
+                count = self.urgent.recv_many(&mut urgent, max_group), if is_urgent_open => {
+                    if count > 0 {
+                        return urgent.into();
+                    }
+                }
+                _ = self.jobs.recv_many(&mut others, max_group) => return others.into(),
+            }
+        }
+    }
+
+    fn close(&mut self) {
+        self.jobs.close();
+        self.urgent.close();
     }
 }
 
@@ -140,19 +183,22 @@ pub(crate) struct Writer {
 
 impl Writer {
     /// Serves a lane until the store is closed and its queue is empty.
-    pub(crate) async fn run(self, mut jobs: mpsc::Receiver<Job>) {
+    pub(crate) async fn run(self, mut jobs: Jobs) {
         let mut tx = None;
-        let mut waiting = Vec::with_capacity(self.max_group);
+        let mut is_closed = false;
         loop {
             tokio::select! {
                 biased;
-                count = jobs.recv_many(&mut waiting, self.max_group) => {
-                    if count == 0 {
+                group = jobs.next(self.max_group) => {
+                    if group.is_empty() {
                         break;
                     }
-                    self.commit_all(&mut tx, waiting.drain(..).collect()).await;
+                    self.commit_all(&mut tx, group).await;
                 }
-                () = self.closing.cancelled(), if !jobs.is_closed() => jobs.close(),
+                () = self.closing.cancelled(), if !is_closed => {
+                    is_closed = true;
+                    jobs.close();
+                }
             }
         }
         if let Some(tx) = tx {
@@ -378,9 +424,56 @@ fn count_as_f64(count: usize) -> f64 {
 
 #[cfg(test)]
 mod tests {
+    use std::pin::pin;
+    use std::sync::{Arc, Mutex};
+
+    use tokio::sync::oneshot;
+
     use crate::error::StoreError;
     use crate::store::Lane;
     use crate::testing;
+
+    #[tokio::test]
+    async fn an_urgent_job_goes_before_those_that_wait() {
+        let store = testing::store().await;
+        let (begin, begun) = oneshot::channel();
+        let (release, released) = oneshot::channel::<()>();
+        let holding = store.write::<(), StoreError, _>(Lane::SHARED, |_| {
+            Box::pin(async move {
+                let _ = begin.send(());
+                let _ = released.await;
+                Ok(())
+            })
+        });
+        let done = Arc::new(Mutex::new(Vec::new()));
+        let note = |name| {
+            let done = done.clone();
+            async move {
+                done.lock().unwrap().push(name);
+                Ok(())
+            }
+        };
+        let waiting = async {
+            begun.await.unwrap();
+            let mut others = pin!(futures::future::join_all(["first", "second"].map(|name| {
+                let noted = note(name);
+                store.write::<(), StoreError, _>(Lane::SHARED, move |_| Box::pin(noted))
+            })));
+            let noted = note("urgent");
+            let mut urgent = pin!(
+                store.write_urgently::<(), StoreError, _>(Lane::SHARED, move |_| Box::pin(noted))
+            );
+            assert!(futures::poll!(others.as_mut()).is_pending());
+            assert!(futures::poll!(urgent.as_mut()).is_pending());
+            release.send(()).unwrap();
+            let (others, urgent) = tokio::join!(others, urgent);
+            urgent.unwrap();
+            others.into_iter().for_each(Result::unwrap);
+        };
+        let (held, ()) = tokio::join!(holding, waiting);
+        held.unwrap();
+        assert_eq!(*done.lock().unwrap(), ["urgent", "first", "second"]);
+    }
 
     #[tokio::test]
     async fn a_lost_transaction_fails_its_job_and_the_next_one_goes_on() {
