@@ -104,9 +104,20 @@ impl Failure {
                 details.insert("reason".into(), reason.as_str().into());
                 details.extend(more);
             }
-            Self::Core(Error::NotConnected { status }) => {
+            Self::Core(Error::NotConnected {
+                status,
+                reason,
+                detail,
+            }) => {
                 details.insert("reason".into(), "session_not_connected".into());
                 details.insert("status".into(), status.as_str().into());
+                if let Some(reason) = reason {
+                    details.insert("statusReason".into(), reason.as_str().into());
+                }
+                if let Some(detail) = detail {
+                    let detail = serde_json::to_value(detail).unwrap_or_default();
+                    details.insert("statusDetail".into(), detail);
+                }
             }
             Self::Core(Error::RateLimited { .. }) | Self::Crowded => {
                 details.insert("retryAfterSeconds".into(), retry_after_seconds.into());

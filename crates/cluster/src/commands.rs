@@ -2,8 +2,10 @@
 
 use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
+use tokio::time::Instant;
 use wagate_model::{
     OrganizationId, OutboxId, Qr, SendMode, SendRequest, SendResult, SessionId, SessionStatus,
+    StatusDetail, StatusReason,
 };
 
 /// Something that only the owner of a session can do.
@@ -129,6 +131,12 @@ pub enum Refusal {
     NotConnected {
         /// Where the session stands.
         status: SessionStatus,
+        /// Why, where there is more to say.
+        #[serde(default)]
+        reason: Option<StatusReason>,
+        /// What WhatsApp said about it.
+        #[serde(default)]
+        detail: Option<StatusDetail>,
     },
     /// The session has a phone already.
     #[error("the session is paired already")]
@@ -175,6 +183,7 @@ pub type CommandResult = Result<CommandReply, Refusal>;
 /// Carries out commands; implemented by the gateway.
 #[async_trait]
 pub trait CommandHandler: Send + Sync + 'static {
-    /// Carries out one command.
-    async fn handle(&self, command: SessionCommand) -> CommandResult;
+    /// Carries out one command, unless nobody waits for it any more: after the deadline its
+    /// caller has been told that the gateway cannot be reached.
+    async fn handle(&self, command: SessionCommand, deadline: Instant) -> CommandResult;
 }

@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value};
 use wagate_cluster::{BusError, PlacementError};
-use wagate_model::{Faults, SessionStatus};
+use wagate_model::{Faults, SessionStatus, StatusDetail, StatusReason};
 use wagate_store::StoreError;
 
 /// Seconds after which a caller may try again when a gateway or the database is away.
@@ -109,6 +109,10 @@ pub enum Error {
     NotConnected {
         /// Where the session stands.
         status: SessionStatus,
+        /// Why, where there is more to say.
+        reason: Option<StatusReason>,
+        /// What WhatsApp said about it.
+        detail: Option<StatusDetail>,
     },
     /// The gateway that owns the session, or the database, cannot be reached.
     #[error("The gateway cannot be reached now; try again.")]

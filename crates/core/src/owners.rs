@@ -76,7 +76,15 @@ fn conclude(name: &'static str, answer: Result<CommandResult, BusError>) -> Resu
 fn refusal_error(refusal: Refusal) -> Error {
     match refusal {
         Refusal::NotFound => Error::NotFound(What::Session),
-        Refusal::NotConnected { status } => Error::NotConnected { status },
+        Refusal::NotConnected {
+            status,
+            reason,
+            detail,
+        } => Error::NotConnected {
+            status,
+            reason,
+            detail,
+        },
         Refusal::AlreadyPaired => Error::conflict(Reason::AlreadyPaired),
         Refusal::KeyReused => Error::conflict(Reason::IdempotencyKeyReused),
         Refusal::RateLimited {

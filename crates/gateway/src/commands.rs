@@ -11,13 +11,13 @@ use wagate_cluster::{
     CommandHandler, CommandReply, CommandResult, Refusal, SendCommand, SessionAction,
     SessionCommand,
 };
-use wagate_model::{EventKind, OrganizationId, SessionId, SessionStatus, SessionStatusPayload};
+use wagate_model::{EventKind, OrganizationId, SessionId, SessionStatus};
 use wagate_store::{NewEvent, SessionRecord, StoreError};
 
 use crate::context::Context;
 use crate::outbox::{accept, replay, store_refusal};
 use crate::ownership::claim_one;
-use crate::session::{Ask, Command, Session};
+use crate::session::{Ask, Command, Session, Standing};
 
 /// Time beyond a task's own deadline, so that its answer comes through.
 const GRACE: Duration = Duration::from_secs(3);
@@ -56,10 +56,7 @@ impl Commands {
                 target.start_and(|| Ask::PairingCode(phone.clone())).await
             }
             SessionAction::Logout => target.logout().await,
-            SessionAction::Stop => match target.ask_running(|| Ask::Stop).await? {
-                Some(reply) => reply,
-                None => target.stop_unowned().await,
-            },
+            SessionAction::Stop => target.stop().await,
             SessionAction::Delete => target
                 .ask_running(|| Ask::Delete)
                 .await?
@@ -74,8 +71,9 @@ impl Commands {
 
 #[async_trait]
 impl CommandHandler for Commands {
-    async fn handle(&self, command: SessionCommand) -> CommandResult {
-        if self.cx.draining.is_cancelled() {
+    async fn handle(&self, command: SessionCommand, deadline: Instant) -> CommandResult {
+        // Whoever asked has given up and may ask again: what is late must not be done too.
+        if self.cx.draining.is_cancelled() || deadline <= Instant::now() {
             return Err(Refusal::Unavailable);
         }
         let (name, started) = (command.action.name(), Instant::now());
@@ -217,19 +215,47 @@ impl Target<'_> {
     }
 
     async fn logout(&self) -> CommandResult {
+        let mut was_stopped = false;
         if self.running()?.is_none() {
-            self.refuse_foreign().await?;
+            let record = self.refuse_foreign().await?;
             if !self.is_paired().await? {
                 return Ok(CommandReply::Done);
             }
+            was_stopped = !record.is_wanted_running;
         }
         // Unlinking needs a connection, so a stopped session is started for it.
-        self.start_and(|| Ask::Logout).await
+        let reply = self.start_and(|| Ask::Logout).await;
+        if was_stopped && reply.is_err() {
+            // Nobody wanted it to run.
+            let stopped = self.stop().await;
+            tracing::info!(session.id = %self.id, is_stopped = stopped.is_ok(), "the session stays linked");
+        }
+        reply
     }
 
-    /// Stops a session that nobody runs: it is only noted.
-    async fn stop_unowned(&self) -> CommandResult {
+    /// Stops the session where it runs; where it runs nowhere, that is only noted.
+    async fn stop(&self) -> CommandResult {
+        let deadline = Instant::now() + self.cx.config.sessions.command_timeout;
+        while Instant::now() < deadline {
+            if let Some(reply) = self.ask_running(|| Ask::Stop).await? {
+                return reply;
+            }
+            if self.stop_unowned().await? {
+                return Ok(CommandReply::Done);
+            }
+            // Somebody has claimed it in between.
+        }
+        Err(Refusal::Unavailable)
+    }
+
+    /// Notes that a session is to stay stopped; whether nobody owns it.
+    async fn stop_unowned(&self) -> Result<bool, Refusal> {
         let (organization, id, now_ms) = (self.organization, self.id, self.cx.now_ms());
+        // A claim of this gateway is in the registry or not yet in the store, never between.
+        let _claiming = self.cx.claiming.lock().await;
+        if self.running()?.is_some() {
+            return Ok(false);
+        }
         let stopped = self
             .cx
             .store
@@ -237,8 +263,7 @@ impl Target<'_> {
                 Box::pin(async move { stop_in_store(tx, organization, id, now_ms).await })
             })
             .await;
-        stopped.map_err(|error| store_refusal(&error))?;
-        Ok(CommandReply::Done)
+        stopped.map_err(|error| store_refusal(&error))
     }
 
     async fn send(&self, command: SendCommand) -> CommandResult {
@@ -253,18 +278,21 @@ impl Target<'_> {
         let record = self.refuse_foreign().await?;
         Err(Refusal::NotConnected {
             status: record.session.status,
+            reason: record.session.status_reason,
+            detail: record.session.status_detail,
         })
     }
 }
 
+/// Notes that a session is to stay stopped, unless somebody owns it; whether nobody does.
 async fn stop_in_store(
     tx: &mut wagate_store::Tx,
     organization: OrganizationId,
     id: SessionId,
     now_ms: i64,
-) -> Result<(), StoreError> {
+) -> Result<bool, StoreError> {
     let Some(record) = tx.session(organization, id).await? else {
-        return Ok(());
+        return Ok(true);
     };
     tx.set_session_wanted(organization, id, false, now_ms)
         .await?;
@@ -274,18 +302,15 @@ async fn stop_in_store(
         record.stored_status,
         SessionStatus::Stopped | SessionStatus::LoggedOut
     ) {
-        return Ok(());
+        return Ok(true);
     }
-    if tx
+    let is_free = tx
         .set_unowned_status(organization, id, status, now_ms)
-        .await?
-    {
-        let payload = SessionStatusPayload {
-            status,
-            reason: None,
-        };
+        .await?;
+    if is_free {
+        let payload = Standing::new(status).payload();
         let kind = EventKind::SessionStatus;
         tx.append_event(NewEvent::new(organization, id, kind, now_ms, &payload)?);
     }
-    Ok(())
+    Ok(is_free)
 }

@@ -5,12 +5,12 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 use wagate_cluster::{Signal, Subscription, Topic};
-use wagate_model::{EventKind, OrganizationId, SessionId, SessionStatus, SessionStatusPayload};
+use wagate_model::{EventKind, OrganizationId, SessionId, SessionStatus};
 use wagate_store::{Fence, Lane, NewEvent, StoreError, Tx};
 
 use crate::backoff::jitter;
 use crate::context::Context;
-use crate::session::{self, Session};
+use crate::session::{self, Session, Standing};
 
 /// Until when the leases that were renewed last may be relied on.
 #[derive(Debug, Clone, Copy)]
@@ -94,8 +94,9 @@ async fn renew(
         .collect();
     let (gateway, version) = (cx.config.id.clone(), cx.config.version.clone());
     let (ttl_ms, is_draining) = (cx.lease_ttl_ms(), cx.draining.is_cancelled());
+    // Behind all that waits, it could come too late in a busy hour, for all sessions at once.
     cx.store
-        .write(Lane::SHARED, move |tx| {
+        .write_urgently(Lane::SHARED, move |tx| {
             Box::pin(async move {
                 let mut admin = tx.admin();
                 admin
@@ -235,10 +236,7 @@ async fn note_start(tx: &mut Tx, fence: &Fence, now_ms: i64) -> Result<(), Store
     let before = owned.record().await?.map(|record| record.stored_status);
     owned.set_status(status, None, None, now_ms).await?;
     if before != Some(status) {
-        let payload = SessionStatusPayload {
-            status,
-            reason: None,
-        };
+        let payload = Standing::new(status).payload();
         let (organization, session) = (owned.organization(), owned.session());
         let kind = EventKind::SessionStatus;
         let event = NewEvent::new(organization, session, kind, now_ms, &payload)?;

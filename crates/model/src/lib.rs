@@ -46,7 +46,7 @@ pub use payloads::{
 pub use send::{SendMode, SendRequest, SendResult, SendType};
 pub use sessions::{
     CreateSession, ListWaSession, Me, PairingCode, PairingCodeRequest, Qr, SessionDefaults,
-    SessionStatus, StatusReason, UpdateSession, WaSession,
+    SessionStatus, StatusDetail, StatusReason, UpdateSession, WaSession,
 };
 pub use validation::{Fault, Faults, limits};
 pub use webhooks::{

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use crate::{MediaMeta, MessageStatus, SessionStatus, StatusReason};
+use crate::{MediaMeta, MessageStatus, SessionStatus, StatusDetail, StatusReason};
 
 /// The kinds of message content.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
@@ -70,6 +70,9 @@ pub struct SessionStatusPayload {
     /// Why, where there is more to say (beyond the contract).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<StatusReason>,
+    /// What WhatsApp said about it (beyond the contract).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub detail: Option<StatusDetail>,
 }
 
 /// Payload of `auth.qr`.

@@ -122,6 +122,18 @@ impl StatusReason {
     }
 }
 
+/// What WhatsApp said about a status, as far as it said anything.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct StatusDetail {
+    /// WhatsApp's code for the ban or the refusal.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub whatsapp_code: Option<i64>,
+    /// When a temporary ban ends, in milliseconds since 1970.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub expires_at: Option<i64>,
+}
+
 /// One attached (or to be attached) WhatsApp number, as clients see it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
@@ -170,6 +182,9 @@ pub struct WaSession {
     /// Why the session is in its status, where there is more to say (beyond the contract).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub status_reason: Option<StatusReason>,
+    /// What WhatsApp said about it (beyond the contract).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub status_detail: Option<StatusDetail>,
 }
 
 /// One page of sessions.

@@ -3,7 +3,8 @@
 use serde_json::Value;
 use sqlx::FromRow;
 use wagate_model::{
-    GatewayId, OrganizationId, SessionId, SessionStatus, StatusReason, UpdateSession, WaSession,
+    GatewayId, OrganizationId, SessionId, SessionStatus, StatusDetail, StatusReason, UpdateSession,
+    WaSession,
 };
 
 use crate::error::Result;
@@ -45,8 +46,6 @@ pub struct SessionRecord {
     pub is_wanted_running: bool,
     /// The status as the last owner wrote it.
     pub stored_status: SessionStatus,
-    /// More on the status, for people.
-    pub status_detail: Option<Value>,
     /// The account's own name.
     pub push_name: Option<String>,
 }
@@ -104,6 +103,7 @@ impl SessionRow {
         let reason = self
             .status_reason
             .map(|name| serde_json::from_value(Value::String(name)));
+        let detail = self.status_detail.as_deref().map(serde_json::from_str);
         Ok(SessionRecord {
             session: WaSession {
                 auto_read: self.auto_read,
@@ -124,14 +124,10 @@ impl SessionRow {
                 wa_jid: self.wa_jid,
                 wa_lid: self.wa_lid,
                 status_reason: reason.transpose()?,
+                status_detail: detail.transpose()?,
             },
             is_wanted_running: self.is_wanted_running,
             stored_status: self.stored_status.0,
-            status_detail: self
-                .status_detail
-                .as_deref()
-                .map(serde_json::from_str)
-                .transpose()?,
             push_name: self.push_name,
         })
     }
@@ -357,10 +353,11 @@ impl Owned<'_> {
         &mut self,
         status: SessionStatus,
         reason: Option<StatusReason>,
-        detail: Option<&Value>,
+        detail: Option<StatusDetail>,
         now_ms: i64,
     ) -> Result<bool> {
         let reason = reason.map(StatusReason::as_str);
+        let detail = detail.as_ref().map(serde_json::to_string).transpose()?;
         let connected_at = (status == SessionStatus::Working).then_some(now_ms);
         let gateway_status = status.as_str();
         let before: Option<(String, Option<String>)> = on!(self.tx, |conn| sqlx::query_as(
@@ -378,7 +375,7 @@ impl Owned<'_> {
         .bind(Text(self.session))
         .bind(gateway_status)
         .bind(reason)
-        .bind(detail.map(Value::to_string))
+        .bind(detail)
         .bind(connected_at)
         .bind(now_ms)
         .execute(conn)

@@ -62,7 +62,9 @@ const FIELDS_NOT_OFFERED_YET: &[&str] = &[
 /// Optional fields that the contract does not have.
 const FIELDS_BEYOND_THE_CONTRACT: &[&str] = &[
     "MessageStatusPayload.error",
+    "SessionStatusPayload.detail",
     "SessionStatusPayload.reason",
+    "WASession.statusDetail",
     "WASession.statusReason",
     "Webhook.disabledReason",
 ];

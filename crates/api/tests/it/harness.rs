@@ -53,7 +53,11 @@ impl ScriptedGateway {
 
 #[async_trait]
 impl CommandHandler for ScriptedGateway {
-    async fn handle(&self, command: SessionCommand) -> CommandResult {
+    async fn handle(
+        &self,
+        command: SessionCommand,
+        _deadline: tokio::time::Instant,
+    ) -> CommandResult {
         self.asked.lock().unwrap().push(command.clone());
         // A script may panic, as a gateway may.
         let mut script = self.script.lock().unwrap_or_else(PoisonError::into_inner);

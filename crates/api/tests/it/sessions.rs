@@ -4,7 +4,7 @@ use axum::body::Body;
 use http::{Method, Request};
 use serde_json::json;
 use wagate_cluster::{CommandReply, Refusal, SessionAction};
-use wagate_model::{Qr, SessionId, SessionStatus};
+use wagate_model::{Qr, SessionId, SessionStatus, StatusDetail, StatusReason};
 use wagate_store::{Account, Lane, StoreError};
 
 use crate::harness::{Reply, Service, Tenant, refuse, report};
@@ -142,12 +142,34 @@ async fn refusals_become_the_errors_of_the_contract() {
     };
     ask(Refusal::NotFound).await.error(404, "not_found");
     let status = SessionStatus::LoggedOut;
-    let error = ask(Refusal::NotConnected { status })
+    let not_connected = |status, reason, detail| Refusal::NotConnected {
+        status,
+        reason,
+        detail,
+    };
+    let error = ask(not_connected(status, None, None))
         .await
         .error(409, "conflict");
     assert_eq!(
         error["details"],
         json!({ "reason": "session_not_connected", "status": "logged_out" })
+    );
+    let ban = StatusDetail {
+        whatsapp_code: Some(106),
+        expires_at: Some(1_000),
+    };
+    let banned = Some(StatusReason::TemporarilyBanned);
+    let error = ask(not_connected(SessionStatus::Failed, banned, Some(ban)))
+        .await
+        .error(409, "conflict");
+    assert_eq!(
+        error["details"],
+        json!({
+            "reason": "session_not_connected",
+            "status": "failed",
+            "statusReason": "temporarily_banned",
+            "statusDetail": { "whatsappCode": 106, "expiresAt": 1_000 },
+        })
     );
     let reply = ask(Refusal::RateLimited {
         retry_after_seconds: 7,

@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use std::time::Duration;
 
 use tokio::sync::broadcast;
+use tokio::time::Instant;
 use wagate_model::GatewayId;
 
 use super::{BusError, Serving};
@@ -43,8 +44,9 @@ impl LocalBus {
             .ok_or(BusError::Unreachable)?;
         // A task of its own, as over a network: a caller that goes away does not
         // cut off a command in the middle.
-        let work = tokio::spawn(async move { handler.handle(command).await });
-        match tokio::time::timeout(timeout, work).await {
+        let deadline = Instant::now() + timeout;
+        let work = tokio::spawn(async move { handler.handle(command, deadline).await });
+        match tokio::time::timeout_at(deadline, work).await {
             Ok(Ok(result)) => Ok(result),
             Ok(Err(_)) | Err(_) => Err(BusError::Unreachable),
         }

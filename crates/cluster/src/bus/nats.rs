@@ -10,9 +10,11 @@ use std::time::Duration;
 use async_nats::connection::State;
 use async_nats::{Client, Message, RequestErrorKind};
 use futures::StreamExt as _;
+use serde::{Deserialize, Serialize};
 use tokio::sync::{Semaphore, mpsc};
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
-use wagate_model::GatewayId;
+use wagate_model::{Clock as _, GatewayId, SystemClock};
 
 use super::{BusError, Serving, Source, Subscription};
 use crate::{CommandHandler, CommandResult, Lagged, Refusal, SessionCommand, Signal, Topic};
@@ -25,6 +27,37 @@ const BACKLOG: usize = 1_024;
 
 /// Signals waiting for the connection; more are dropped, as the bus may.
 const OUTGOING: usize = 4_096;
+
+/// How far the clock of a command's sender may be behind its receiver's without making the
+/// command's time shorter.
+const CLOCK_TOLERANCE_MS: i64 = 2_000;
+
+/// A command on the wire.
+#[derive(Serialize, Deserialize)]
+struct Envelope<C> {
+    #[serde(flatten)]
+    command: C,
+    /// How long its sender waits, in milliseconds.
+    ttl_ms: i64,
+    /// Until when, by the sender's clock.
+    expires_at_ms: i64,
+}
+
+impl<C> Envelope<C> {
+    /// How long the sender still waits.
+    ///
+    /// The clocks of hosts differ, so that the time to live bounds it from above; a receiver
+    /// that has stalled finds the command in a buffer, where only the clock tells how long
+    /// it has been there.
+    fn remaining(&self, now_ms: i64) -> Duration {
+        let by_clock = self
+            .expires_at_ms
+            .saturating_add(CLOCK_TOLERANCE_MS)
+            .saturating_sub(now_ms);
+        let remaining = by_clock.min(self.ttl_ms).max(0);
+        Duration::from_millis(u64::try_from(remaining).unwrap_or(0))
+    }
+}
 
 /// Commands and signals over a NATS server.
 pub struct NatsBus {
@@ -80,7 +113,13 @@ impl NatsBus {
         command: &SessionCommand,
         timeout: Duration,
     ) -> Result<CommandResult, BusError> {
-        let body = serde_json::to_vec(command).map_err(nats_error)?;
+        let ttl_ms = i64::try_from(timeout.as_millis()).unwrap_or(i64::MAX);
+        let envelope = Envelope {
+            command,
+            ttl_ms,
+            expires_at_ms: SystemClock.now_ms().saturating_add(ttl_ms),
+        };
+        let body = serde_json::to_vec(&envelope).map_err(nats_error)?;
         let request = async_nats::Request::new()
             .payload(body.into())
             .timeout(Some(timeout));
@@ -118,12 +157,13 @@ impl NatsBus {
                     message = commands.next() => message,
                 };
                 let Some(message) = message else { break };
+                let received_at = Instant::now();
                 let Ok(permit) = Arc::clone(&permits).acquire_owned().await else {
                     break;
                 };
                 let (client, handler) = (client.clone(), Arc::clone(&handler));
                 tokio::spawn(async move {
-                    answer(&client, handler.as_ref(), message).await;
+                    answer(&client, handler.as_ref(), message, received_at).await;
                     drop(permit);
                 });
             }
@@ -194,10 +234,21 @@ async fn publish_all(client: Client, prefix: Arc<str>, mut waiting: mpsc::Receiv
     }
 }
 
-async fn answer(client: &Client, handler: &dyn CommandHandler, message: Message) {
+async fn answer(
+    client: &Client,
+    handler: &dyn CommandHandler,
+    message: Message,
+    received_at: Instant,
+) {
     let Some(reply) = message.reply else { return };
-    let result: CommandResult = match serde_json::from_slice::<SessionCommand>(&message.payload) {
-        Ok(command) => handler.handle(command).await,
+    let read = serde_json::from_slice::<Envelope<SessionCommand>>(&message.payload);
+    let result: CommandResult = match read {
+        Ok(envelope) => {
+            let waited = received_at.elapsed();
+            let remaining = envelope.remaining(SystemClock.now_ms());
+            let deadline = Instant::now() + remaining.saturating_sub(waited);
+            handler.handle(envelope.command, deadline).await
+        }
         Err(error) => {
             tracing::error!(%error, "a command could not be read");
             Err(Refusal::Internal)
@@ -210,5 +261,29 @@ async fn answer(client: &Client, handler: &dyn CommandHandler, message: Message)
             }
         }
         Err(error) => tracing::error!(%error, "an answer could not be written"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn envelope(ttl_ms: i64, expires_at_ms: i64) -> Envelope<()> {
+        Envelope {
+            command: (),
+            ttl_ms,
+            expires_at_ms,
+        }
+    }
+
+    #[test]
+    fn a_command_lasts_as_long_as_its_sender_waits() {
+        let remaining = |envelope: Envelope<()>, now_ms| envelope.remaining(now_ms).as_millis();
+        assert_eq!(remaining(envelope(5_000, 15_000), 10_000), 5_000);
+        assert_eq!(remaining(envelope(5_000, 15_000), 16_000), 1_000);
+        assert_eq!(remaining(envelope(5_000, 15_000), 20_000), 0, "it is late");
+        // The sender's clock is ahead, or a little behind.
+        assert_eq!(remaining(envelope(5_000, 60_000), 10_000), 5_000);
+        assert_eq!(remaining(envelope(5_000, 14_000), 10_000), 5_000);
     }
 }

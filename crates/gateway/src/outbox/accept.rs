@@ -268,13 +268,14 @@ async fn store(
 }
 
 fn check_status(session: &Session, mode: SendMode) -> Result<(), Refusal> {
-    let status = session.standing().status;
+    let standing = session.standing();
+    let status = standing.status;
     let may_queue =
         mode == SendMode::Async && status == SessionStatus::Starting && session.is_paired();
     if status == SessionStatus::Working || may_queue {
         Ok(())
     } else {
-        Err(Refusal::NotConnected { status })
+        Err(standing.refusal())
     }
 }
 
@@ -346,6 +347,11 @@ impl Entry {
         chat_id: i64,
     ) -> Result<(), NotAccepted> {
         let refuse = |refusal| Err(NotAccepted::Refused(refusal));
+        // The account may have gone while this waited for its turn; what it had to send has
+        // been given up then, and the next account must not send this.
+        if let Err(refusal) = check_status(session, self.mode) {
+            return refuse(refusal);
+        }
         if let Some(id) = &self.request.reply_to
             && owned.stored_message(chat_id, id, None).await?.is_none()
         {

@@ -47,17 +47,8 @@ pub(super) async fn finish_failed(
     item: &Item,
     failure: Failure,
 ) -> Result<()> {
-    let now_ms = cx.now_ms();
-    let job = Arc::new(Finish {
-        item: item.clone(),
-        account: session.account(),
-        known_chat: None,
-        chat: None,
-        at_ms: now_ms,
-        now_ms,
-        failure: Some(failure),
-    });
-    finish(cx, session, job).await
+    let job = Finish::failed(item.clone(), session.account(), failure, cx.now_ms());
+    finish(cx, session, Arc::new(job)).await
 }
 
 async fn finish(cx: &Context, session: &Session, job: Arc<Finish>) -> Result<()> {
@@ -104,7 +95,7 @@ async fn finish(cx: &Context, session: &Session, job: Arc<Finish>) -> Result<()>
 
 /// Why the end of a message was not stored.
 #[derive(Debug)]
-enum NotFinished {
+pub(super) enum NotFinished {
     /// Another owner has finished it.
     FinishedBefore,
     Store(StoreError),
@@ -125,27 +116,8 @@ impl CommitError for NotFinished {
     }
 }
 
-/// Gives up all that a session still has to send: it has no account any more.
-pub(crate) async fn abandon(cx: &Context, session: &Session, reason: &str) -> Result<()> {
-    let page = cx.config.outbox.page;
-    loop {
-        let due = session
-            .commit(&cx.store, move |owned| {
-                Box::pin(async move { owned.due_outbox(i64::MAX, page, page).await })
-            })
-            .await?;
-        if due.is_empty() {
-            return Ok(());
-        }
-        for entry in due {
-            let (Ok(item) | Err(item)) = Item::read(entry);
-            finish_failed(cx, session, &item, Failure::new(reason)).await?;
-        }
-    }
-}
-
 /// The end of one message.
-struct Finish {
+pub(super) struct Finish {
     item: Item,
     account: Option<Account>,
     /// The chat and its other address, where WhatsApp has the message.
@@ -158,8 +130,26 @@ struct Finish {
 }
 
 impl Finish {
+    /// The end of a message that will not be sent.
+    pub(super) fn failed(
+        item: Item,
+        account: Option<Account>,
+        failure: Failure,
+        now_ms: i64,
+    ) -> Self {
+        Self {
+            item,
+            account,
+            chat: None,
+            known_chat: None,
+            at_ms: now_ms,
+            now_ms,
+            failure: Some(failure),
+        }
+    }
+
     /// Gives the outcome, and the chat's row where it was written.
-    async fn store(
+    pub(super) async fn store(
         &self,
         owned: &mut Owned<'_>,
     ) -> Result<(Outcome, Option<ChatRef>), NotFinished> {

@@ -7,6 +7,7 @@
 mod accept;
 mod attempt;
 mod finish;
+mod give_up;
 mod lanes;
 mod outcome;
 mod queue;
@@ -14,7 +15,7 @@ mod sender;
 mod waiters;
 
 pub(crate) use accept::{accept, replay, store_refusal};
-pub(crate) use finish::abandon;
+pub(crate) use give_up::{GivenUp, LOGGED_OUT, abandon, give_up_all};
 pub(crate) use queue::SendQueue;
 pub(crate) use sender::wake;
 pub(crate) use waiters::Waiters;

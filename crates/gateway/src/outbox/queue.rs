@@ -32,14 +32,16 @@ impl Item {
     /// An entry of the store; as the error, one whose request cannot be read.
     pub(super) fn read(due: DueOutbox) -> Result<Self, Self> {
         let record = due.record;
-        let request = serde_json::from_slice(&due.request);
-        let is_readable = request.is_ok();
+        let request = due
+            .request
+            .and_then(|request| serde_json::from_slice(&request).ok());
+        let is_readable = request.is_some();
         let item = Self {
             id: record.id,
             wa_message_id: record.wa_message_id,
             chat: record.chat_jid.into(),
             mode: record.mode,
-            request: Arc::new(request.unwrap_or_else(|_| unreadable())),
+            request: Arc::new(request.unwrap_or_else(unreadable)),
             created_at_ms: record.created_at_ms,
             attempts: record.attempts,
         };

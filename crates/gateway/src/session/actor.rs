@@ -13,6 +13,7 @@ use wagate_store::{EngineBackend, Result, StoreError};
 use super::asks::{Job, Waiting};
 use super::handle::{Command, Session};
 use super::lifecycle::Opened;
+use super::patience::Patience;
 use crate::context::Context;
 use crate::inbound::{commit_news, is_news};
 
@@ -34,6 +35,15 @@ pub(super) enum Step {
     End(End),
 }
 
+/// When the connection is made anew, so that WhatsApp delivers again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Cycle {
+    /// At a time.
+    At(Instant),
+    /// When the backlog is in.
+    OnceConnected,
+}
+
 /// A session's task.
 pub(super) struct Actor<'a> {
     pub(super) cx: &'a Arc<Context>,
@@ -46,9 +56,10 @@ pub(super) struct Actor<'a> {
     /// Held until the connection works, waits for a phone, or failed once.
     pub(super) slot: Option<OwnedSemaphorePermit>,
     /// When a start or a wait counts as failed.
-    pub(super) deadline: Option<Instant>,
+    pub(super) patience: Patience,
     /// When to make the connection anew, after a batch was not committed.
-    pub(super) cycle_at: Option<Instant>,
+    pub(super) cycle: Option<Cycle>,
+    pub(super) last_cycle: Option<Instant>,
     pub(super) cycles: u32,
     pub(super) failures: u32,
     pub(super) qr: Option<Qr>,
@@ -94,8 +105,9 @@ impl<'a> Actor<'a> {
             connection: None,
             events: None,
             slot: None,
-            deadline: None,
-            cycle_at: None,
+            patience: Patience::default(),
+            cycle: None,
+            last_cycle: None,
             cycles: 0,
             failures,
             qr: None,
@@ -107,7 +119,12 @@ impl<'a> Actor<'a> {
             actor.serve(commands).await
         }
         .await;
-        actor.shut(matches!(outcome, Ok(End::Release))).await;
+        if let Err(error) = &outcome
+            && !matches!(error, StoreError::Fenced)
+        {
+            session.interrupt();
+        }
+        actor.shut(&outcome).await;
         outcome
     }
 
@@ -127,7 +144,7 @@ impl<'a> Actor<'a> {
                     Step::GoOn
                 }
                 Woken::Nudged => self.take_nudges().await?,
-                Woken::Deadline => self.start_timed_out().await?,
+                Woken::Deadline => self.patience_is_over().await?,
                 Woken::Cycle => {
                     self.cycle().await;
                     Step::GoOn
@@ -145,6 +162,10 @@ impl<'a> Actor<'a> {
 
     async fn wait(&mut self, commands: &mut mpsc::Receiver<Command>) -> Woken {
         let wait_over = self.waiting.next_deadline();
+        let cycle_at = match self.cycle {
+            Some(Cycle::At(at)) => Some(at),
+            Some(Cycle::OnceConnected) | None => None,
+        };
         tokio::select! {
             biased;
             () = self.session.lost.cancelled() => Woken::Lost,
@@ -167,8 +188,8 @@ impl<'a> Actor<'a> {
                 }
             },
             () = self.session.nudge.notified() => Woken::Nudged,
-            () = due(self.deadline) => Woken::Deadline,
-            () = due(self.cycle_at) => Woken::Cycle,
+            () = due(self.patience.ends_at()) => Woken::Deadline,
+            () = due(cycle_at) => Woken::Cycle,
             () = due(wait_over) => Woken::WaitOver,
         }
     }
@@ -178,18 +199,13 @@ impl<'a> Actor<'a> {
         let mut next = Some(first);
         let mut news = Vec::new();
         while let Some(event) = next.take() {
-            // Messages have a commit of their own, as those of the sink.
-            let is_alone = matches!(event, EngineEvent::Messages(_));
-            let is_news = is_news(&event);
-            if !is_news || is_alone || news.len() >= MAX_NEWS {
+            if is_news(&event) {
+                self.gather(&mut news, event).await?;
+            } else {
                 self.store_news(std::mem::take(&mut news)).await?;
-            }
-            if is_alone {
-                self.store_news(vec![event]).await?;
-            } else if is_news {
-                news.push(event);
-            } else if let Step::End(end) = self.on_event(event).await? {
-                return Ok(Step::End(end));
+                if let Step::End(end) = self.on_event(event).await? {
+                    return Ok(Step::End(end));
+                }
             }
             next = self.events.as_mut().and_then(Events::try_recv);
         }
@@ -197,8 +213,26 @@ impl<'a> Actor<'a> {
         Ok(Step::GoOn)
     }
 
+    /// Adds an event to those that are committed together, and commits where they are enough.
+    pub(super) async fn gather(
+        &mut self,
+        news: &mut Vec<EngineEvent>,
+        event: EngineEvent,
+    ) -> Result<()> {
+        // Messages have a commit of their own, as those of the sink.
+        let is_alone = matches!(event, EngineEvent::Messages(_));
+        if is_alone || news.len() >= MAX_NEWS {
+            self.store_news(std::mem::take(news)).await?;
+        }
+        news.push(event);
+        if is_alone {
+            self.store_news(std::mem::take(news)).await?;
+        }
+        Ok(())
+    }
+
     /// Commits news, however long the database is away: WhatsApp does not send them again.
-    async fn store_news(&mut self, news: Vec<EngineEvent>) -> Result<()> {
+    pub(super) async fn store_news(&mut self, news: Vec<EngineEvent>) -> Result<()> {
         if news.is_empty() {
             return Ok(());
         }
@@ -209,21 +243,52 @@ impl<'a> Actor<'a> {
         {
             account.push_name = Some(name.clone());
             self.session.set_account(Some(account));
+            // Else the library would ask for it again at every login after a crash.
+            self.save_credentials().await;
         }
         let news = Arc::new(news);
+        match self.commit(news.clone()).await {
+            Err(error) if news.len() > 1 && !matches!(error, StoreError::Fenced) => {
+                // One that cannot be stored must not take the others along.
+                let news = Arc::try_unwrap(news).unwrap_or_else(|shared| (*shared).clone());
+                for event in news {
+                    let alone = self.commit(Arc::new(vec![event])).await;
+                    self.note_unstored(alone)?;
+                }
+                Ok(())
+            }
+            stored => self.note_unstored(stored),
+        }
+    }
+
+    async fn commit(&mut self, news: Arc<Vec<EngineEvent>>) -> Result<()> {
         let (cx, session) = (self.cx, self.session);
-        let stored = session
+        session
             .persist(|| commit_news(cx, session, news.clone()))
-            .await;
+            .await
+    }
+
+    /// Goes on without an event that cannot be stored: it must not end the session.
+    fn note_unstored(&self, stored: Result<()>) -> Result<()> {
         match stored {
             Ok(()) => Ok(()),
             Err(StoreError::Fenced) => Err(StoreError::Fenced),
-            // One event that cannot be stored must not end the session.
             Err(error) => {
-                tracing::error!(session.id = %self.session.id(), error = %error, events = news.len(), "events could not be stored");
+                tracing::error!(session.id = %self.session.id(), error = %error, "an event could not be stored");
                 metrics::counter!("wagate_gateway_events_dropped_total").increment(1);
                 Ok(())
             }
+        }
+    }
+
+    /// Has changed credentials stored before others are told what depends on them.
+    pub(super) async fn save_credentials(&mut self) {
+        let Some(connection) = self.connection.clone() else {
+            return;
+        };
+        if let Err(error) = connection.save().await {
+            // The engine tries again by itself.
+            tracing::warn!(session.id = %self.session.id(), error = %error, "credentials were not stored yet");
         }
     }
 }
@@ -235,7 +300,7 @@ async fn next_opened(opening: &mut Option<BoxFuture<'static, Opened>>) -> Opened
     }
 }
 
-async fn next_event(events: &mut Option<Events>) -> Option<EngineEvent> {
+pub(super) async fn next_event(events: &mut Option<Events>) -> Option<EngineEvent> {
     match events {
         Some(events) => events.recv().await,
         None => std::future::pending().await,

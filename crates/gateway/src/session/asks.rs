@@ -9,8 +9,8 @@ use wagate_store::Result;
 
 use super::actor::{Actor, End, Step};
 use super::handle::{Ask, Command, Settings};
-use super::lifecycle::Also;
 use super::standing::Standing;
+use super::status::Also;
 use crate::inbound::ToRead;
 use crate::outbox;
 
@@ -25,6 +25,8 @@ pub(super) struct Waiting {
     pub(super) codes: Vec<(String, Reply, Instant)>,
     /// The pairing code that is still valid, with its number.
     pub(super) last_code: Option<(String, String)>,
+    /// Grows whenever codes become void.
+    pub(super) round: u64,
 }
 
 impl Waiting {
@@ -68,8 +70,11 @@ pub(super) enum Job {
     PairingCode {
         phone: String,
         code: std::result::Result<String, PairingCodeError>,
+        round: u64,
         reply: Reply,
     },
+    /// Messages that could not be marked read for want of a connection.
+    Unread(Vec<ToRead>),
 }
 
 impl Actor<'_> {
@@ -95,7 +100,7 @@ impl Actor<'_> {
                 let _ = reply.send(done);
             }
             Ask::Stop => {
-                self.shut(true).await;
+                self.end_in_order().await;
                 let standing = if self.session.standing().status == SessionStatus::LoggedOut {
                     let reason = StatusReason::LoggedOutByRequest;
                     Standing::because(SessionStatus::LoggedOut, reason)
@@ -107,7 +112,10 @@ impl Actor<'_> {
                 return Ok(Step::End(End::Release));
             }
             Ask::Delete => {
-                self.shut(true).await;
+                self.end_in_order().await;
+                // Else somebody could claim it before its row is gone.
+                self.stand(Standing::new(SessionStatus::Stopped), Also::Unwanted)
+                    .await?;
                 let _ = reply.send(done);
                 return Ok(Step::End(End::Release));
             }
@@ -171,25 +179,37 @@ impl Actor<'_> {
                     let _ = reply.send(Err(refusal.clone()));
                 }
             }
-            Job::PairingCode { phone, code, reply } => self.code_arrived(phone, code, reply),
+            Job::PairingCode {
+                phone,
+                code,
+                round,
+                reply,
+            } => self.code_arrived(phone, code, round, reply),
+            Job::Unread(reads) => self.session.keep_reads(reads),
         }
     }
 
-    /// Marks messages read on WhatsApp; one that fails is only not marked.
+    /// Marks messages read on WhatsApp, also while the backlog comes in. What cannot be sent
+    /// waits for the next connection; one that fails is only not marked.
     pub(super) fn mark_read(&mut self, reads: Vec<ToRead>) {
-        let Some(connection) = self.session.working_connection() else {
-            return;
+        let logged_in = self.connection.as_ref().filter(|it| it.is_logged_in());
+        let Some(connection) = logged_in.cloned() else {
+            return self.session.keep_reads(reads);
         };
         self.jobs.spawn(async move {
+            let mut unread = Vec::new();
             for read in reads {
-                if let Err(error) = connection
+                let marked = connection
                     .mark_read(&read.chat, read.sender.as_ref(), &read.ids)
-                    .await
-                {
+                    .await;
+                if let Err(error) = marked {
                     tracing::debug!(error = %error, "messages were not marked read");
+                    if !connection.is_logged_in() {
+                        unread.push(read);
+                    }
                 }
             }
-            Job::None
+            Job::Unread(unread)
         });
     }
 }

@@ -1,6 +1,6 @@
 //! What the rest of the gateway knows of a session, and how it reaches its task.
 
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use futures::future::BoxFuture;
@@ -9,7 +9,7 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use wagate_cluster::CommandResult;
 use wagate_engine::Connection;
-use wagate_model::{OrganizationId, SessionId, SessionStatus};
+use wagate_model::{OrganizationId, SessionId, SessionStatus, StatusReason};
 use wagate_store::{
     Account, EngineBackend, Fence, HeldSentMessages, Owned, RateLimits, Result, SessionRecord,
     Store, StoreError,
@@ -317,6 +317,18 @@ impl Session {
         is_working.then(|| state.connection.clone()).flatten()
     }
 
+    /// The task is interrupted: nothing can be sent until its next run has connected.
+    pub(crate) fn interrupt(&self) {
+        self.set_standing(Standing::because(
+            SessionStatus::Starting,
+            StatusReason::ConnectionLost,
+        ));
+    }
+
+    pub(crate) fn take_connection(&self) -> Option<Connection> {
+        self.state().connection.take()
+    }
+
     pub(crate) fn set_connection(&self, connection: Option<Connection>) {
         self.state().connection = connection;
     }
@@ -339,9 +351,14 @@ impl Session {
 
     /// Has messages marked read on WhatsApp.
     pub(crate) fn mark_read(&self, reads: Vec<ToRead>) {
-        if reads.is_empty() {
-            return;
+        if !reads.is_empty() {
+            self.keep_reads(reads);
+            self.nudge.notify_one();
         }
+    }
+
+    /// Keeps messages that are to be marked read, for the next look.
+    pub(crate) fn keep_reads(&self, reads: Vec<ToRead>) {
         let mut state = self.state();
         for read in reads {
             let same = |other: &&mut ToRead| other.chat == read.chat && other.sender == read.sender;
@@ -355,8 +372,6 @@ impl Session {
             state.reads.drain(..excess);
             metrics::counter!("wagate_gateway_read_receipts_skipped_total").increment(1);
         }
-        drop(state);
-        self.nudge.notify_one();
     }
 
     /// A batch was not committed: WhatsApp delivers it again on the next connection.
@@ -371,13 +386,10 @@ impl Session {
         self.nudge.notify_one();
     }
 
-    /// Whether a probe may begin now: one at a time.
-    pub(crate) fn begin_probe(&self) -> bool {
-        !std::mem::replace(&mut self.state().is_probed, true)
-    }
-
-    pub(crate) fn end_probe(&self) {
-        self.state().is_probed = false;
+    /// The turn of a probe, where none is under way.
+    pub(crate) fn begin_probe(session: &Arc<Self>) -> Option<ProbeTurn> {
+        let was_probed = std::mem::replace(&mut session.state().is_probed, true);
+        (!was_probed).then(|| ProbeTurn(session.clone()))
     }
 
     pub(crate) fn take_nudges(&self) -> Nudges {
@@ -403,6 +415,15 @@ impl Session {
         };
         drop((connection, backend));
         self.ended.cancel();
+    }
+}
+
+/// A probe is under way for as long as this lives.
+pub(crate) struct ProbeTurn(Arc<Session>);
+
+impl Drop for ProbeTurn {
+    fn drop(&mut self) {
+        self.0.state().is_probed = false;
     }
 }
 

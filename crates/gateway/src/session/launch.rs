@@ -10,7 +10,9 @@ use wagate_model::OrganizationId;
 use wagate_store::{Fence, Lane, StoreError};
 
 use super::actor::{Actor, End};
+use super::closing::say_goodbye;
 use super::handle::{Command, Session};
+use super::pause::Pause;
 use crate::backoff::random_backoff;
 use crate::context::Context;
 
@@ -51,8 +53,10 @@ async fn supervise(
         earlier.ended.cancelled().await;
     }
     session.count_in();
-    let mut failures = 0;
+    let config = &cx.config.sessions;
+    let mut failures = 0_u32;
     let end = loop {
+        let began_at = Instant::now();
         let run = Box::pin(Actor::run(&cx, &session, &mut commands, failures));
         match AssertUnwindSafe(run).catch_unwind().await {
             Ok(Ok(end)) => break end,
@@ -65,15 +69,19 @@ async fn supervise(
                 metrics::counter!("wagate_gateway_panics_total", "task" => "session").increment(1);
             }
         }
-        // What the run left open is closed by dropping it.
-        session.set_connection(None);
+        session.interrupt();
+        if let Some(connection) = session.take_connection() {
+            // A run that panicked left it open, and sends under way hold it too.
+            say_goodbye(&connection).await;
+        }
+        if began_at.elapsed() > config.max_backoff {
+            failures = 0;
+        }
         failures += 1;
-        let config = &cx.config.sessions;
         let wait = random_backoff(failures, config.min_backoff, config.max_backoff);
-        tokio::select! {
-            () = session.lost.cancelled() => break End::Lost,
-            () = cx.draining.cancelled() => break End::Release,
-            () = tokio::time::sleep(wait) => {}
+        let paused = Pause::new(&cx, &session, Instant::now() + wait);
+        if let Some(end) = paused.wait(&mut commands).await {
+            break end;
         }
     };
     // From here on nobody finds the session, so no command is lost in its mailbox.

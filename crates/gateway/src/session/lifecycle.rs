@@ -5,23 +5,18 @@ use std::time::Duration;
 
 use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::Instant;
-use wagate_engine::{
-    Connection, Disconnect, EndReason, EngineError, EngineEvent, Events, SessionOptions,
-};
-use wagate_model::{EventKind, SessionStatus, SessionStatusPayload, StatusReason};
-use wagate_store::{Account, NewEvent, Result, StoreError};
+use wagate_engine::{Connection, Disconnect, EngineError, EngineEvent, Events, SessionOptions};
+use wagate_model::{SessionStatus, StatusReason};
+use wagate_store::{Account, Result, StoreError};
 
-use super::actor::{Actor, End, Step};
+use super::actor::{Actor, Cycle, End, Step};
 use super::handle::Settings;
+use super::patience::Patience;
 use super::standing::{Next, Standing, after};
+use super::status::{Also, store_standing};
 use crate::backoff::{jitter, random_backoff};
 use crate::inbound::Sink;
 use crate::outbox;
-
-/// How long sends that are under way may take when the session ends.
-const LAST_SENDS: Duration = Duration::from_secs(1);
-/// How long a farewell may take when the session ends.
-const FAREWELL: Duration = Duration::from_secs(3);
 
 /// What came of opening a connection.
 pub(super) enum Opened {
@@ -35,17 +30,6 @@ pub(super) enum Opened {
     Failed(EngineError),
     /// It took too long.
     TimedOut,
-}
-
-/// A change that is stored with a status.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum Also {
-    /// Nothing else.
-    Nothing,
-    /// The session is not to run any more.
-    Unwanted,
-    /// As `Unwanted`, and its credentials and number are forgotten.
-    Unpaired,
 }
 
 impl Actor<'_> {
@@ -69,6 +53,7 @@ impl Actor<'_> {
         let stored = Standing {
             status: record.stored_status,
             reason: shown.status_reason,
+            detail: shown.status_detail,
         };
         session.set_standing(stored);
         self.stand(Standing::new(SessionStatus::Starting), Also::Nothing)
@@ -97,7 +82,7 @@ impl Actor<'_> {
         let (cx, session) = (cx.clone(), session.clone());
         let backend = self.backend.clone();
         self.qr = None;
-        self.deadline = None;
+        self.patience = Patience::default();
         self.opening = Some(Box::pin(async move {
             tokio::time::sleep(wait).await;
             let slots = cx.start_slots.clone();
@@ -135,7 +120,7 @@ impl Actor<'_> {
                 self.connection = Some(connection);
                 self.events = Some(events);
                 self.slot = Some(slot);
-                self.deadline = Some(Instant::now() + self.cx.config.sessions.start_timeout);
+                self.expect_connection(Duration::ZERO);
                 self.ask_waiting_codes();
                 Ok(Step::GoOn)
             }
@@ -150,8 +135,33 @@ impl Actor<'_> {
         }
     }
 
+    /// Gives a start until then: it hangs where nothing has come of it.
+    pub(super) fn expect_connection(&mut self, after: Duration) {
+        let timeout = self.cx.config.sessions.start_timeout;
+        let last_traffic_ms = self
+            .connection
+            .as_ref()
+            .and_then(Connection::last_traffic_ms);
+        self.patience = Patience::until(Instant::now() + after + timeout, last_traffic_ms);
+    }
+
+    /// The start takes long.
+    pub(super) async fn patience_is_over(&mut self) -> Result<Step> {
+        let ends_at = Instant::now() + self.cx.config.sessions.start_timeout;
+        // A login that WhatsApp has taken does not hang while something comes: to give it up
+        // would make a long backlog begin anew.
+        if let Some(connection) = self.connection.as_ref().filter(|it| it.is_logged_in())
+            && self.patience.extend(ends_at, connection.last_traffic_ms())
+        {
+            // Others need not wait for that.
+            self.slot = None;
+            return Ok(Step::GoOn);
+        }
+        self.start_timed_out().await
+    }
+
     /// The start hangs: give it up, let others go first, try again.
-    pub(super) async fn start_timed_out(&mut self) -> Result<Step> {
+    async fn start_timed_out(&mut self) -> Result<Step> {
         tracing::warn!(session.id = %self.session.id(), "the session did not come up in time");
         metrics::counter!("wagate_gateway_start_timeouts_total").increment(1);
         self.reopen(Standing::because(
@@ -192,7 +202,7 @@ impl Actor<'_> {
             EngineEvent::PairingCodeExpired => self.waiting.last_code = None,
             _ => {}
         }
-        let Some((standing, next)) = after(&event) else {
+        let Some((standing, next)) = after(&event, self.cx.now_ms()) else {
             return Ok(Step::GoOn);
         };
         match next {
@@ -212,10 +222,14 @@ impl Actor<'_> {
                     .await
             }
             Next::End => {
-                let detail = ended_detail(&event);
-                tracing::warn!(session.id = %self.session.id(), reason = standing.reason.map(StatusReason::as_str), detail, "the session is given up");
+                let code = standing.detail.and_then(|detail| detail.whatsapp_code);
+                tracing::warn!(session.id = %self.session.id(), reason = standing.reason.map(StatusReason::as_str), code, "the session is given up");
+                let is_told = self.session.standing().differs_from(standing);
+                // While it is closed, nothing more is accepted.
+                self.session.set_standing(standing);
                 self.close().await;
-                self.stand(standing, Also::Unwanted).await?;
+                let (cx, session) = (self.cx, self.session);
+                store_standing(cx, session, standing, Also::Unwanted, is_told).await?;
                 Ok(Step::End(End::Release))
             }
             Next::Unpair => {
@@ -227,12 +241,18 @@ impl Actor<'_> {
 
     /// Forgets the account: the engine has stopped, its state goes, what was to be sent fails.
     pub(super) async fn unpair(&mut self, standing: Standing) -> Result<Step> {
-        self.close().await;
         let (cx, session) = (self.cx, self.session);
+        let is_told = session.standing().differs_from(standing);
+        // From here on nothing more is accepted for this account.
+        session.set_standing(standing);
+        self.close().await;
         session
-            .persist(|| outbox::abandon(cx, session, "session_logged_out"))
+            .persist(|| outbox::abandon(cx, session, outbox::LOGGED_OUT))
             .await?;
-        self.stand(standing, Also::Unpaired).await?;
+        store_standing(cx, session, standing, Also::Unpaired, is_told).await?;
+        self.backend.forget_held();
+        session.set_paired(false);
+        session.set_account(None);
         self.waiting.logged_out();
         Ok(Step::End(End::Release))
     }
@@ -242,16 +262,22 @@ impl Actor<'_> {
         tracing::info!(session.id = %self.session.id(), reason = ?drop.reason, failures = drop.failures, "connection lost");
         // The engine goes on by itself; whoever waits for a slot need not wait for that.
         self.slot = None;
-        self.qr = None;
-        let patience = self.cx.config.sessions.start_timeout;
-        self.deadline = Some(Instant::now() + drop.retry_in + patience);
+        // A code is for one connection, and so is what WhatsApp has still to deliver.
+        self.forget_codes();
+        self.cycle = None;
+        self.expect_connection(drop.retry_in);
     }
 
     async fn note_connected(&mut self) -> Result<()> {
         self.slot = None;
-        self.deadline = None;
+        self.patience = Patience::default();
         self.failures = 0;
         self.qr = None;
+        if self.cycle == Some(Cycle::OnceConnected) {
+            self.cycle = Some(Cycle::At(Instant::now()));
+        }
+        // What is to be marked read may have waited for this.
+        self.session.nudge.notify_one();
         let known = self.connection.as_ref().and_then(Connection::account);
         if let Some(known) = known {
             self.keep_account(stored_account(&known)).await?;
@@ -288,46 +314,8 @@ impl Actor<'_> {
     pub(super) async fn stand(&mut self, standing: Standing, also: Also) -> Result<()> {
         let (cx, session) = (self.cx, self.session);
         let differs = session.standing().differs_from(standing);
-        if !differs && also == Also::Nothing {
-            return Ok(());
-        }
-        // Before it is stored: who reads `working` in the store may send at once.
-        session.set_standing(standing);
-        let now_ms = self.cx.now_ms();
-        session
-            .persist(|| {
-                session.commit(&cx.store, move |owned| {
-                    Box::pin(async move {
-                        let Standing { status, reason } = standing;
-                        let has_changed = owned.set_status(status, reason, None, now_ms).await?;
-                        if also != Also::Nothing {
-                            owned.set_wanted(false, now_ms).await?;
-                        }
-                        let (organization, id) = (owned.organization(), owned.session());
-                        if also == Also::Unpaired {
-                            owned.set_account(None, now_ms).await?;
-                            owned.wipe_engine_state(organization, id).await?;
-                        }
-                        if has_changed && differs {
-                            let payload = SessionStatusPayload { status, reason };
-                            let kind = EventKind::SessionStatus;
-                            owned.append_event(NewEvent::new(
-                                organization,
-                                id,
-                                kind,
-                                now_ms,
-                                &payload,
-                            )?);
-                        }
-                        Ok(())
-                    })
-                })
-            })
-            .await?;
-        if also == Also::Unpaired {
-            self.backend.forget_held();
-            session.set_paired(false);
-            session.set_account(None);
+        if differs || also != Also::Nothing {
+            store_standing(cx, session, standing, also, differs).await?;
         }
         Ok(())
     }
@@ -338,11 +326,20 @@ impl Actor<'_> {
         if !nudges.reads.is_empty() {
             self.mark_read(nudges.reads);
         }
-        if nudges.has_failed_commit && self.cycle_at.is_none() {
-            self.cycles = self.cycles.saturating_add(1);
+        if nudges.has_failed_commit && self.cycle.is_none() {
             let config = &self.cx.config.sessions;
+            let now = Instant::now();
+            let is_new = self
+                .last_cycle
+                .is_none_or(|last| now - last > config.max_backoff * 2);
+            self.cycles = if is_new {
+                1
+            } else {
+                self.cycles.saturating_add(1)
+            };
             let wait = random_backoff(self.cycles, config.min_backoff, config.max_backoff);
-            self.cycle_at = Some(Instant::now() + wait);
+            self.cycle = Some(Cycle::At(now + wait));
+            self.last_cycle = Some(now + wait);
         }
         if nudges.is_deaf && self.session.standing().status == SessionStatus::Working {
             let reason = StatusReason::ConnectionLost;
@@ -356,7 +353,7 @@ impl Actor<'_> {
     /// Makes the connection anew once the database answers: WhatsApp then delivers again
     /// what could not be committed.
     pub(super) async fn cycle(&mut self) {
-        self.cycle_at = None;
+        self.cycle = None;
         if self.cx.store.ping().await.is_err() {
             self.session.note_failed_commit();
             return;
@@ -364,46 +361,25 @@ impl Actor<'_> {
         if self.session.standing().status == SessionStatus::Working {
             tracing::info!(session.id = %self.session.id(), "connecting anew, for messages that were not stored");
             self.reconnect();
+        } else if self
+            .connection
+            .as_ref()
+            .is_some_and(Connection::is_logged_in)
+        {
+            // The backlog is still coming in: interrupting it would only make it longer.
+            self.cycle = Some(Cycle::OnceConnected);
         }
+        // Else the next connection is on its way.
     }
 
     fn reconnect(&mut self) {
         if let Some(connection) = self.connection.clone() {
-            let patience = self.cx.config.sessions.start_timeout;
-            self.deadline = Some(Instant::now() + patience);
+            self.expect_connection(Duration::ZERO);
             self.jobs.spawn(async move {
                 connection.reconnect().await;
                 super::asks::Job::None
             });
         }
-    }
-
-    /// Closes the connection; the pairing stays.
-    pub(super) async fn close(&mut self) {
-        self.opening = None;
-        self.events = None;
-        self.slot = None;
-        self.deadline = None;
-        self.cycle_at = None;
-        self.qr = None;
-        self.session.set_connection(None);
-        if let Some(connection) = self.connection.take()
-            && tokio::time::timeout(FAREWELL, connection.close())
-                .await
-                .is_err()
-        {
-            tracing::warn!(session.id = %self.session.id(), "the connection is cut off");
-        }
-    }
-
-    /// The last thing the task does: sends under way get a moment, unless the lease is gone.
-    pub(super) async fn shut(&mut self, is_orderly: bool) {
-        if is_orderly {
-            self.session.closing.cancel();
-            let _ = tokio::time::timeout(LAST_SENDS, self.session.sends.rested()).await;
-        }
-        self.close().await;
-        self.jobs.abort_all();
     }
 }
 
@@ -414,13 +390,5 @@ pub(super) fn stored_account(account: &wagate_engine::Account) -> Account {
         lid: account.lid.as_ref().map(ToString::to_string),
         phone_number: account.jid.phone().map(str::to_owned),
         push_name: account.push_name.clone(),
-    }
-}
-
-fn ended_detail(event: &EngineEvent) -> Option<i64> {
-    match event {
-        EngineEvent::Ended(EndReason::Refused { code }) => Some(i64::from(*code)),
-        EngineEvent::Ended(EndReason::TemporarilyBanned { code, .. }) => code.map(i64::from),
-        _ => None,
     }
 }

@@ -2,13 +2,18 @@
 
 mod actor;
 mod asks;
+mod closing;
 mod handle;
 mod launch;
 mod lifecycle;
 mod pairing;
+mod patience;
+mod pause;
 mod probing;
 mod standing;
+mod status;
 
 pub(crate) use handle::{Ask, Command, CommitError, STORE_PAUSE, Session};
 pub(crate) use launch::launch;
 pub(crate) use probing::probe_sessions;
+pub(crate) use standing::Standing;

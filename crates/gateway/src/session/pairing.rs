@@ -8,8 +8,10 @@ use wagate_store::{NewEvent, Result};
 
 use super::actor::{Actor, Step};
 use super::asks::{Job, Reply};
-use super::lifecycle::{Also, stored_account};
+use super::lifecycle::stored_account;
+use super::patience::Patience;
 use super::standing::Standing;
+use super::status::Also;
 use crate::context::millis;
 
 impl Actor<'_> {
@@ -17,7 +19,7 @@ impl Actor<'_> {
     pub(super) async fn show_qr(&mut self, code: &QrCode) -> Result<()> {
         let (cx, session, now_ms) = (self.cx, self.session, self.cx.now_ms());
         self.slot = None;
-        self.deadline = None;
+        self.patience = Patience::default();
         self.qr = Some(Qr {
             code: code.code.clone(),
             expires_at: Some(now_ms.saturating_add(millis(code.expires_in))),
@@ -57,6 +59,7 @@ impl Actor<'_> {
     /// The phone linked this device: the number is stored and told before the login.
     pub(super) async fn paired(&mut self, account: &wagate_engine::Account) -> Result<Step> {
         let (cx, session, now_ms) = (self.cx, self.session, self.cx.now_ms());
+        self.save_credentials().await;
         let stored = stored_account(account);
         let payload = AuthCodePayload {
             business_name: account.business_name.clone(),
@@ -82,11 +85,10 @@ impl Actor<'_> {
         tracing::info!(session.id = %id, "the session was paired");
         self.session.set_account(Some(stored));
         self.session.set_paired(true);
-        self.qr = None;
-        self.waiting.last_code = None;
+        self.forget_codes();
         self.stand(Standing::new(SessionStatus::Starting), Also::Nothing)
             .await?;
-        self.deadline = Some(Instant::now() + self.cx.config.sessions.start_timeout);
+        self.expect_connection(std::time::Duration::ZERO);
         Ok(Step::GoOn)
     }
 
@@ -103,7 +105,6 @@ impl Actor<'_> {
             }
             // WhatsApp has one code at a time for a connection: another number needs another.
             Some(_) => {
-                self.waiting.last_code = None;
                 self.close().await;
                 self.open_after(std::time::Duration::ZERO).await?;
             }
@@ -126,14 +127,28 @@ impl Actor<'_> {
                 continue;
             };
             let connection = connection.clone();
+            let round = self.waiting.round;
             self.jobs.spawn(async move {
                 let asked = connection.request_pairing_code(&number);
                 let code = tokio::time::timeout_at(ends_at, asked)
                     .await
                     .unwrap_or(Err(PairingCodeError::NotConnected));
-                Job::PairingCode { phone, code, reply }
+                Job::PairingCode {
+                    phone,
+                    code,
+                    round,
+                    reply,
+                }
             });
         }
+    }
+
+    /// No code that was made so far can be used any more: WhatsApp knows them for one
+    /// connection only.
+    pub(super) fn forget_codes(&mut self) {
+        self.qr = None;
+        self.waiting.last_code = None;
+        self.waiting.round += 1;
     }
 
     /// Hands a code to who asked for it; the status follows with it.
@@ -141,9 +156,12 @@ impl Actor<'_> {
         &mut self,
         phone: String,
         code: std::result::Result<String, PairingCodeError>,
+        round: u64,
         reply: Reply,
     ) {
         let result = match code {
+            // It came through a connection that is gone.
+            Ok(_) if round != self.waiting.round => Err(Refusal::Unavailable),
             Ok(code) => {
                 self.waiting.last_code = Some((phone, code.clone()));
                 Ok(CommandReply::PairingCode(code))

@@ -24,42 +24,52 @@ pub(crate) async fn probe_sessions(cx: Arc<Context>) {
             () = cx.draining.cancelled() => return,
             _ = ticks.tick() => {}
         }
-        for session in cx.registry.all() {
-            if !is_due(&cx, &session) {
+        let silent_since = cx
+            .now_ms()
+            .saturating_sub(millis(cx.config.sessions.probe_after));
+        for session in due(&cx, silent_since) {
+            // However many are due, all have their turn: the next one follows as soon as
+            // one is answered.
+            let permit = tokio::select! {
+                () = cx.draining.cancelled() => return,
+                permit = permits.clone().acquire_owned() => permit,
+            };
+            let Ok(permit) = permit else { return };
+            let Some(turn) = Session::begin_probe(&session) else {
                 continue;
-            }
-            // When all are taken the rest has its turn at the next tick.
-            let Ok(permit) = permits.clone().try_acquire_owned() else {
-                break;
             };
             let cx = cx.clone();
             cx.tasks.clone().spawn(async move {
                 probe(&cx, &session).await;
-                drop(permit);
+                drop((turn, permit));
             });
         }
     }
 }
 
-fn is_due(cx: &Context, session: &Session) -> bool {
-    let Some(connection) = session.working_connection() else {
-        return false;
-    };
-    let last_ms = connection.last_traffic_ms().unwrap_or(0);
-    let silent_ms = cx.now_ms().saturating_sub(last_ms);
-    silent_ms >= millis(cx.config.sessions.probe_after) && session.begin_probe()
+/// Sessions that WhatsApp has been silent to since before a time, the most silent ones first.
+fn due(cx: &Context, silent_since: i64) -> Vec<Arc<Session>> {
+    let mut due: Vec<_> = cx
+        .registry
+        .all()
+        .into_iter()
+        .filter_map(|session| {
+            let last_ms = session.working_connection()?.last_traffic_ms().unwrap_or(0);
+            (last_ms <= silent_since).then_some((last_ms, session))
+        })
+        .collect();
+    due.sort_unstable_by_key(|(last_ms, _)| *last_ms);
+    due.into_iter().map(|(_, session)| session).collect()
 }
 
 async fn probe(cx: &Context, session: &Session) {
     let Some(connection) = session.working_connection() else {
-        session.end_probe();
         return;
     };
     let answer = tokio::select! {
         () = session.ended.cancelled() => return,
         answer = connection.probe(cx.config.sessions.probe_timeout) => answer,
     };
-    session.end_probe();
     match answer {
         Ok(time) => {
             metrics::counter!("wagate_gateway_probes_total", "answer" => "yes").increment(1);

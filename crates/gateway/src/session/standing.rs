@@ -1,13 +1,17 @@
 //! Where a session stands, and how the engine's news change it. No I/O in here.
 
+use wagate_cluster::Refusal;
 use wagate_engine::{Disconnect, EndReason, EngineEvent, PairingEnd};
-use wagate_model::{SessionStatus, StatusReason};
+use wagate_model::{SessionStatus, SessionStatusPayload, StatusDetail, StatusReason};
+
+use crate::context::millis;
 
 /// A session's status with its reason: what is stored, and told in `session.status`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Standing {
     pub(crate) status: SessionStatus,
     pub(crate) reason: Option<StatusReason>,
+    pub(crate) detail: Option<StatusDetail>,
 }
 
 impl Standing {
@@ -15,6 +19,7 @@ impl Standing {
         Self {
             status,
             reason: None,
+            detail: None,
         }
     }
 
@@ -22,6 +27,35 @@ impl Standing {
         Self {
             status,
             reason: Some(reason),
+            detail: None,
+        }
+    }
+
+    /// The event that tells it.
+    pub(crate) fn payload(self) -> SessionStatusPayload {
+        let Self {
+            status,
+            reason,
+            detail,
+        } = self;
+        SessionStatusPayload {
+            status,
+            reason,
+            detail,
+        }
+    }
+
+    /// The answer to who needs a connection.
+    pub(crate) fn refusal(self) -> Refusal {
+        let Self {
+            status,
+            reason,
+            detail,
+        } = self;
+        Refusal::NotConnected {
+            status,
+            reason,
+            detail,
         }
     }
 
@@ -45,8 +79,8 @@ pub(crate) enum Next {
     Unpair,
 }
 
-/// What an event means for the session's standing; nothing for most.
-pub(crate) fn after(event: &EngineEvent) -> Option<(Standing, Next)> {
+/// What an event at a time means for the session's standing; nothing for most.
+pub(crate) fn after(event: &EngineEvent, now_ms: i64) -> Option<(Standing, Next)> {
     Some(match event {
         EngineEvent::Qr(_) => (Standing::new(SessionStatus::ScanQrCode), Next::GoOn),
         EngineEvent::Paired(_) => (Standing::new(SessionStatus::Starting), Next::GoOn),
@@ -55,13 +89,13 @@ pub(crate) fn after(event: &EngineEvent) -> Option<(Standing, Next)> {
             Standing::because(SessionStatus::Starting, StatusReason::ConnectionLost),
             Next::GoOn,
         ),
-        EngineEvent::Ended(reason) => at_end(*reason),
+        EngineEvent::Ended(reason) => at_end(*reason, now_ms),
         _ => return None,
     })
 }
 
 /// Where the session stands once the engine has given up, and whether that is for good.
-pub(crate) fn at_end(reason: EndReason) -> (Standing, Next) {
+pub(crate) fn at_end(reason: EndReason, now_ms: i64) -> (Standing, Next) {
     let failed = |reason| (Standing::because(SessionStatus::Failed, reason), Next::End);
     let logged_out = |reason| {
         (
@@ -69,7 +103,7 @@ pub(crate) fn at_end(reason: EndReason) -> (Standing, Next) {
             Next::Unpair,
         )
     };
-    match reason {
+    let (mut standing, next) = match reason {
         EndReason::LoggedOutByPhone => logged_out(StatusReason::LoggedOutByPhone),
         EndReason::LoggedOutByRequest => logged_out(StatusReason::LoggedOutByRequest),
         EndReason::Replaced => failed(StatusReason::Replaced),
@@ -83,6 +117,24 @@ pub(crate) fn at_end(reason: EndReason) -> (Standing, Next) {
         ),
         // Refused, and what later engines may add: going on could harm the number.
         _ => failed(StatusReason::Refused),
+    };
+    standing.detail = detail(reason, now_ms);
+    (standing, next)
+}
+
+/// What WhatsApp said about an end.
+fn detail(reason: EndReason, now_ms: i64) -> Option<StatusDetail> {
+    match reason {
+        EndReason::Refused { code } => Some(StatusDetail {
+            whatsapp_code: Some(i64::from(code)),
+            expires_at: None,
+        }),
+        EndReason::TemporarilyBanned { code, expires_in } => Some(StatusDetail {
+            whatsapp_code: code.map(i64::from),
+            expires_at: expires_in.map(|wait| now_ms.saturating_add(millis(wait))),
+        })
+        .filter(|detail| *detail != StatusDetail::default()),
+        _ => None,
     }
 }
 
@@ -121,16 +173,39 @@ mod tests {
                 StatusReason::PairingExpired,
             ),
         ] {
-            let (standing, next) = after(&EngineEvent::Ended(end)).unwrap();
-            assert_eq!(standing, Standing::because(SessionStatus::Failed, reason));
+            let (standing, next) = after(&EngineEvent::Ended(end), 0).unwrap();
+            assert_eq!(
+                (standing.status, standing.reason),
+                (SessionStatus::Failed, Some(reason))
+            );
             assert_eq!(next, Next::End);
         }
     }
 
     #[test]
+    fn a_ban_says_with_which_code_and_until_when() {
+        let detail = |end| at_end(end, 1_000).0.detail;
+        let ban = EndReason::TemporarilyBanned {
+            code: Some(106),
+            expires_in: Some(Duration::from_secs(60)),
+        };
+        let expected = StatusDetail {
+            whatsapp_code: Some(106),
+            expires_at: Some(61_000),
+        };
+        assert_eq!(detail(ban), Some(expected));
+        let refused = StatusDetail {
+            whatsapp_code: Some(418),
+            expires_at: None,
+        };
+        assert_eq!(detail(EndReason::Refused { code: 418 }), Some(refused));
+        assert_eq!(detail(EndReason::Replaced), None);
+    }
+
+    #[test]
     fn a_logout_from_either_side_forgets_the_credentials() {
         for end in [EndReason::LoggedOutByPhone, EndReason::LoggedOutByRequest] {
-            let (standing, next) = at_end(end);
+            let (standing, next) = at_end(end, 0);
             assert_eq!(
                 (standing.status, next),
                 (SessionStatus::LoggedOut, Next::Unpair)
@@ -140,13 +215,13 @@ mod tests {
 
     #[test]
     fn a_crash_of_the_engine_is_not_terminal() {
-        assert_eq!(at_end(EndReason::Crashed).1, Next::Reopen);
+        assert_eq!(at_end(EndReason::Crashed, 0).1, Next::Reopen);
     }
 
     #[test]
     fn pairing_goes_on_while_a_code_is_still_open() {
-        assert_eq!(after(&EngineEvent::QrExhausted), None);
-        assert_eq!(after(&EngineEvent::PairingCodeExpired), None);
+        assert_eq!(after(&EngineEvent::QrExhausted, 0), None);
+        assert_eq!(after(&EngineEvent::PairingCodeExpired, 0), None);
     }
 
     #[test]
@@ -167,7 +242,7 @@ mod tests {
             lost.clone(),
             lost,
         ] {
-            let Some((next, _)) = after(&event) else {
+            let Some((next, _)) = after(&event, 0) else {
                 continue;
             };
             if standing.differs_from(next) {

@@ -6,7 +6,9 @@
 )]
 
 mod inbound;
+mod interruptions;
 mod outbound;
 mod ownership;
 mod pairing;
+mod starting;
 mod world;

@@ -139,7 +139,9 @@ async fn ten_callers_with_one_key_send_one_message() {
     assert_eq!(
         refusal,
         Refusal::NotConnected {
-            status: SessionStatus::Stopped
+            status: SessionStatus::Stopped,
+            reason: None,
+            detail: None,
         }
     );
     gateway.drain().await;

@@ -4,9 +4,9 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use wagate_cluster::{Refusal, SessionAction};
-use wagate_model::{EventKind, SessionStatus, StatusReason, SystemClock};
+use wagate_model::{Clock as _, EventKind, SessionStatus, StatusReason, SystemClock};
 use wagate_simulator::faults::{FaultKind, FaultSpec};
-use wagate_store::{Fence, Lane};
+use wagate_store::Lane;
 
 use crate::world::{World, gateway_id, until};
 
@@ -66,19 +66,8 @@ async fn a_gateway_that_lost_its_lease_stops_the_client() {
     let session = world.paired("gw-1", &alice).await;
     let second = world.gateway("gw-2").await;
     // As if the first had slept beyond its lease: the second takes what is free.
-    let mut tx = world.store.read().await.unwrap();
-    let owner = tx
-        .session_owner(world.organization, session)
-        .await
-        .unwrap()
-        .unwrap();
-    drop(tx);
-    let fence = Fence {
-        session_id: session,
-        gateway_id: owner.gateway_id.clone(),
-        epoch: owner.epoch,
-    };
-    assert_eq!(owner.gateway_id, gateway_id("gw-1"));
+    let fence = world.fence(session).await;
+    assert_eq!(fence.gateway_id, gateway_id("gw-1"));
     let taken = world
         .store
         .write(Lane::SHARED, move |tx| {
@@ -152,6 +141,36 @@ async fn a_replaced_session_is_given_up() {
             .is_ok()
     );
     world.status(session, SessionStatus::Working).await;
+    gateway.drain().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_ban_says_until_when() {
+    let world = World::new().await;
+    let gateway = world.gateway("gw-1").await;
+    let alice = world.phone("Alice").await;
+    let session = world.paired("gw-1", &alice).await;
+    let ban = FaultSpec {
+        target: Some(alice.number().to_owned()),
+        code: Some(106),
+        delay_ms: Some(60_000),
+        ..FaultSpec::new(FaultKind::Ban)
+    };
+    world.simulator.server().inject(ban).unwrap();
+    let record = world.status(session, SessionStatus::Failed).await;
+    let now_ms = world.store.clock.now_ms();
+    let detail = record.session.status_detail.unwrap();
+    assert_eq!(detail.whatsapp_code, Some(106));
+    assert_eq!(detail.expires_at, Some(now_ms + 60_000));
+    let told = world
+        .event(session, EventKind::SessionStatus, |event| {
+            event["status"] == "failed"
+        })
+        .await;
+    assert_eq!(
+        told["detail"],
+        serde_json::json!({ "whatsappCode": 106, "expiresAt": now_ms + 60_000 })
+    );
     gateway.drain().await;
 }
 

@@ -1,7 +1,8 @@
 //! Attaching and detaching numbers.
 
 use wagate_cluster::{CommandReply, Refusal, SessionAction};
-use wagate_model::{EventKind, SessionStatus, StatusReason};
+use wagate_model::{EventKind, OutboxId, SendMode, SessionStatus, StatusReason};
+use wagate_store::{Enqueued, NewOutbox, OutboxState};
 
 use crate::world::{World, until};
 
@@ -55,6 +56,75 @@ async fn a_number_is_attached_by_pairing_code() {
     assert_eq!(record.phone_number.as_deref(), Some(phone.number()));
     let again = world.ask("gw-1", session, ask()).await;
     assert_eq!(again.unwrap_err(), Refusal::AlreadyPaired);
+    gateway.drain().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_pairing_code_of_a_lost_connection_is_not_handed_out_again() {
+    let world = World::new().await;
+    let gateway = world.gateway("gw-1").await;
+    let phone = world.phone("Alice").await;
+    let session = world.store.session(world.organization).await;
+    let code = async || {
+        until("a pairing code", || async {
+            let action = SessionAction::RequestPairingCode {
+                phone: phone.number().to_owned(),
+            };
+            match world.ask("gw-1", session, action).await {
+                Ok(CommandReply::PairingCode(code)) => Some(code),
+                Err(Refusal::Unavailable | Refusal::NotOwner) => None,
+                other => panic!("{other:?}"),
+            }
+        })
+        .await
+    };
+    let first = code().await;
+    assert_eq!(code().await, first, "one code is enough");
+    let restarted = world.ask("gw-1", session, SessionAction::Restart).await;
+    assert!(restarted.is_ok(), "{restarted:?}");
+    let second = code().await;
+    assert_ne!(second, first, "WhatsApp has forgotten it");
+    phone.enter_code(&second).await.unwrap();
+    world.status(session, SessionStatus::Working).await;
+    gateway.drain().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_an_account_still_had_to_send_ends_with_it_readable_or_not() {
+    let world = World::new().await;
+    let gateway = world.gateway("gw-1").await;
+    let alice = world.phone("Alice").await;
+    let session = world.store.session(world.organization).await;
+    let qr = world.qr("gw-1", session).await;
+    let device = alice.scan(&qr.code).await.unwrap();
+    world.status(session, SessionStatus::Working).await;
+    let fence = world.fence(session).await;
+    let outbox_id = OutboxId::from_parts(1, 1);
+    let unreadable = NewOutbox {
+        id: outbox_id,
+        session_id: session,
+        wa_message_id: "3EB0".to_owned(),
+        chat_jid: "15551234567@s.whatsapp.net".to_owned(),
+        mode: SendMode::Async,
+        request: b"no request".to_vec(),
+        idempotency: None,
+        next_attempt_at_ms: i64::MAX,
+    };
+    let organization = world.organization;
+    let stored = world.store.write(organization, move |tx| {
+        Box::pin(async move {
+            let mut owned = tx.owned(&fence).await?;
+            owned.enqueue(organization, &unreadable, 1).await
+        })
+    });
+    assert_eq!(stored.await.unwrap(), Enqueued::New);
+
+    alice.unlink(device.id).unwrap();
+    world.status(session, SessionStatus::LoggedOut).await;
+    let mut tx = world.store.read().await.unwrap();
+    let record = tx.outbox(organization, outbox_id).await.unwrap().unwrap();
+    assert_eq!(record.state, OutboxState::Failed);
+    drop(tx);
     gateway.drain().await;
 }
 

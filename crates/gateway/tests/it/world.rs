@@ -18,7 +18,7 @@ use wagate_model::{
 use wagate_simulator::phone::Phone;
 use wagate_simulator::{Simulator, SimulatorConfig};
 use wagate_store::testing::{self, TestStore};
-use wagate_store::{EventFilter, SessionRecord};
+use wagate_store::{EventFilter, Fence, SessionRecord};
 
 /// Nothing takes longer than this, not even on a busy machine.
 pub(crate) const WAIT: Duration = Duration::from_mins(1);
@@ -161,6 +161,18 @@ impl World {
             .await
             .unwrap()
             .unwrap()
+    }
+
+    /// What the present owner of a session proves its ownership with.
+    pub(crate) async fn fence(&self, session: SessionId) -> Fence {
+        let mut tx = self.store.read().await.unwrap();
+        let owner = tx.session_owner(self.organization, session).await;
+        let owner = owner.unwrap().unwrap();
+        Fence {
+            session_id: session,
+            gateway_id: owner.gateway_id,
+            epoch: owner.epoch,
+        }
     }
 
     pub(crate) async fn status(&self, session: SessionId, status: SessionStatus) -> SessionRecord {

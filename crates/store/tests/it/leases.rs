@@ -1,7 +1,7 @@
 use std::time::Duration;
 
 use tokio::sync::oneshot;
-use wagate_model::{GatewayId, SessionId, SessionStatus, StatusReason};
+use wagate_model::{GatewayId, SessionId, SessionStatus, StatusDetail, StatusReason};
 use wagate_store::testing;
 use wagate_store::{Account, Fence, Lane, Store, StoreError};
 
@@ -277,14 +277,17 @@ async fn a_live_status_is_shown_as_starting_when_the_lease_has_run_out() {
     assert_eq!(all[0].session.status, SessionStatus::Starting);
 
     let fence = store.claim(session).await;
-    let detail = serde_json::json!({"code": 403});
+    let detail = StatusDetail {
+        whatsapp_code: Some(403),
+        expires_at: None,
+    };
     write!(store, organization, |tx| {
         let mut owned = tx.owned(&fence).await?;
         owned
             .set_status(
                 SessionStatus::Failed,
                 Some(StatusReason::Banned),
-                Some(&detail),
+                Some(detail),
                 10,
             )
             .await?;
@@ -297,7 +300,7 @@ async fn a_live_status_is_shown_as_starting_when_the_lease_has_run_out() {
     let record = tx.session(organization, session).await.unwrap().unwrap();
     assert_eq!(record.session.status, SessionStatus::Failed);
     assert_eq!(record.session.status_reason, Some(StatusReason::Banned));
-    assert_eq!(record.status_detail, Some(serde_json::json!({"code": 403})));
+    assert_eq!(record.session.status_detail, Some(detail));
     assert_eq!(record.session.wa_jid, None);
     let allowed = write!(store, organization, |tx| {
         tx.set_unowned_status(organization, session, SessionStatus::Stopped, 11)

@@ -157,7 +157,7 @@ async fn an_entry_is_sent_once_with_the_reserved_id() {
         assert!(owned.due_outbox(START_MS - 1, 10, 10).await?.is_empty());
         let due = owned.due_outbox(START_MS, 10, 10).await?;
         assert_eq!(due.len(), 1);
-        assert_eq!((due[0].record.id, &due[0].request), (id, &request));
+        assert_eq!((due[0].record.id, &due[0].request), (id, &Some(request)));
         assert!(owned.begin_send(id).await?);
         // A gateway that died while it was sending: the next one finds it due.
         let again = owned.due_outbox(START_MS, 10, 10).await?;
