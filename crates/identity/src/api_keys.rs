@@ -45,7 +45,9 @@ impl fmt::Debug for CreatedApiKey {
 }
 
 impl NewApiKey {
-    fn faults(&self, now_ms: i64) -> Faults {
+    /// What is wrong with it by itself, whichever organization it is for.
+    #[must_use]
+    pub fn faults(&self, now_ms: i64) -> Faults {
         let mut faults = Faults::new();
         check_name(&mut faults, &self.name);
         faults.check(
@@ -167,12 +169,11 @@ impl Identity {
         organization: OrganizationId,
         id: ApiKeyId,
     ) -> Result<bool, StoreError> {
-        let now_ms = self.now_ms();
         self.0
             .store
             .write(organization, move |tx| {
                 async move {
-                    Ok(tx.revoke_api_key(organization, id, now_ms).await?
+                    Ok(tx.revoke_api_key(organization, id).await?
                         || tx
                             .api_keys(organization)
                             .await?

@@ -9,7 +9,7 @@ use wagate_store::StoreError;
 #[derive(Debug, thiserror::Error)]
 pub enum IdentityError {
     /// The request has faults.
-    #[error("the request is not valid")]
+    #[error("{0}")]
     Invalid(Faults),
     /// There is no such organization or key, or it is another organization's.
     #[error("not found")]

@@ -50,6 +50,16 @@ pub struct Fault {
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Faults(Vec<Fault>);
 
+impl std::fmt::Display for Faults {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        for (index, Fault { field, message }) in self.0.iter().enumerate() {
+            let mark = if index == 0 { "" } else { "; " };
+            write!(f, "{mark}{field} {message}")?;
+        }
+        Ok(())
+    }
+}
+
 impl Faults {
     /// No faults yet.
     #[must_use]

@@ -5,7 +5,7 @@ use wagate_model::{ApiKey, ApiKeyId, Capabilities, OrganizationId};
 
 use crate::error::Result;
 use crate::text::{Text, storable};
-use crate::tx::{Tx, on};
+use crate::tx::{Tx, db_now, on, sql};
 
 macro_rules! select_api_key {
     ($condition:literal) => {
@@ -101,22 +101,30 @@ impl Tx {
     }
 
     /// Revokes a key; whether it was there and not revoked yet.
+    ///
+    /// The time of it is the database's: others look for what was revoked lately.
     pub async fn revoke_api_key(
         &mut self,
         organization: OrganizationId,
         id: ApiKeyId,
-        now_ms: i64,
     ) -> Result<bool> {
-        let count = on!(self, |conn| sqlx::query(
-            "UPDATE api_key SET revoked_at = $3 \
-             WHERE organization_id = $1 AND id = $2 AND revoked_at IS NULL"
-        )
-        .bind(Text(organization))
-        .bind(Text(id))
-        .bind(now_ms)
-        .execute(conn)
-        .await
-        .map(|done| done.rows_affected()))?;
+        let text = sql!(
+            self,
+            sqlite: concat!(
+                "UPDATE api_key SET revoked_at = ", db_now!(sqlite),
+                " WHERE organization_id = $1 AND id = $2 AND revoked_at IS NULL",
+            ),
+            postgres: concat!(
+                "UPDATE api_key SET revoked_at = ", db_now!(postgres),
+                " WHERE organization_id = $1 AND id = $2 AND revoked_at IS NULL",
+            ),
+        );
+        let count = on!(self, |conn| sqlx::query(text)
+            .bind(Text(organization))
+            .bind(Text(id))
+            .execute(conn)
+            .await
+            .map(|done| done.rows_affected()))?;
         Ok(count > 0)
     }
 }

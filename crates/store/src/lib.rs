@@ -46,7 +46,7 @@ mod writer;
 
 pub use admin::{
     Admin, AttemptRecord, ClaimLimits, ClaimedDelivery, ClaimedSession, DeliveryClaim,
-    DeliveryOutcome, Gateway, ResealProgress, SealedColumn, WebhookTarget,
+    DeliveryOutcome, Diagnosis, Gateway, Heartbeat, ResealProgress, SealedColumn, WebhookTarget,
 };
 pub use chats::{ChatChange, ChatFacts, ChatPosition, ChatRef};
 pub use connect::StoreConfig;

@@ -78,6 +78,16 @@ impl Bus {
         }
     }
 
+    /// Waits until what was published has left this process, for one that ends now.
+    pub async fn flush(&self, timeout: Duration) -> Result<(), BusError> {
+        match self {
+            Self::Local(_) => Ok(()),
+            Self::Nats(bus) => tokio::time::timeout(timeout, bus.flush())
+                .await
+                .unwrap_or_else(|_| Err(BusError::Nats("it does not answer".to_owned()))),
+        }
+    }
+
     /// Listens to a topic from now on.
     pub async fn subscribe(&self, topic: Topic) -> Result<Subscription, BusError> {
         match self {

@@ -11,7 +11,7 @@ use async_nats::connection::State;
 use async_nats::{Client, Message, RequestErrorKind};
 use futures::StreamExt as _;
 use serde::{Deserialize, Serialize};
-use tokio::sync::{Semaphore, mpsc};
+use tokio::sync::{Semaphore, mpsc, oneshot};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use wagate_model::{Clock as _, GatewayId, SystemClock};
@@ -59,11 +59,18 @@ impl<C> Envelope<C> {
     }
 }
 
+/// What waits for the connection.
+enum Outgoing {
+    Signal(Signal),
+    /// Tells that everything before it has left.
+    Mark(oneshot::Sender<Result<(), BusError>>),
+}
+
 /// Commands and signals over a NATS server.
 pub struct NatsBus {
     client: Client,
     prefix: Arc<str>,
-    outgoing: mpsc::Sender<Signal>,
+    outgoing: mpsc::Sender<Outgoing>,
 }
 
 impl fmt::Debug for NatsBus {
@@ -172,9 +179,18 @@ impl NatsBus {
     }
 
     pub(super) fn publish(&self, signal: Signal) {
-        if self.outgoing.try_send(signal).is_err() {
+        if self.outgoing.try_send(Outgoing::Signal(signal)).is_err() {
             metrics::counter!("wagate_bus_signals_dropped_total").increment(1);
         }
+    }
+
+    pub(super) async fn flush(&self) -> Result<(), BusError> {
+        let (told, tells) = oneshot::channel();
+        self.outgoing
+            .send(Outgoing::Mark(told))
+            .await
+            .map_err(nats_error)?;
+        tells.await.map_err(nats_error)?
     }
 
     pub(super) async fn subscribe(&self, topic: Topic) -> Result<Subscription, BusError> {
@@ -218,8 +234,16 @@ fn signal_subject(prefix: &str, topic: Topic) -> String {
 }
 
 /// Publishes in the order given, so that live copies of events keep theirs.
-async fn publish_all(client: Client, prefix: Arc<str>, mut waiting: mpsc::Receiver<Signal>) {
-    while let Some(signal) = waiting.recv().await {
+async fn publish_all(client: Client, prefix: Arc<str>, mut waiting: mpsc::Receiver<Outgoing>) {
+    while let Some(outgoing) = waiting.recv().await {
+        let signal = match outgoing {
+            Outgoing::Signal(signal) => signal,
+            Outgoing::Mark(told) => {
+                // Nobody may be waiting any more.
+                let _ = told.send(client.flush().await.map_err(nats_error));
+                continue;
+            }
+        };
         let subject = signal_subject(&prefix, signal.topic());
         let body = match serde_json::to_vec(&signal) {
             Ok(body) => body,

@@ -33,10 +33,11 @@ async fn every_fault_of_a_key_is_told() {
         session_ids: Some(Vec::new()),
         expires_at: Some(service.now_ms()),
     };
-    let Err(IdentityError::Invalid(faults)) =
-        service.identity.create_api_key(organization, wrong).await
-    else {
-        panic!("the key should be refused");
+    let refused = service.identity.create_api_key(organization, wrong).await;
+    let error = refused.unwrap_err();
+    assert!(error.to_string().starts_with("name must not be empty; "));
+    let IdentityError::Invalid(faults) = error else {
+        panic!("the key should be refused for its faults");
     };
     let fields: Vec<_> = faults
         .into_vec()

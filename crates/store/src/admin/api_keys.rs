@@ -6,7 +6,7 @@ use super::Admin;
 use crate::api_keys::{ApiKeyRow, select_api_key};
 use crate::error::Result;
 use crate::text::Text;
-use crate::tx::on;
+use crate::tx::{db_now, on, sql};
 
 impl Admin<'_> {
     /// The key with the SHA-256 of its secret, also when it is revoked or has expired.
@@ -17,6 +17,24 @@ impl Admin<'_> {
                 .fetch_optional(conn)
                 .await)?;
         row.map(ApiKeyRow::into_key).transpose()
+    }
+
+    /// The keys revoked within the last milliseconds, by the database's time.
+    pub async fn api_keys_revoked_within(&mut self, window_ms: i64) -> Result<Vec<ApiKeyId>> {
+        let text = sql!(
+            self.tx,
+            sqlite: concat!(
+                "SELECT id FROM api_key WHERE revoked_at > ", db_now!(sqlite), " - $1",
+            ),
+            postgres: concat!(
+                "SELECT id FROM api_key WHERE revoked_at > ", db_now!(postgres), " - $1",
+            ),
+        );
+        let rows: Vec<Text<ApiKeyId>> = on!(self.tx, |conn| sqlx::query_scalar(text)
+            .bind(window_ms)
+            .fetch_all(conn)
+            .await)?;
+        Ok(rows.into_iter().map(|row| row.0).collect())
     }
 
     /// Notes when keys were last used; earlier times than the stored ones are ignored.

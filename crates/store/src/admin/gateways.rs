@@ -25,6 +25,18 @@ pub struct Gateway {
     pub session_count: i64,
 }
 
+/// What a gateway told when it last reported itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, FromRow)]
+pub struct Heartbeat {
+    /// When that was, in milliseconds since 1970.
+    #[sqlx(rename = "heartbeat_at")]
+    pub at_ms: i64,
+    /// How long ago that is, in milliseconds.
+    pub silent_for_ms: i64,
+    /// Whether it hands its sessions over to others.
+    pub is_draining: bool,
+}
+
 #[derive(FromRow)]
 struct GatewayRow {
     id: Text<GatewayId>,
@@ -36,6 +48,63 @@ struct GatewayRow {
 }
 
 impl Admin<'_> {
+    /// When a gateway last reported itself; nothing where it left in order or never was.
+    pub async fn heartbeat(&mut self, id: &GatewayId) -> Result<Option<Heartbeat>> {
+        let text = sql!(
+            self.tx,
+            sqlite: concat!(
+                "SELECT heartbeat_at, is_draining, ", db_now!(sqlite),
+                " - heartbeat_at AS silent_for_ms FROM gateway WHERE id = $1",
+            ),
+            postgres: concat!(
+                "SELECT heartbeat_at, is_draining, ", db_now!(postgres),
+                " - heartbeat_at AS silent_for_ms FROM gateway WHERE id = $1",
+            ),
+        );
+        Ok(on!(self.tx, |conn| sqlx::query_as(text)
+            .bind(id.as_str())
+            .fetch_optional(conn)
+            .await)?)
+    }
+
+    /// Enters a gateway that starts; whether it could be.
+    ///
+    /// It cannot where somebody has reported under the name since the heartbeat that was
+    /// `seen`: another process has it.
+    pub async fn enter_gateway(
+        &mut self,
+        id: &GatewayId,
+        version: &str,
+        seen: Option<Heartbeat>,
+    ) -> Result<bool> {
+        let text = sql!(
+            self.tx,
+            sqlite: concat!(
+                "INSERT INTO gateway (id, started_at, heartbeat_at, version, is_draining) VALUES ($1, ",
+                db_now!(sqlite), ", ", db_now!(sqlite), ", $2, $3) ON CONFLICT (id) DO UPDATE SET \
+                 started_at = excluded.started_at, heartbeat_at = excluded.heartbeat_at, \
+                 version = excluded.version, is_draining = excluded.is_draining \
+                 WHERE gateway.heartbeat_at = $4",
+            ),
+            postgres: concat!(
+                "INSERT INTO gateway (id, started_at, heartbeat_at, version, is_draining) VALUES ($1, ",
+                db_now!(postgres), ", ", db_now!(postgres), ", $2, $3) ON CONFLICT (id) DO UPDATE SET \
+                 started_at = excluded.started_at, heartbeat_at = excluded.heartbeat_at, \
+                 version = excluded.version, is_draining = excluded.is_draining \
+                 WHERE gateway.heartbeat_at = $4",
+            ),
+        );
+        let count = on!(self.tx, |conn| sqlx::query(text)
+            .bind(id.as_str())
+            .bind(version)
+            .bind(false)
+            .bind(seen.map(|heartbeat| heartbeat.at_ms))
+            .execute(conn)
+            .await
+            .map(|done| done.rows_affected()))?;
+        Ok(count > 0)
+    }
+
     /// Reports a gateway as alive; the first report after a start sets `is_start`.
     pub async fn report_gateway(
         &mut self,

@@ -2,6 +2,7 @@
 
 mod api_keys;
 mod deliveries;
+mod diagnosis;
 mod gateways;
 mod leases;
 mod organizations;
@@ -16,7 +17,8 @@ use crate::tx::Tx;
 pub use deliveries::{
     AttemptRecord, ClaimLimits, ClaimedDelivery, DeliveryClaim, DeliveryOutcome, WebhookTarget,
 };
-pub use gateways::Gateway;
+pub use diagnosis::Diagnosis;
+pub use gateways::{Gateway, Heartbeat};
 pub use leases::ClaimedSession;
 pub use reseal::{ResealProgress, SealedColumn};
 

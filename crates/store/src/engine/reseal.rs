@@ -115,4 +115,20 @@ impl Admin<'_> {
         }
         Ok(resealed)
     }
+
+    /// Opens one sealed value, as a proof of the master keys; `false` where there is none yet.
+    pub async fn prove_master_keys(&mut self) -> Result<bool> {
+        let found: Option<(Text<SessionId>, i16, Vec<u8>, Vec<u8>)> =
+            on!(self.tx, |conn| sqlx::query_as(
+                "SELECT session_id, kind, key, value FROM engine_record LIMIT 1"
+            )
+            .fetch_optional(conn)
+            .await)?;
+        let Some((session, kind, key, sealed)) = found else {
+            return Ok(false);
+        };
+        let row = sealed_row(session.0, &[&kind.to_be_bytes(), &key]);
+        self.tx.unseal(records::TABLE, &row, &sealed)?;
+        Ok(true)
+    }
 }

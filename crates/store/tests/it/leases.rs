@@ -3,7 +3,7 @@ use std::time::Duration;
 use tokio::sync::oneshot;
 use wagate_model::{GatewayId, SessionId, SessionStatus, StatusDetail, StatusReason};
 use wagate_store::testing;
-use wagate_store::{Account, Fence, Lane, Store, StoreError};
+use wagate_store::{Account, Fence, Heartbeat, Lane, Store, StoreError};
 
 use crate::write;
 
@@ -217,6 +217,34 @@ async fn gateways_report_themselves_and_are_listed_with_their_sessions() {
     assert!(listed[0].is_draining);
     assert_eq!(listed[0].session_count, 1);
     assert!((0..60_000).contains(&listed[0].silent_for_ms));
+}
+
+#[tokio::test]
+async fn a_name_is_entered_once_while_it_reports() {
+    let store = testing::store().await;
+    let enter = async |seen: Option<Heartbeat>| {
+        write!(store, Lane::SHARED, |tx| tx
+            .admin()
+            .enter_gateway(&gateway("gw-1"), "1.0", seen)
+            .await)
+        .unwrap()
+    };
+    let heartbeat = async || {
+        let mut tx = store.read().await.unwrap();
+        tx.admin().heartbeat(&gateway("gw-1")).await.unwrap()
+    };
+    assert_eq!(heartbeat().await, None);
+    assert!(enter(None).await);
+    // Who saw nothing, and who saw an older heartbeat, are too late.
+    assert!(!enter(None).await);
+    let last = heartbeat().await.unwrap();
+    assert!(!last.is_draining && (0..60_000).contains(&last.silent_for_ms));
+    let older = Heartbeat {
+        at_ms: last.at_ms - 1,
+        ..last
+    };
+    assert!(!enter(Some(older)).await);
+    assert!(enter(Some(last)).await);
 }
 
 #[tokio::test]

@@ -4,6 +4,7 @@
 
 mod chats;
 mod deliveries;
+mod diagnosis;
 mod engine;
 mod events;
 mod leases;
