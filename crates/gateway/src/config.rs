@@ -9,6 +9,9 @@ use wagate_model::GatewayId;
 pub struct GatewayConfig {
     /// The gateway's name; the same again after a restart, and no other process's.
     pub id: GatewayId,
+    /// Whether something else proves that no other process runs under the name, such as a
+    /// lock. Otherwise one that reported lately is watched for a while first.
+    pub is_name_held: bool,
     /// The version of the program, for the row in the store.
     pub version: String,
     /// When to renew leases and to poll for sessions.
@@ -25,6 +28,7 @@ impl GatewayConfig {
     pub fn new(id: GatewayId) -> Self {
         Self {
             id,
+            is_name_held: false,
             version: env!("CARGO_PKG_VERSION").to_owned(),
             ownership: OwnershipConfig::default(),
             sessions: SessionConfig::default(),

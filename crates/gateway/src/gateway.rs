@@ -1,6 +1,7 @@
 //! A gateway: takes sessions, runs them, hands them over.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::sync::{Mutex, Semaphore};
 use tokio::task::JoinHandle;
@@ -9,7 +10,7 @@ use tokio_util::task::TaskTracker;
 use wagate_cluster::{Bus, BusError, Serving, Signal};
 use wagate_engine::Engine;
 use wagate_model::{Clock, GatewayId};
-use wagate_store::{Lane, Store, StoreError};
+use wagate_store::{Heartbeat, Lane, Store, StoreError};
 
 use crate::commands::Commands;
 use crate::config::GatewayConfig;
@@ -27,6 +28,11 @@ pub enum GatewayError {
     /// The bus does not take its commands.
     #[error("the gateway cannot be reached over the bus")]
     Bus(#[from] BusError),
+    /// Another process runs under the gateway's name.
+    #[error(
+        "another process runs as the gateway `{0}`: give each its own `gateway.id` and its own data folder"
+    )]
+    NameTaken(GatewayId),
     /// The database does not take its membership.
     #[error("the gateway cannot be entered into the store")]
     Store(#[from] StoreError),
@@ -145,17 +151,59 @@ impl Drop for Gateway {
 
 /// Reports the gateway, and ends what an earlier process of its name still holds: it
 /// can then be claimed at once, by the same statement as everything else.
-async fn enter(cx: &Context) -> Result<(), StoreError> {
+async fn enter(cx: &Context) -> Result<(), GatewayError> {
+    let seen = await_silence(cx).await?;
     let (id, version) = (cx.config.id.clone(), cx.config.version.clone());
-    cx.store
+    let is_entered: Result<bool, StoreError> = cx
+        .store
         .write(Lane::SHARED, move |tx| {
             Box::pin(async move {
                 let mut admin = tx.admin();
-                admin.end_leases(&id).await?;
-                admin.report_gateway(&id, &version, false, true).await
+                let is_entered = admin.enter_gateway(&id, &version, seen).await?;
+                if is_entered {
+                    admin.end_leases(&id).await?;
+                }
+                Ok(is_entered)
             })
         })
-        .await
+        .await;
+    if is_entered? {
+        Ok(())
+    } else {
+        Err(GatewayError::NameTaken(cx.config.id.clone()))
+    }
+}
+
+/// Waits until an earlier process of the gateway's name is certainly gone, and gives its
+/// last heartbeat; an error where it lives on.
+///
+/// A process that died a moment ago looks like one that lives, until it misses heartbeats.
+async fn await_silence(cx: &Context) -> Result<Option<Heartbeat>, GatewayError> {
+    let silence = cx.config.ownership.renew_every * 2;
+    let (mut last_seen, mut signs_of_life) = (None, 0);
+    loop {
+        let heartbeat = {
+            let mut tx = cx.store.read().await?;
+            tx.admin().heartbeat(&cx.config.id).await?
+        };
+        let Some(last) = heartbeat else {
+            return Ok(None);
+        };
+        let silent_for = Duration::from_millis(u64::try_from(last.silent_for_ms).unwrap_or(0));
+        if cx.config.is_name_held || silent_for >= silence {
+            return Ok(Some(last));
+        }
+        // One that hands its sessions over will be gone in a moment.
+        let is_news = last_seen.replace(last.at_ms) != Some(last.at_ms);
+        if is_news && !last.is_draining {
+            signs_of_life += 1;
+        }
+        // The first is what it had said before, the second may have been under way when it died.
+        if signs_of_life > 2 {
+            return Err(GatewayError::NameTaken(cx.config.id.clone()));
+        }
+        tokio::time::sleep(silence / 20).await;
+    }
 }
 
 async fn leave(cx: &Context) {

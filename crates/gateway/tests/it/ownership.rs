@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use wagate_cluster::{Refusal, SessionAction};
+use wagate_gateway::GatewayError;
 use wagate_model::{Clock as _, EventKind, SessionStatus, StatusReason, SystemClock};
 use wagate_simulator::faults::{FaultKind, FaultSpec};
 use wagate_store::Lane;
@@ -36,6 +37,26 @@ async fn another_gateway_takes_over_after_a_crash() {
     );
     world.send("gw-2", session, &bob, "from the second").await;
     second.drain().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_living_gateways_name_and_sessions_cannot_be_taken() {
+    let world = World::new().await;
+    let first = world.gateway("gw-1").await;
+    let (alice, bob) = (world.phone("Alice").await, world.phone("Bob").await);
+    let session = world.paired("gw-1", &alice).await;
+    let epoch = async || {
+        let mut tx = world.store.read().await.unwrap();
+        let owner = tx.session_owner(world.organization, session).await;
+        owner.unwrap().unwrap().epoch
+    };
+    let before = epoch().await;
+    let clock = world.store.clock.clone();
+    let refused = world.try_gateway("gw-1", clock, |_| {}).await;
+    assert!(matches!(refused, Err(GatewayError::NameTaken(_))));
+    assert_eq!(epoch().await, before);
+    world.send("gw-1", session, &bob, "still the first").await;
+    first.drain().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

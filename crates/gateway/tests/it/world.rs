@@ -10,7 +10,7 @@ use wagate_cluster::{
     SessionCommand,
 };
 use wagate_engine::{ClientVersion, Endpoint, Engine, EngineConfig, VersionSource};
-use wagate_gateway::{Gateway, GatewayConfig};
+use wagate_gateway::{Gateway, GatewayConfig, GatewayError};
 use wagate_model::{
     Clock, EventKind, GatewayId, OrganizationId, Qr, SendMode, SendRequest, SendResult, SendType,
     SessionId, SessionStatus, SystemClock,
@@ -94,6 +94,16 @@ impl World {
         clock: Arc<dyn Clock>,
         change: impl FnOnce(&mut GatewayConfig),
     ) -> Gateway {
+        self.try_gateway(name, clock, change).await.unwrap()
+    }
+
+    /// As [`Self::gateway_with`], where the gateway may be refused.
+    pub(crate) async fn try_gateway(
+        &self,
+        name: &str,
+        clock: Arc<dyn Clock>,
+        change: impl FnOnce(&mut GatewayConfig),
+    ) -> Result<Gateway, GatewayError> {
         let mut config = GatewayConfig::new(gateway_id(name));
         config.ownership.lease_ttl = Duration::from_secs(3);
         config.ownership.renew_every = Duration::from_millis(500);
@@ -105,9 +115,7 @@ impl World {
         config.outbox.max_typing = Duration::from_millis(50);
         change(&mut config);
         let store = self.store.handle();
-        Gateway::start(config, store, self.bus.clone(), self.engine.clone(), clock)
-            .await
-            .unwrap()
+        Gateway::start(config, store, self.bus.clone(), self.engine.clone(), clock).await
     }
 
     pub(crate) async fn phone(&self, name: &str) -> Phone {
