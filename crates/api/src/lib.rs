@@ -31,8 +31,9 @@ mod state;
 mod verbs;
 mod webhooks;
 
+pub use axum::Router;
 pub use openapi::openapi;
-pub use probes::metrics_router;
+pub use probes::probes_router;
 pub use router::router;
 pub use server::{ServerLimits, serve};
 pub use state::{ApiConfig, ApiState};

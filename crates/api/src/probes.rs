@@ -7,6 +7,8 @@ use axum::{Json, Router};
 use http::header;
 use metrics_exporter_prometheus::PrometheusHandle;
 use serde_json::{Map, Value, json};
+use tokio_util::sync::CancellationToken;
+use wagate_core::Health;
 
 use crate::failure::{Answer, Failure};
 use crate::state::ApiState;
@@ -24,10 +26,15 @@ pub(crate) fn routes(state: &ApiState) -> Router<ApiState> {
     }
 }
 
-/// Serves `/metrics` alone, for an address of its own.
-pub fn metrics_router(handle: PrometheusHandle) -> Router {
+/// Serves `/healthz`, `/readyz` and `/metrics` alone, for an address of their own and for
+/// processes without the API.
+pub fn probes_router(health: Health, handle: PrometheusHandle, stop: CancellationToken) -> Router {
     let render = async move || render(&handle);
-    Router::new().route("/metrics", get(render))
+    let ready = async move || ready(&health, &stop).await;
+    Router::new()
+        .route("/healthz", get(healthz))
+        .route("/readyz", get(ready))
+        .route("/metrics", get(render))
 }
 
 async fn healthz() -> Json<Value> {
@@ -35,12 +42,24 @@ async fn healthz() -> Json<Value> {
 }
 
 async fn readyz(State(state): State<ApiState>) -> Answer<Json<Value>> {
-    let readiness = state.core().readiness().await;
-    let word = |is_ready| if is_ready { "ok" } else { "unavailable" };
-    let mut checks = Map::new();
-    checks.insert("store".into(), word(readiness.is_store_ready).into());
-    checks.insert("bus".into(), word(readiness.is_bus_ready).into());
-    if !readiness.is_ready() || state.stop().is_cancelled() {
+    ready(&state.core().health, state.stop()).await
+}
+
+async fn ready(health: &Health, stop: &CancellationToken) -> Answer<Json<Value>> {
+    let readiness = health.readiness().await;
+    let checks: Map<String, Value> = [
+        ("store", readiness.is_store_ready),
+        ("storeWriter", readiness.is_writer_ready),
+        ("bus", readiness.is_bus_ready),
+        ("process", !stop.is_cancelled()),
+    ]
+    .into_iter()
+    .map(|(part, works)| {
+        let word = if works { "ok" } else { "unavailable" };
+        (part.to_owned(), word.into())
+    })
+    .collect();
+    if !readiness.is_ready() || stop.is_cancelled() {
         return Err(Failure::NotReady(checks));
     }
     Ok(Json(json!({ "status": "ready", "checks": checks })))

@@ -7,8 +7,10 @@
 
 mod caller;
 mod chats;
+mod credentials;
 mod error;
 mod events;
+mod health;
 mod messages;
 mod owners;
 mod pages;
@@ -20,8 +22,9 @@ mod webhooks;
 pub use caller::{Caller, Principal, SessionAccess};
 pub use error::{Error, Reason, Result, What};
 pub use events::{EventPage, MAX_WAIT_MS, PullRequest};
+pub use health::{Health, Readiness};
 pub use pages::{DEFAULT_LIMIT, MAX_LIMIT, Page};
 pub use realtime::{EventStream, IssuedTicket, StreamItem, StreamScope, TicketRequest};
-pub use service::{Core, CoreConfig, Parts, Readiness};
+pub use service::{Core, CoreConfig, Parts};
 pub use wagate_store::{AttemptEntry, DeliveryRecord};
 pub use webhooks::{DeliveryPage, DeliveryQuery, WebhookAccess};

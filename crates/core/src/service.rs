@@ -5,7 +5,7 @@ use std::ops::Deref;
 use std::sync::Arc;
 use std::time::Duration;
 
-use wagate_cluster::{Bus, Lagged, Placement, Signal, Topic};
+use wagate_cluster::{Bus, Placement};
 use wagate_delivery::AddressGuard;
 use wagate_identity::{AuthError, Identity, Randomness};
 use wagate_model::{ApiKeyPrincipal, Clock, RequestId, SessionDefaults};
@@ -13,6 +13,7 @@ use wagate_store::Store;
 
 use crate::caller::Caller;
 use crate::error::{Error, Result};
+use crate::health::Health;
 
 /// What an operator can set.
 #[derive(Debug, Clone)]
@@ -55,6 +56,8 @@ pub struct Parts {
     pub bus: Bus,
     /// Whom to ask about a session.
     pub placement: Placement,
+    /// Whether all of it works.
+    pub health: Health,
     /// Organizations and their keys.
     pub identity: Identity,
     /// Judges URLs that users give.
@@ -93,23 +96,6 @@ impl Deref for Core {
     }
 }
 
-/// Whether each thing that the service needs works now.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Readiness {
-    /// The database answers.
-    pub is_store_ready: bool,
-    /// The bus works.
-    pub is_bus_ready: bool,
-}
-
-impl Readiness {
-    /// Whether everything works.
-    #[must_use]
-    pub const fn is_ready(self) -> bool {
-        self.is_store_ready && self.is_bus_ready
-    }
-}
-
 impl Core {
     /// The use cases over their parts.
     #[must_use]
@@ -129,29 +115,6 @@ impl Core {
                 tracing::debug!(%error, "a credential was refused");
                 Err(Error::Unauthorized)
             }
-        }
-    }
-
-    /// Forgets credentials that other processes revoke; runs until the bus is gone.
-    ///
-    /// Every process that authenticates has to run this.
-    pub async fn watch_credentials(&self) -> Result<()> {
-        let mut signals = self.bus.subscribe(Topic::Credentials).await?;
-        while let Some(signal) = signals.recv().await {
-            match signal {
-                Ok(Signal::KeyRevoked { key_id }) => self.identity.forget(key_id),
-                Ok(_) => {}
-                Err(Lagged) => self.identity.forget_all(),
-            }
-        }
-        Ok(())
-    }
-
-    /// Whether the service can do its work now.
-    pub async fn readiness(&self) -> Readiness {
-        Readiness {
-            is_store_ready: self.store.ping().await.is_ok(),
-            is_bus_ready: self.bus.is_ready(),
         }
     }
 

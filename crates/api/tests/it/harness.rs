@@ -15,7 +15,7 @@ use wagate_cluster::{
     Bus, CommandHandler, CommandReply, CommandResult, EventCopy, Placement, Refusal, Serving,
     SessionAction, SessionCommand, Signal,
 };
-use wagate_core::{Core, CoreConfig, Parts};
+use wagate_core::{Core, CoreConfig, Health, Parts};
 use wagate_delivery::{AddressGuard, AllowList};
 use wagate_identity::{Identity, NewApiKey, SystemRandomness};
 use wagate_model::{
@@ -161,6 +161,7 @@ impl Service {
         let core = Core::new(Parts {
             store: store.handle(),
             bus: bus.clone(),
+            health: Health::new(store.handle(), bus.clone()),
             placement: Placement::new(store.handle()),
             identity: identity.clone(),
             address_guard: AddressGuard::new(AllowList::none()),

@@ -3,6 +3,12 @@
 use axum::body::Body;
 use http::{Method, Request};
 
+use tokio_util::sync::CancellationToken;
+use tower::ServiceExt as _;
+use wagate_api::probes_router;
+use wagate_core::Health;
+use wagate_store::{Lane, StoreError};
+
 use crate::harness::Service;
 
 #[tokio::test]
@@ -12,12 +18,58 @@ async fn probes_answer_without_a_credential() {
     assert_eq!(service.get("/readyz", "").await.ok(200)["status"], "ready");
     service.store.close().await;
     let reply = service.get("/readyz", "").await;
-    assert_eq!(
-        reply.error(503, "gateway_unavailable")["details"]["store"],
-        "unavailable"
-    );
+    let details = &reply.error(503, "gateway_unavailable")["details"];
+    assert_eq!(details["store"], "unavailable");
+    assert_eq!(details["bus"], "ok");
     assert!(reply.headers.contains_key("retry-after"));
     service.get("/healthz", "").await.ok(200);
+}
+
+#[tokio::test]
+async fn a_writer_that_is_stuck_is_told_apart_from_a_database_that_is_away() {
+    let service = Service::start().await;
+    let (begun, begins) = tokio::sync::oneshot::channel::<()>();
+    let (end, ends) = tokio::sync::oneshot::channel::<()>();
+    let store = service.store.handle();
+    let stuck = tokio::spawn(async move {
+        store
+            .write::<_, StoreError, _>(Lane::SHARED, move |_| {
+                Box::pin(async move {
+                    begun.send(()).unwrap();
+                    ends.await.unwrap();
+                    Ok(())
+                })
+            })
+            .await
+    });
+    begins.await.unwrap();
+    let reply = service.get("/readyz", "").await;
+    let details = &reply.error(503, "gateway_unavailable")["details"];
+    assert_eq!(details["storeWriter"], "unavailable");
+    assert_eq!(details["store"], "ok");
+    end.send(()).unwrap();
+    stuck.await.unwrap().unwrap();
+    service.get("/readyz", "").await.ok(200);
+}
+
+#[tokio::test]
+async fn probes_have_a_router_of_their_own_for_processes_without_the_api() {
+    let service = Service::start().await;
+    let recorder = metrics_exporter_prometheus::PrometheusBuilder::new().build_recorder();
+    let health = Health::new(service.store.handle(), service.bus.clone());
+    let stop = CancellationToken::new();
+    let router = probes_router(health, recorder.handle(), stop.clone());
+    let status = async |path: &str| {
+        let request = Request::builder().uri(path).body(Body::empty()).unwrap();
+        let answer = router.clone().oneshot(request).await.unwrap();
+        answer.status().as_u16()
+    };
+    for path in ["/healthz", "/readyz", "/metrics"] {
+        assert_eq!(status(path).await, 200, "{path}");
+    }
+    assert_eq!(status("/api/v1/sessions").await, 404);
+    stop.cancel();
+    assert_eq!(status("/readyz").await, 503);
 }
 
 #[tokio::test]
