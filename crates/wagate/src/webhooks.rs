@@ -27,7 +27,6 @@ pub(crate) async fn start(
     config: &Config,
     guard: AddressGuard,
 ) -> anyhow::Result<()> {
-    wagate_delivery::describe_metrics();
     let total = Duration::from_secs(config.webhooks.timeout_seconds);
     let timeouts = ClientTimeouts {
         connect: total.min(Duration::from_secs(10)),
