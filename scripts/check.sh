@@ -5,6 +5,8 @@ cd "$(dirname "$0")/.."
 . scripts/install.sh
 need_rust
 need_nextest
+need curl curl
+need jq jq
 step() { printf '\n== %s\n' "$*"; }
 
 step "format"
@@ -34,6 +36,9 @@ scripts/with-nats.sh cargo nextest run --workspace --features wagate/sandbox
 
 step "tests on PostgreSQL"
 scripts/with-nats.sh scripts/with-postgres.sh cargo nextest run --workspace --features wagate/sandbox --profile postgres
+
+step "the tour of the README"
+timeout 600 scripts/sandbox.sh --tour-only --listen 127.0.0.1:0 --simulator-listen 127.0.0.1:0
 
 step "documentation examples"
 cargo test --workspace --features wagate/sandbox --doc --quiet

@@ -43,9 +43,18 @@ pub(crate) enum Command {
     #[command(subcommand)]
     Key(KeyCommand),
     /// Check configuration, database and bus, and say what is wrong.
-    Doctor(Common),
+    Doctor(Doctor),
     /// Print the version and how the binary was built.
     Version,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Doctor {
+    #[command(flatten)]
+    pub(crate) common: Common,
+    /// As JSON.
+    #[arg(long)]
+    pub(crate) json: bool,
 }
 
 /// What every command that touches the installation takes.
@@ -79,6 +88,13 @@ pub(crate) struct Serve {
     /// Which parts to run, separated by commas (default: all).
     #[arg(long, value_delimiter = ',')]
     pub(crate) roles: Option<Vec<Role>>,
+    /// Print one line of JSON when it is ready: where it listens, and the process's id.
+    #[arg(long)]
+    pub(crate) json: bool,
+    /// Connect to a simulator instead of WhatsApp, such as `http://127.0.0.1:8090`.
+    #[cfg(feature = "sandbox")]
+    #[arg(long, value_name = "URL")]
+    pub(crate) simulator: Option<String>,
 }
 
 impl Serve {
@@ -160,6 +176,9 @@ pub(crate) enum OrganizationCommand {
     List {
         #[command(flatten)]
         common: Common,
+        /// As JSON.
+        #[arg(long)]
+        json: bool,
     },
 }
 
@@ -174,6 +193,9 @@ pub(crate) enum KeyCommand {
         /// The organization's id or name.
         #[arg(long)]
         organization: String,
+        /// As JSON.
+        #[arg(long)]
+        json: bool,
     },
     /// Make a key useless at once.
     Revoke {
@@ -208,6 +230,9 @@ pub(crate) struct CreateKey {
     /// The only sessions it may touch, separated by commas (default: all).
     #[arg(long, value_delimiter = ',')]
     pub(crate) sessions: Option<Vec<SessionId>>,
+    /// Print the key with its id and its organization as JSON.
+    #[arg(long)]
+    pub(crate) json: bool,
 }
 
 #[cfg(test)]

@@ -5,6 +5,7 @@
 mod cli;
 mod commands;
 mod config;
+mod data_lock;
 mod housekeeping;
 mod parts;
 #[cfg(feature = "sandbox")]
@@ -65,7 +66,7 @@ async fn dispatch(command: Command) -> anyhow::Result<()> {
         Command::Config => print(config::markdown().trim_end()),
         Command::Organization(command) => commands::organization(command).await,
         Command::Key(command) => commands::key(command).await,
-        Command::Doctor(common) => commands::doctor(&common).await,
+        Command::Doctor(arguments) => commands::doctor(&arguments).await,
         Command::Version => commands::version(),
     }
 }
@@ -78,8 +79,13 @@ fn print(text: impl AsRef<str>) -> anyhow::Result<()> {
     Ok(())
 }
 
-fn fail(error: &anyhow::Error) -> ExitCode {
+/// Writes a line for the person at the terminal, beside what a program reads.
+fn note(text: impl AsRef<str>) {
     // Standard error may be closed; there is nobody left to tell then.
-    let _ = writeln!(std::io::stderr(), "wagate: {error:#}");
+    let _ = writeln!(std::io::stderr(), "{}", text.as_ref());
+}
+
+fn fail(error: &anyhow::Error) -> ExitCode {
+    note(format!("wagate: {error:#}"));
     ExitCode::FAILURE
 }

@@ -1,13 +1,13 @@
 //! Opens what roles and commands are made of: store, keys, bus, names.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use anyhow::Context as _;
+use anyhow::{Context as _, ensure};
 use wagate_cluster::{Bus, EventCopy, Signal};
 use wagate_identity::{Identity, SystemRandomness};
 use wagate_model::{Clock, GatewayId, SystemClock};
-use wagate_store::{CommitListener, CommittedEvent, MasterKeys, Store, StoreConfig};
+use wagate_store::{CommitListener, CommittedEvent, MasterKeys, Migrations, Store, StoreConfig};
 
 use crate::config::Config;
 
@@ -27,17 +27,33 @@ pub(crate) struct Parts {
 }
 
 impl Parts {
-    /// Opens the store (bringing its schema up to date), the bus and the identity service.
+    /// Opens the store (making it, or bringing its schema up to date), the bus and the
+    /// identity service.
     pub(crate) async fn open(config: &Config) -> anyhow::Result<Self> {
+        Self::open_with(config, Migrations::Run).await
+    }
+
+    /// As [`Self::open`], but changes nothing: for commands that only look.
+    pub(crate) async fn open_existing(config: &Config) -> anyhow::Result<Self> {
+        ensure!(
+            !config.is_embedded() || config.has_database_file(),
+            "there is no database at {} yet: `wagate serve` or `wagate key create` makes it",
+            config.store_url()
+        );
+        Self::open_with(config, Migrations::Require).await
+    }
+
+    async fn open_with(config: &Config, migrations: Migrations) -> anyhow::Result<Self> {
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+        let keys = master_keys(config)?;
         let bus = open_bus(config).await?;
         let store = Store::open(
             StoreConfig {
-                schema: config.store.schema.clone(),
-                ..StoreConfig::new(config.store_url())
+                migrations,
+                ..store_config(config)
             },
             Arc::clone(&clock),
-            master_keys(config)?,
+            keys,
             Arc::new(Announcer(bus.clone())),
         )
         .await
@@ -56,6 +72,14 @@ impl Parts {
     }
 }
 
+/// Which database, and where in it.
+pub(crate) fn store_config(config: &Config) -> StoreConfig {
+    StoreConfig {
+        schema: config.store.schema.clone(),
+        ..StoreConfig::new(config.store_url())
+    }
+}
+
 async fn open_bus(config: &Config) -> anyhow::Result<Bus> {
     match &config.bus.url {
         None => Ok(Bus::local()),
@@ -65,15 +89,28 @@ async fn open_bus(config: &Config) -> anyhow::Result<Bus> {
     }
 }
 
+/// Where the master key is kept that a first start makes.
+pub(crate) fn key_file(config: &Config) -> PathBuf {
+    config.data_dir.join(KEY_FILE)
+}
+
 /// The configured keys, or those of the data folder, made on the first start.
-fn master_keys(config: &Config) -> anyhow::Result<MasterKeys> {
+pub(crate) fn master_keys(config: &Config) -> anyhow::Result<MasterKeys> {
     let keys = &config.store.master_keys;
-    if keys.is_empty() {
-        Ok(MasterKeys::load_or_create(&config.data_dir.join(KEY_FILE))?)
-    } else {
-        MasterKeys::from_base64(keys.iter().map(String::as_str))
-            .context("configuration: `store.master_keys`")
+    if !keys.is_empty() {
+        return MasterKeys::from_base64(keys.iter().map(String::as_str))
+            .context("configuration: `store.master_keys`");
     }
+    let file = key_file(config);
+    // A new key would open nothing of what is there, and hide that the old one is missing.
+    ensure!(
+        file.exists() || !config.has_database_file(),
+        "the master key {} is missing, and the database {} was sealed with it: put the key back \
+         from its backup, or move the database away to begin anew",
+        file.display(),
+        config.store_url()
+    );
+    Ok(MasterKeys::load_or_create(&file)?)
 }
 
 /// The configured name of this gateway, or the one kept in the data folder.
@@ -136,5 +173,30 @@ fn copy_of(event: &CommittedEvent) -> EventCopy {
         kind: event.kind,
         session_id: event.session,
         json: Arc::clone(&event.envelope),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_key_is_made_with_a_database_and_never_beside_one() {
+        let folder = tempfile::tempdir().unwrap();
+        let config = Config {
+            data_dir: folder.path().to_owned(),
+            ..Config::default()
+        };
+        master_keys(&config).unwrap();
+        let key = folder.path().join(KEY_FILE);
+        std::fs::write(folder.path().join("wagate.db"), "rows").unwrap();
+        master_keys(&config).unwrap();
+        std::fs::remove_file(&key).unwrap();
+        let refused = master_keys(&config).unwrap_err().to_string();
+        assert!(
+            refused.contains("master.key") && refused.contains("backup"),
+            "{refused}"
+        );
+        assert!(!key.exists());
     }
 }

@@ -71,11 +71,7 @@ impl RunningSandbox {
         };
         let control = Control::new(&simulator_url)?;
         let config = configuration(arguments, data);
-        let surroundings = Surroundings {
-            endpoint: Endpoint::Simulator(control.chat_url().await?),
-            follows_version: false,
-            allowed: AllowList::loopback(),
-        };
+        let surroundings = against(&control).await?;
         let service = Service::start(&config, surroundings, telemetry::start_metrics()?).await?;
         let state = state(data, &service.parts.identity, &control, arguments.phones).await?;
         let address = service.api_addr.context("the sandbox runs the API")?;
@@ -100,6 +96,11 @@ impl RunningSandbox {
         &self.ready
     }
 
+    /// Waits until a listener has ended by itself.
+    pub(crate) async fn broken(&self) {
+        self.service.broken().await;
+    }
+
     /// Ends in order.
     pub async fn shutdown(self) {
         self.service.shutdown().await;
@@ -107,6 +108,19 @@ impl RunningSandbox {
             simulator.shutdown().await;
         }
     }
+}
+
+async fn against(control: &Control) -> anyhow::Result<Surroundings> {
+    Ok(Surroundings {
+        endpoint: Endpoint::Simulator(control.chat_url().await?),
+        follows_version: false,
+        allowed: AllowList::loopback(),
+    })
+}
+
+/// What `serve` does differently against a simulator that runs already.
+pub(crate) async fn surroundings(simulator: &str) -> anyhow::Result<Surroundings> {
+    against(&Control::new(simulator.trim_end_matches('/'))?).await
 }
 
 async fn start_simulator(arguments: &Sandbox, data: &Path) -> anyhow::Result<Option<Simulator>> {

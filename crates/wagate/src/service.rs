@@ -11,15 +11,16 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use wagate_api::{ApiConfig, ApiState, ServerLimits};
 use wagate_cluster::Placement;
-use wagate_core::{Core, CoreConfig};
+use wagate_core::{Core, CoreConfig, Health};
 use wagate_delivery::{AddressGuard, AllowList};
 use wagate_engine::{Endpoint, Engine, EngineConfig, VersionSource};
 use wagate_gateway::{Gateway, GatewayConfig};
 use wagate_identity::SystemRandomness;
 
 use crate::config::{Config, Role};
+use crate::data_lock::DataLock;
 use crate::parts::{self, Parts};
-use crate::{housekeeping, versions, webhooks};
+use crate::{housekeeping, telemetry, versions, webhooks};
 
 /// How long the API may take to finish open requests when the process ends.
 const API_GRACE: Duration = Duration::from_secs(5);
@@ -37,6 +38,7 @@ pub(crate) struct Surroundings {
 
 impl Surroundings {
     /// The real WhatsApp, and the operator's ranges.
+    #[cfg(not(feature = "sandbox"))]
     pub(crate) fn production(config: &Config) -> anyhow::Result<Self> {
         Ok(Self {
             endpoint: Endpoint::WhatsApp,
@@ -52,11 +54,43 @@ pub(crate) struct Service {
     pub(crate) parts: Parts,
     /// Where the API listens, if this process runs it.
     pub(crate) api_addr: Option<SocketAddr>,
+    /// Where probes and figures have a listener of their own.
+    pub(crate) probes_addr: Option<SocketAddr>,
     gateway: Option<Gateway>,
     stop: CancellationToken,
     stop_api: CancellationToken,
+    /// Cancelled when a listener ends that nobody told to.
+    broken: CancellationToken,
     tasks: TaskTracker,
     api_tasks: TaskTracker,
+    /// Last: the folder is free when everything else has ended.
+    _lock: Option<DataLock>,
+}
+
+/// What the process listens on, taken before it does anything that others notice.
+struct Listeners {
+    api: Option<TcpListener>,
+    probes: Option<TcpListener>,
+}
+
+impl Listeners {
+    async fn bind(config: &Config) -> anyhow::Result<Self> {
+        let api = config.runs(Role::Router).then_some(config.api.listen);
+        Ok(Self {
+            api: bind(api, "api.listen").await?,
+            probes: bind(config.api.metrics_listen, "api.metrics_listen").await?,
+        })
+    }
+}
+
+async fn bind(address: Option<SocketAddr>, setting: &str) -> anyhow::Result<Option<TcpListener>> {
+    let Some(address) = address else {
+        return Ok(None);
+    };
+    let listener = TcpListener::bind(address).await;
+    Ok(Some(listener.with_context(|| {
+        format!("listening on {address} (`{setting}`)")
+    })?))
 }
 
 impl Service {
@@ -66,30 +100,80 @@ impl Service {
         surroundings: Surroundings,
         metrics: PrometheusHandle,
     ) -> anyhow::Result<Self> {
+        let lock = DataLock::take(config)?;
+        let listeners = Listeners::bind(config).await?;
         let parts = Parts::open(config).await?;
+        let address = |listener: &Option<TcpListener>| {
+            let address = listener.as_ref().map(TcpListener::local_addr);
+            address.transpose()
+        };
         let mut service = Self {
             parts,
-            api_addr: None,
+            api_addr: address(&listeners.api)?,
+            probes_addr: address(&listeners.probes)?,
             gateway: None,
             stop: CancellationToken::new(),
             stop_api: CancellationToken::new(),
+            broken: CancellationToken::new(),
             tasks: TaskTracker::new(),
             api_tasks: TaskTracker::new(),
+            _lock: lock,
         };
+        telemetry::keep_current(&service.tasks, &service.stop, metrics.clone());
+        let health = Health::new(service.parts.store.clone(), service.parts.bus.clone());
+        if let Some(listener) = listeners.probes {
+            let router = wagate_api::probes_router(
+                health.clone(),
+                metrics.clone(),
+                service.stop_api.clone(),
+            );
+            // To the very end: an orchestrator watches how the process ends, too.
+            service.serve(&service.tasks, listener, router, &service.stop);
+        }
         let guard = AddressGuard::new(surroundings.allowed.clone());
+        // Made before the gateway takes sessions: it may find the configuration wrong.
+        let router = match listeners.api {
+            Some(listener) => {
+                let router = service.router(config, guard.clone(), health, metrics)?;
+                Some((listener, router))
+            }
+            None => None,
+        };
         if config.runs(Role::Gateway) {
             service.start_gateway(config, &surroundings).await?;
         }
         if config.runs(Role::Worker) {
             service.start_worker(config, &guard).await?;
         }
-        if config.runs(Role::Router) {
-            service.start_router(config, guard, metrics.clone()).await?;
-        }
-        if let Some(address) = config.api.metrics_listen {
-            service.serve_metrics(address, metrics).await?;
+        if let Some((listener, router)) = router {
+            service.serve(&service.api_tasks, listener, router, &service.stop_api);
         }
         Ok(service)
+    }
+
+    /// Serves a listener until stopped.
+    fn serve(
+        &self,
+        tasks: &TaskTracker,
+        listener: TcpListener,
+        router: wagate_api::Router,
+        stop: &CancellationToken,
+    ) {
+        let stop = stop.clone();
+        // Also when the task panics; at an ordinary end nobody waits for it any more.
+        let ended = self.broken.clone().drop_guard();
+        tasks.spawn(async move {
+            let limits = ServerLimits::default();
+            if let Err(error) = wagate_api::serve(listener, router, limits, stop).await {
+                tracing::error!(%error, "a listener ended");
+            }
+            drop(ended);
+        });
+    }
+
+    /// Waits until a listener has ended by itself: the process is of no use then.
+    pub(crate) async fn broken(&self) {
+        self.broken.cancelled().await;
     }
 
     async fn start_gateway(
@@ -112,6 +196,8 @@ impl Service {
         })?);
         versions::keep_current(&self.tasks, &self.stop, &engine, &version, store);
         let mut gateway_config = GatewayConfig::new(parts::gateway_id(config)?);
+        // Whoever shares an embedded database shares its folder, which is locked.
+        gateway_config.is_name_held = config.is_embedded();
         gateway_config.sessions.max_starting = config.gateway.concurrent_starts;
         gateway_config.sessions.start_timeout =
             Duration::from_secs(config.gateway.start_deadline_seconds);
@@ -134,12 +220,25 @@ impl Service {
         Ok(())
     }
 
-    async fn start_router(
-        &mut self,
+    /// The API over the use cases, and what has to run beside it.
+    fn router(
+        &self,
         config: &Config,
         address_guard: AddressGuard,
+        health: Health,
         metrics: PrometheusHandle,
-    ) -> anyhow::Result<()> {
+    ) -> anyhow::Result<wagate_api::Router> {
+        let public_url = config.api.public_url.as_deref().map(url::Url::parse);
+        let api_config = ApiConfig {
+            public_url: public_url
+                .transpose()
+                .context("configuration: `api.public_url`")?,
+            body_limit_bytes: config.api.body_limit_bytes,
+            media_body_limit_bytes: config.api.message_body_limit_bytes,
+            cors_origins: config.api.cors_allowed_origins.clone(),
+            serves_metrics: config.api.metrics_listen.is_none(),
+            ..ApiConfig::default()
+        };
         let Parts {
             clock,
             store,
@@ -150,6 +249,7 @@ impl Service {
             placement: Placement::new(store.clone()),
             store,
             bus,
+            health,
             identity,
             address_guard,
             clock,
@@ -161,71 +261,12 @@ impl Service {
         });
         let (identity, stop) = (self.parts.identity.clone(), self.stop.clone());
         self.tasks.spawn(async move { identity.run(stop).await });
-        self.watch_credentials(core.clone());
-        let public_url = config
-            .api
-            .public_url
-            .as_deref()
-            .map(url::Url::parse)
-            .transpose();
-        let api_config = ApiConfig {
-            public_url: public_url.context("configuration: `api.public_url`")?,
-            body_limit_bytes: config.api.body_limit_bytes,
-            media_body_limit_bytes: config.api.message_body_limit_bytes,
-            cors_origins: config.api.cors_allowed_origins.clone(),
-            serves_metrics: config.api.metrics_listen.is_none(),
-            ..ApiConfig::default()
-        };
+        let (watching, stop) = (core.clone(), self.stop.clone());
+        self.tasks.spawn(async move {
+            stop.run_until_cancelled(watching.watch_credentials()).await;
+        });
         let state = ApiState::new(core, api_config, Some(metrics), self.stop_api.clone());
-        let listener = TcpListener::bind(config.api.listen)
-            .await
-            .with_context(|| format!("listening on {} (`api.listen`)", config.api.listen))?;
-        self.api_addr = Some(listener.local_addr()?);
-        let stop = self.stop_api.clone();
-        self.api_tasks.spawn(async move {
-            let router = wagate_api::router(state);
-            if let Err(error) =
-                wagate_api::serve(listener, router, ServerLimits::default(), stop).await
-            {
-                tracing::error!(%error, "the api ended");
-            }
-        });
-        Ok(())
-    }
-
-    /// Forgets revoked keys as soon as any process tells of them.
-    fn watch_credentials(&self, core: Core) {
-        let stop = self.stop.clone();
-        self.tasks.spawn(async move {
-            tokio::select! {
-                () = stop.cancelled() => {}
-                result = core.watch_credentials() => {
-                    if let Err(error) = result {
-                        tracing::error!(%error, "credentials are no longer watched");
-                    }
-                }
-            }
-        });
-    }
-
-    async fn serve_metrics(
-        &mut self,
-        address: SocketAddr,
-        metrics: PrometheusHandle,
-    ) -> anyhow::Result<()> {
-        let listener = TcpListener::bind(address)
-            .await
-            .with_context(|| format!("listening on {address} (`api.metrics_listen`)"))?;
-        let stop = self.stop.clone();
-        self.tasks.spawn(async move {
-            let router = wagate_api::metrics_router(metrics);
-            if let Err(error) =
-                wagate_api::serve(listener, router, ServerLimits::default(), stop).await
-            {
-                tracing::error!(%error, "the metrics endpoint ended");
-            }
-        });
-        Ok(())
+        Ok(wagate_api::router(state))
     }
 
     /// Ends in order: the API finishes its requests, sessions disconnect and give

@@ -21,8 +21,7 @@ pub(crate) async fn source(
     clock: &Arc<dyn Clock>,
 ) -> anyhow::Result<Arc<VersionSource>> {
     if let Some(text) = &config.whatsapp.client_version {
-        let version = parse(text)
-            .context("configuration: `whatsapp.client_version`: expected three numbers, such as 2.3000.1023456789")?;
+        let version = parse(text).context("configuration: `whatsapp.client_version`")?;
         return Ok(VersionSource::fixed(version, Arc::clone(clock)));
     }
     let kept = store
@@ -69,7 +68,7 @@ async fn keep(store: &Store, fetched: CachedVersion) -> Result<(), StoreError> {
 }
 
 /// Reads three numbers with dots between.
-fn parse(text: &str) -> Option<ClientVersion> {
+pub(crate) fn parse(text: &str) -> Option<ClientVersion> {
     let mut numbers = text.split('.').map(|part| part.parse().ok());
     let version = ClientVersion {
         primary: numbers.next()??,

@@ -1,15 +1,21 @@
 //! `wagate key …`.
 
+use std::time::Duration;
+
 use anyhow::Context as _;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use serde_json::json;
 use wagate_cluster::Signal;
-use wagate_identity::{NewApiKey, Randomness as _, SystemRandomness};
+use wagate_identity::{IdentityError, NewApiKey, Randomness as _, SystemRandomness};
 use wagate_model::{ApiKey, ApiKeyId, Capability, Organization};
 
-use super::organizations::{find, open};
+use super::organizations::{find, open, open_existing};
 use crate::cli::{Common, CreateKey, KeyCommand};
-use crate::print;
+use crate::{note, print};
+
+/// How long the bus may take to tell of a revocation; services find it by themselves, too.
+const BUS_TIMEOUT: Duration = Duration::from_secs(3);
 
 const DAY_MS: i64 = 24 * 3_600 * 1_000;
 
@@ -20,7 +26,8 @@ pub(crate) async fn key(command: KeyCommand) -> anyhow::Result<()> {
         KeyCommand::List {
             common,
             organization,
-        } => list(&common, &organization).await,
+            json,
+        } => list(&common, &organization, json).await,
         KeyCommand::Revoke {
             common,
             organization,
@@ -36,6 +43,19 @@ pub(crate) async fn key(command: KeyCommand) -> anyhow::Result<()> {
 
 async fn create(arguments: CreateKey) -> anyhow::Result<()> {
     let parts = open(&arguments.common).await?;
+    let now_ms = parts.clock.now_ms();
+    let expires_at = arguments
+        .expires_in_days
+        .map(|days| now_ms + i64::from(days) * DAY_MS);
+    let new = NewApiKey {
+        name: arguments.name,
+        capabilities: arguments.capabilities.into_iter().collect(),
+        session_ids: arguments.sessions,
+        expires_at,
+    };
+    // Before an organization is made for it.
+    let faults = new.faults(now_ms).into_result();
+    faults.map_err(IdentityError::Invalid)?;
     let organization: Organization = match find(&parts.identity, &arguments.organization).await? {
         Some(organization) => organization,
         None if arguments.organization.starts_with("org_") => {
@@ -48,33 +68,42 @@ async fn create(arguments: CreateKey) -> anyhow::Result<()> {
                 .await?
         }
     };
-    let expires_at = arguments
-        .expires_in_days
-        .map(|days| parts.clock.now_ms() + i64::from(days) * DAY_MS);
-    let created = parts
-        .identity
-        .create_api_key(
-            organization.id,
-            NewApiKey {
-                name: arguments.name,
-                capabilities: arguments.capabilities.into_iter().collect(),
-                session_ids: arguments.sessions,
-                expires_at,
-            },
-        )
-        .await?;
+    let created = parts.identity.create_api_key(organization.id, new).await?;
     parts.store.close().await;
+    let key = &created.key;
+    if arguments.json {
+        return print(
+            json!({
+                "apiKey": created.secret.reveal(),
+                "id": key.id,
+                "name": key.name,
+                "capabilities": capabilities(key),
+                "organizationId": organization.id,
+                "organization": organization.name,
+            })
+            .to_string(),
+        );
+    }
+    // Beside the key, so that a script reads the key alone.
+    note(format!(
+        "{} of the organization {} ({}); the key is shown this once:",
+        key.id, organization.name, organization.id
+    ));
     print(created.secret.reveal())
 }
 
-async fn list(common: &Common, organization: &str) -> anyhow::Result<()> {
-    let parts = open(common).await?;
+async fn list(common: &Common, organization: &str, is_json: bool) -> anyhow::Result<()> {
+    let parts = open_existing(common).await?;
     let organization = find(&parts.identity, organization)
         .await?
         .context("there is no such organization")?;
     let keys = parts.identity.api_keys(organization.id).await?;
     let now_ms = parts.clock.now_ms();
     parts.store.close().await;
+    if is_json {
+        let keys: Vec<_> = keys.iter().map(|key| describe_json(key, now_ms)).collect();
+        return print(json!({ "data": keys }).to_string());
+    }
     print(
         keys.iter()
             .map(|key| describe(key, now_ms))
@@ -84,23 +113,45 @@ async fn list(common: &Common, organization: &str) -> anyhow::Result<()> {
 }
 
 fn describe(key: &ApiKey, now_ms: i64) -> String {
-    let state = match key.revoked_at {
-        Some(_) => "revoked",
-        None if key.is_valid_at(now_ms) => "active",
-        None => "expired",
-    };
-    let capabilities: Vec<_> = key.capabilities.iter().map(Capability::as_str).collect();
     format!(
-        "{}  {}…  {state}  {}  {}",
+        "{}  {}…  {}  {}  {}",
         key.id,
         key.hint,
-        capabilities.join(","),
+        state(key, now_ms),
+        capabilities(key).join(","),
         key.name
     )
 }
 
+fn describe_json(key: &ApiKey, now_ms: i64) -> serde_json::Value {
+    json!({
+        "id": key.id,
+        "name": key.name,
+        "hint": key.hint,
+        "state": state(key, now_ms),
+        "capabilities": capabilities(key),
+        "sessionIds": key.session_ids,
+        "createdAt": key.created_at,
+        "expiresAt": key.expires_at,
+        "revokedAt": key.revoked_at,
+        "lastUsedAt": key.last_used_at,
+    })
+}
+
+fn state(key: &ApiKey, now_ms: i64) -> &'static str {
+    match key.revoked_at {
+        Some(_) => "revoked",
+        None if key.is_valid_at(now_ms) => "active",
+        None => "expired",
+    }
+}
+
+fn capabilities(key: &ApiKey) -> Vec<&'static str> {
+    key.capabilities.iter().map(Capability::as_str).collect()
+}
+
 async fn revoke(common: &Common, organization: &str, key_id: ApiKeyId) -> anyhow::Result<()> {
-    let parts = open(common).await?;
+    let parts = open_existing(common).await?;
     let organization = find(&parts.identity, organization)
         .await?
         .context("there is no such organization")?;
@@ -109,6 +160,11 @@ async fn revoke(common: &Common, organization: &str, key_id: ApiKeyId) -> anyhow
         .revoke_api_key(organization.id, key_id)
         .await?;
     parts.bus.publish(Signal::KeyRevoked { key_id });
+    if let Err(error) = parts.bus.flush(BUS_TIMEOUT).await {
+        note(format!(
+            "the bus could not be told ({error}): running services notice within a second"
+        ));
+    }
     parts.store.close().await;
     print("revoked")
 }

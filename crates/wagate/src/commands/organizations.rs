@@ -1,6 +1,7 @@
 //! `wagate organization …`.
 
 use anyhow::bail;
+use serde_json::json;
 use wagate_identity::Identity;
 use wagate_model::{Organization, OrganizationId};
 
@@ -20,10 +21,13 @@ pub(crate) async fn organization(command: OrganizationCommand) -> anyhow::Result
             parts.store.close().await;
             print(organization.id.to_string())
         }
-        OrganizationCommand::List { common } => {
-            let parts = open(&common).await?;
+        OrganizationCommand::List { common, json } => {
+            let parts = open_existing(&common).await?;
             let organizations = parts.identity.organizations().await?;
             parts.store.close().await;
+            if json {
+                return print(json!({ "data": organizations }).to_string());
+            }
             let lines = organizations
                 .iter()
                 .map(|o| format!("{}  {}", o.id, o.name));
@@ -32,13 +36,18 @@ pub(crate) async fn organization(command: OrganizationCommand) -> anyhow::Result
     }
 }
 
-/// Opens the installation that the flags name.
-pub(crate) async fn open(common: &Common) -> anyhow::Result<Parts> {
+/// Opens the installation that the flags name, or makes it.
+pub(super) async fn open(common: &Common) -> anyhow::Result<Parts> {
     Parts::open(&config::load(&common.flags())?).await
 }
 
+/// Opens the installation that the flags name, as it is.
+pub(super) async fn open_existing(common: &Common) -> anyhow::Result<Parts> {
+    Parts::open_existing(&config::load(&common.flags())?).await
+}
+
 /// The organization of an id or a name.
-pub(crate) async fn find(
+pub(super) async fn find(
     identity: &Identity,
     id_or_name: &str,
 ) -> anyhow::Result<Option<Organization>> {

@@ -26,11 +26,16 @@ pub(crate) async fn sandbox(arguments: Sandbox) -> anyhow::Result<()> {
     } else {
         print(guide(running.ready()))?;
     }
-    signals::termination()
-        .await
-        .context("waiting for a signal")?;
+    let is_broken = tokio::select! {
+        signal = signals::termination() => {
+            signal.context("waiting for a signal")?;
+            false
+        }
+        () = running.broken() => true,
+    };
     running.shutdown().await;
     drop(temporary);
+    anyhow::ensure!(!is_broken, "a listener ended by itself");
     Ok(())
 }
 
@@ -72,7 +77,10 @@ fn start_logs() -> anyhow::Result<()> {
     })
 }
 
-/// What a person sees: where everything is, and three commands to copy.
+/// The main job by hand; the README shows the same commands.
+const WALKTHROUGH: &str = include_str!("walkthrough.sh");
+
+/// What a person sees: where everything is, and commands to copy.
 fn guide(ready: &Ready) -> String {
     let Ready {
         api,
@@ -86,26 +94,18 @@ fn guide(ready: &Ready) -> String {
         _ => ("<number>", "<number>"),
     };
     format!(
-        r#"The sandbox is up: a gateway, a simulated WhatsApp, two phones.
+        "The sandbox is up: a gateway, a simulated WhatsApp, two phones.
 
   API        {api}   (reference: {api}/docs)
   simulator  {simulator}/sim/v1
   API key    {api_key}
-  phones     {ours}, {theirs}
+  phones     {ours} (Alice, ours), {theirs} (Bob)
 
-1. Pair the phone {ours} (needs jq):
-   export KEY={api_key}
-   ID=$(curl -s -X POST {api}/api/v1/sessions -H "Authorization: Bearer $KEY" -H 'Content-Type: application/json' -d '{{"start":true}}' | jq -r .id)
-   until curl -sf {api}/api/v1/sessions/$ID/qr -H "Authorization: Bearer $KEY" | jq '{{qr: .code}}' > qr.json; do sleep 0.2; done
-   curl -s -X POST {simulator}/sim/v1/phones/{ours}:scan -H 'Content-Type: application/json' -d @qr.json
+Pair Alice's phone, send a text, get an answer; copy into a shell (needs curl and jq):
 
-2. Send a text to {theirs}:
-   curl -s -X POST {api}/api/v1/sessions/$ID/messages -H "Authorization: Bearer $KEY" -H 'Content-Type: application/json' -d '{{"type":"text","to":"{theirs}","text":"Hello"}}'
-
-3. See it arrive:
-   curl -s {simulator}/sim/v1/phones/{theirs}/messages
-
-End with Ctrl-C."#
+export API={api} SIM={simulator} KEY={api_key} ALICE={ours} BOB={theirs}
+{WALKTHROUGH}
+End with Ctrl-C."
     )
 }
 
@@ -129,5 +129,14 @@ impl Drop for TemporaryFolder {
         if let Err(error) = std::fs::remove_dir_all(&self.0) {
             tracing::debug!(%error, "the temporary folder was not removed");
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn the_readme_shows_the_same_commands() {
+        let readme = include_str!("../../../../README.md");
+        assert!(readme.contains(super::WALKTHROUGH));
     }
 }

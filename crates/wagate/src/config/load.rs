@@ -6,10 +6,15 @@ use std::path::{Path, PathBuf};
 use figment::Figment;
 use figment::providers::{Env, Format as _, Serialized, Toml};
 
-use super::{Config, Role};
+use super::check::check;
+use super::{Config, Role, reference};
 
 /// The file that is read when no other is named.
 const DEFAULT_FILE: &str = "wagate.toml";
+
+/// How variables of the environment begin: `WAGATE_STORE__URL` sets `store.url`, because
+/// single underscores belong to names.
+const PREFIX: &str = "WAGATE_";
 
 /// What the command line can set.
 #[derive(Debug, Clone, Default)]
@@ -35,8 +40,8 @@ pub(crate) enum ConfigError {
     },
     #[error("configuration: {0} does not exist")]
     NoFile(PathBuf),
-    #[error("configuration: `{key}`: {message}")]
-    Value { key: &'static str, message: String },
+    #[error("configuration: `{key}`: {expected}")]
+    Value { key: &'static str, expected: String },
 }
 
 /// Loads the configuration.
@@ -48,8 +53,11 @@ pub(crate) fn load(flags: &Flags) -> Result<Config, ConfigError> {
         None if Path::new(DEFAULT_FILE).exists() => figment.merge(Toml::file_exact(DEFAULT_FILE)),
         None => figment,
     };
-    // `WAGATE_STORE__URL` sets `store.url`: single underscores belong to names.
-    figment = figment.merge(Env::prefixed("WAGATE_").split("__"));
+    // Settings only: an orchestrator may put variables of its own beside them.
+    let settings = Env::prefixed(PREFIX)
+        .split("__")
+        .filter(|key| reference::is_setting(key.as_str()));
+    figment = figment.merge(settings);
     if let Some(data_dir) = &flags.data_dir {
         figment = figment.merge(("data_dir", data_dir));
     }
@@ -63,6 +71,22 @@ pub(crate) fn load(flags: &Flags) -> Result<Config, ConfigError> {
     read_secret_files(&mut config)?;
     check(&config)?;
     Ok(config)
+}
+
+/// Variables of the environment that look like settings and are none, such as misspelt ones.
+///
+/// Kubernetes gives every container `WAGATE_SERVICE_HOST`, `WAGATE_PORT_8080_TCP` and their
+/// like beside a service named `wagate`; those have no `__`.
+pub(crate) fn unknown_variables() -> Vec<String> {
+    let names = std::env::vars_os().filter_map(|(name, _)| name.into_string().ok());
+    names.filter(|name| is_unknown(name)).collect()
+}
+
+fn is_unknown(name: &str) -> bool {
+    name.strip_prefix(PREFIX).is_some_and(|rest| {
+        let key = rest.replace("__", ".");
+        rest.contains("__") && !reference::is_setting(&key)
+    })
 }
 
 fn read_secret_files(config: &mut Config) -> Result<(), ConfigError> {
@@ -108,60 +132,6 @@ fn from_file(
                 source,
             }),
     }
-}
-
-fn check(config: &Config) -> Result<(), ConfigError> {
-    let wrong = |key, message: &str| {
-        Err(ConfigError::Value {
-            key,
-            message: message.to_owned(),
-        })
-    };
-    if config.roles.is_empty() {
-        return wrong("roles", "name at least one of router, gateway and worker");
-    }
-    let runs_all = [Role::Router, Role::Gateway, Role::Worker]
-        .iter()
-        .all(|role| config.runs(*role));
-    let is_embedded = config.store_url().starts_with("sqlite:");
-    if !runs_all && config.bus.url.is_none() {
-        return wrong(
-            "bus.url",
-            "roles in several processes need a NATS server, such as nats://127.0.0.1:4222",
-        );
-    }
-    if !runs_all && is_embedded {
-        return wrong(
-            "store.url",
-            "roles in several processes need PostgreSQL, such as postgres://user@host/wagate",
-        );
-    }
-    if !is_embedded && config.store.master_keys.is_empty() {
-        // Two processes that each make a key of their own could not read each other's rows.
-        return wrong(
-            "store.master_keys",
-            "PostgreSQL needs a master key that all processes share: make one with `wagate key master`",
-        );
-    }
-    if !(config.store_url().starts_with("sqlite:")
-        || config.store_url().starts_with("postgres://")
-        || config.store_url().starts_with("postgresql://"))
-    {
-        return wrong("store.url", "expected sqlite:PATH or postgres://…");
-    }
-    if config.webhooks.concurrency == 0 || config.webhooks.concurrency_per_webhook == 0 {
-        return wrong("webhooks.concurrency", "must be at least 1");
-    }
-    if !(1..=60).contains(&config.webhooks.timeout_seconds) {
-        return wrong("webhooks.timeout_seconds", "must be between 1 and 60");
-    }
-    if config.retention.idempotency_hours < 24 {
-        return wrong("retention.idempotency_hours", "must be at least 24");
-    }
-    if config.gateway.concurrent_starts == 0 {
-        return wrong("gateway.concurrent_starts", "must be at least 1");
-    }
-    Ok(())
 }
 
 #[cfg(test)]
@@ -227,6 +197,21 @@ mod tests {
             jail.set_env("WAGATE_STORE__URL", "sqlite:x");
             let error = load(&Flags::default()).unwrap_err().to_string();
             assert!(error.contains("store.url_file"), "{error}");
+            Ok(())
+        });
+    }
+
+    #[test]
+    fn variables_of_others_do_not_matter() {
+        Jail::expect_with(|jail| {
+            jail.set_env("WAGATE_SERVICE_HOST", "10.0.0.1");
+            jail.set_env("WAGATE_PORT", "tcp://10.0.0.1:8080");
+            jail.set_env("WAGATE_PORT_8080_TCP_ADDR", "10.0.0.1");
+            jail.set_env("WAGATE_STOER__URL", "sqlite:x");
+            jail.set_env("WAGATE_DATA_DIR", "here");
+            let config = load(&Flags::default()).unwrap();
+            assert_eq!(config.data_dir, PathBuf::from("here"));
+            assert_eq!(unknown_variables(), ["WAGATE_STOER__URL"]);
             Ok(())
         });
     }

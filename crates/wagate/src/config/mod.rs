@@ -1,5 +1,6 @@
 //! Configuration: defaults < `wagate.toml` < environment `WAGATE_…` < flags.
 
+mod check;
 mod load;
 mod reference;
 
@@ -9,7 +10,7 @@ use std::path::PathBuf;
 use serde::{Deserialize, Serialize};
 use wagate_model::{GatewayId, SessionDefaults};
 
-pub(crate) use self::load::{Flags, load};
+pub(crate) use self::load::{Flags, load, unknown_variables};
 pub(crate) use self::reference::markdown;
 
 /// The sandbox's gateway: the same name each time, so that it finds its sessions again.
@@ -60,6 +61,27 @@ impl Config {
             .url
             .clone()
             .unwrap_or_else(|| format!("sqlite:{}", self.data_dir.join("wagate.db").display()))
+    }
+
+    /// Whether the database is a file of this machine.
+    pub(crate) fn is_embedded(&self) -> bool {
+        self.store_url().starts_with("sqlite:")
+    }
+
+    /// The file of an embedded database.
+    pub(crate) fn database_file(&self) -> Option<PathBuf> {
+        let url = self.store_url();
+        let path = url
+            .strip_prefix("sqlite://")
+            .or_else(|| url.strip_prefix("sqlite:"))?;
+        Some(path.into())
+    }
+
+    /// Whether an embedded database is there already.
+    pub(crate) fn has_database_file(&self) -> bool {
+        self.database_file()
+            .and_then(|file| file.metadata().ok())
+            .is_some_and(|metadata| metadata.len() > 0)
     }
 
     /// Whether this process runs a role.
@@ -235,6 +257,7 @@ impl Default for RetentionConfig {
 pub(crate) struct LogConfig {
     pub(crate) format: LogFormat,
     pub(crate) filter: String,
+    pub(crate) libraries: LibraryLevel,
 }
 
 impl Default for LogConfig {
@@ -242,6 +265,7 @@ impl Default for LogConfig {
         Self {
             format: LogFormat::Text,
             filter: "info".into(),
+            libraries: LibraryLevel::Warn,
         }
     }
 }
@@ -254,4 +278,20 @@ pub(crate) enum LogFormat {
     Text,
     /// For machines: one JSON object a line.
     Json,
+}
+
+/// From which level on the lines of libraries are written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum LibraryLevel {
+    /// None at all.
+    Off,
+    /// Failures.
+    Error,
+    /// What should not happen, too.
+    Warn,
+    /// What happens, too.
+    Info,
+    /// For looking into a library.
+    Debug,
 }

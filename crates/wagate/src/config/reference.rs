@@ -161,9 +161,21 @@ const SETTINGS: &[(&str, &str, &str)] = &[
     (
         "log.filter",
         "`info`",
-        "What is logged, in the form `info,wagate_gateway=debug`.",
+        "What wagate itself logs, in the form `info,wagate_gateway=debug`.",
+    ),
+    (
+        "log.libraries",
+        "`warn`",
+        "From which level on the lines of libraries are logged: `off`, `error`, `warn`, `info` or `debug`. Addresses, numbers, quotations and keys are taken out of them.",
     ),
 ];
+
+/// Whether a key, such as `store.url` in any case, is a setting.
+pub(super) fn is_setting(key: &str) -> bool {
+    SETTINGS
+        .iter()
+        .any(|(setting, ..)| setting.eq_ignore_ascii_case(key))
+}
 
 /// The reference as a page.
 pub(crate) fn markdown() -> String {
