@@ -1,6 +1,7 @@
 //! The database of a test: a fresh SQLite file, or a fresh PostgreSQL schema.
 
 use std::ffi::OsString;
+use std::path::Path;
 
 /// Where a test's service keeps its data; the same again for a restarted service.
 #[derive(Debug, Clone)]
@@ -36,6 +37,16 @@ impl TestDatabase {
     #[must_use]
     pub fn schema(&self) -> Option<&str> {
         self.0.as_ref().map(|postgres| postgres.schema.as_str())
+    }
+
+    /// The settings that name the database, for a configuration file, with a master key file.
+    #[must_use]
+    pub fn settings(&self, master_keys: &Path) -> String {
+        let Some(Postgres { url, schema }) = &self.0 else {
+            return String::new();
+        };
+        let keys = master_keys.display();
+        format!("[store]\nurl = '{url}'\nschema = '{schema}'\nmaster_keys_file = '{keys}'\n")
     }
 
     /// The command line's arguments that name the database.

@@ -42,6 +42,30 @@ impl Process {
         Self { child, ready }
     }
 
+    /// Runs a command to its end, and gives what it wrote to standard output.
+    ///
+    /// # Panics
+    ///
+    /// When it fails.
+    pub async fn run(program: &Path, arguments: &[OsString]) -> String {
+        let command = Command::new(program)
+            .args(arguments)
+            .stdin(Stdio::null())
+            .kill_on_drop(true)
+            .output();
+        let output = tokio::time::timeout(PATIENCE, command)
+            .await
+            .expect("the command ends in time")
+            .expect("the program starts");
+        let told = String::from_utf8_lossy(&output.stdout);
+        assert!(
+            output.status.success(),
+            "{arguments:?}: {told} {}",
+            String::from_utf8_lossy(&output.stderr)
+        );
+        told.trim().to_owned()
+    }
+
     /// What the process told when it was ready.
     #[must_use]
     pub fn ready(&self) -> &Value {

@@ -5,12 +5,16 @@
 )]
 
 mod architecture;
+mod commands;
 mod crashes;
+mod guide;
 mod idempotency;
 mod limits;
 mod messages;
 mod pairing;
 mod realtime;
+mod revocation;
+mod roles;
 mod safety;
 mod scale;
 mod webhooks;
