@@ -103,14 +103,12 @@ impl Service {
         let lock = DataLock::take(config)?;
         let listeners = Listeners::bind(config).await?;
         let parts = Parts::open(config).await?;
-        let address = |listener: &Option<TcpListener>| {
-            let address = listener.as_ref().map(TcpListener::local_addr);
-            address.transpose()
-        };
+        let address =
+            |listener: Option<&TcpListener>| listener.map(TcpListener::local_addr).transpose();
         let mut service = Self {
             parts,
-            api_addr: address(&listeners.api)?,
-            probes_addr: address(&listeners.probes)?,
+            api_addr: address(listeners.api.as_ref())?,
+            probes_addr: address(listeners.probes.as_ref())?,
             gateway: None,
             stop: CancellationToken::new(),
             stop_api: CancellationToken::new(),
