@@ -100,6 +100,22 @@ impl Tx {
         rows.into_iter().map(ApiKeyRow::into_key).collect()
     }
 
+    /// One key of an organization, also when it is revoked or has expired.
+    pub async fn api_key(
+        &mut self,
+        organization: OrganizationId,
+        id: ApiKeyId,
+    ) -> Result<Option<ApiKey>> {
+        let row: Option<ApiKeyRow> = on!(self, |conn| sqlx::query_as(select_api_key!(
+            "organization_id = $1 AND id = $2"
+        ))
+        .bind(Text(organization))
+        .bind(Text(id))
+        .fetch_optional(conn)
+        .await)?;
+        row.map(ApiKeyRow::into_key).transpose()
+    }
+
     /// Revokes a key; whether it was there and not revoked yet.
     ///
     /// The time of it is the database's: others look for what was revoked lately.

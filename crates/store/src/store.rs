@@ -160,6 +160,12 @@ impl Store {
         self.0.kind
     }
 
+    /// The master keys, for proofs that belong to no row.
+    #[must_use]
+    pub fn keys(&self) -> &MasterKeys {
+        &self.0.keys
+    }
+
     /// The clock that the store was opened with.
     #[must_use]
     pub fn clock(&self) -> &Arc<dyn Clock> {

@@ -16,6 +16,22 @@ struct TicketRow {
 }
 
 impl Admin<'_> {
+    /// Whose ticket it is, without taking it; nothing where it had run out.
+    pub async fn ticket_organization(
+        &mut self,
+        hash: &[u8; 32],
+        now_ms: i64,
+    ) -> Result<Option<OrganizationId>> {
+        let organization: Option<Text<OrganizationId>> = on!(self.tx, |conn| sqlx::query_scalar(
+            "SELECT organization_id FROM realtime_ticket WHERE hash = $1 AND expires_at > $2"
+        )
+        .bind(hash.as_slice())
+        .bind(now_ms)
+        .fetch_optional(conn)
+        .await)?;
+        Ok(organization.map(|organization| organization.0))
+    }
+
     /// Takes a ticket: it is gone afterwards, and only the first caller gets what it opens.
     ///
     /// Gives the organization and the scope as JSON; nothing where it had run out.
