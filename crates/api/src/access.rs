@@ -49,6 +49,8 @@ impl<P: Permission> FromRequestParts<ApiState> for Can<P> {
 
     async fn from_request_parts(parts: &mut Parts, state: &ApiState) -> Answer<Self> {
         let caller = state.core().authenticate(credential(parts)?).await?;
+        // Whoever bounds what the request may take has to know whose it is.
+        parts.extensions.insert(caller.organization_id());
         caller.require(P::CAPABILITY)?;
         Ok(Self {
             caller,
@@ -58,19 +60,18 @@ impl<P: Permission> FromRequestParts<ApiState> for Can<P> {
 }
 
 /// The credential of a request: a bearer token, else the API key's own header.
+///
+/// Another scheme's `Authorization` may be meant for somebody else, such as a proxy.
 fn credential(parts: &Parts) -> Answer<&str> {
-    const NONE: Failure = Failure::Core(Error::Unauthorized);
-    if let Some(value) = parts.headers.get(header::AUTHORIZATION) {
-        let text = value.to_str().map_err(|_| NONE)?;
-        let (scheme, token) = text.split_once(' ').ok_or(NONE)?;
-        return if scheme.eq_ignore_ascii_case("bearer") {
-            Ok(token.trim())
-        } else {
-            Err(NONE)
-        };
-    }
-    let value = parts.headers.get("x-api-key").ok_or(NONE)?;
-    value.to_str().map(str::trim).map_err(|_| NONE)
+    let bearer = parts.headers.get(header::AUTHORIZATION).and_then(|value| {
+        let text = value.to_str().ok()?.trim();
+        let (scheme, token) = text.split_once(' ').unwrap_or((text, ""));
+        scheme.eq_ignore_ascii_case("bearer").then(|| token.trim())
+    });
+    let own_header = || Some(parts.headers.get("x-api-key")?.to_str().ok()?.trim());
+    bearer
+        .or_else(own_header)
+        .ok_or(Failure::Core(Error::Unauthorized))
 }
 
 /// A parameter of the path, decoded; nothing where it is not UTF-8.

@@ -46,7 +46,7 @@ async fn list_chats(
     session: InSession<Read>,
     Query(page): Query<Page>,
 ) -> Answer<Reply<ListChat>> {
-    Ok(Reply(core.list_chats(&session.access, &page).await?))
+    Ok(Reply(core.list_chats(&session.access, page).await?))
 }
 
 /// Read a chat
@@ -99,7 +99,7 @@ async fn list_chat_messages(
     Query(page): Query<Page>,
 ) -> Answer<Reply<ListMessage>> {
     let messages = core
-        .list_chat_messages(&chat.access, &chat.chat, &page)
+        .list_chat_messages(&chat.access, &chat.chat, page)
         .await?;
     Ok(Reply(messages))
 }

@@ -64,7 +64,8 @@ struct EventList {
 /// Beyond the contract. The events of the organization after a position, oldest first:
 /// the same as by webhook and WebSocket, without a gap. Pass `nextCursor` as `after` the
 /// next time; while it is absent, nothing is newer. With `waitMs` the answer waits until
-/// there is an event.
+/// there is an event. An `after` that is older than the events that are kept, or newer
+/// than all of them, is a `validation_error`: begin anew without it.
 #[utoipa::path(
     get, path = "/api/v1/events", operation_id = "listEvents", tag = "Events",
     params(
@@ -90,7 +91,7 @@ async fn list_events(
     can: Can<Events>,
     Query(request): Query<PullRequest>,
 ) -> Answer<Reply<EventList>> {
-    let page = core.pull_events(&can.caller, &request).await?;
+    let page = core.pull_events(&can.caller, request).await?;
     let data: Result<_, _> = page
         .envelopes
         .into_iter()

@@ -16,8 +16,8 @@ pub(crate) enum Failure {
     UnknownRoute,
     /// The path has routes, but none with the method.
     UnknownMethod,
-    /// Too many sockets are open.
-    Crowded,
+    /// Others take all that there is; the message says of what.
+    Crowded(&'static str),
     /// The service is not ready for work.
     NotReady(Map<String, Value>),
 }
@@ -56,7 +56,7 @@ impl Failure {
             },
             // Each code has one status, and the contract has no code for 405.
             Self::UnknownRoute | Self::UnknownMethod => ErrorCode::NotFound,
-            Self::Crowded => ErrorCode::RateLimited,
+            Self::Crowded(_) => ErrorCode::RateLimited,
             Self::NotReady(_) => ErrorCode::GatewayUnavailable,
         }
     }
@@ -68,7 +68,7 @@ impl Failure {
             Self::UnknownMethod => {
                 "The route does not have this method; see the Allow header.".into()
             }
-            Self::Crowded => "Too many realtime sockets are open; try again later.".into(),
+            Self::Crowded(what) => (*what).into(),
             Self::NotReady(_) => "The service is not ready.".into(),
         }
     }
@@ -83,7 +83,7 @@ impl Failure {
                     retry_after_seconds,
                 },
             ) => Some(*retry_after_seconds),
-            Self::Crowded => Some(5),
+            Self::Crowded(_) => Some(5),
             Self::NotReady(_) => Some(1),
             _ => None,
         }
@@ -119,7 +119,7 @@ impl Failure {
                     details.insert("statusDetail".into(), detail);
                 }
             }
-            Self::Core(Error::RateLimited { .. }) | Self::Crowded => {
+            Self::Core(Error::RateLimited { .. }) | Self::Crowded(_) => {
                 details.insert("retryAfterSeconds".into(), retry_after_seconds.into());
             }
             Self::NotReady(more) => details = more,

@@ -7,6 +7,7 @@
 //! [`verbs`].
 
 mod access;
+mod allowance;
 mod body;
 mod chats;
 mod events;

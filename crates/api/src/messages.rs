@@ -1,57 +1,59 @@
 //! Routes of messages.
 
+use std::convert::Infallible;
+
 use axum::Json as Reply;
 use axum::extract::{FromRequestParts, State};
-use http::StatusCode;
 use http::request::Parts;
+use http::{HeaderMap, StatusCode};
 use utoipa_axum::router::UtoipaMethodRouter;
 use utoipa_axum::routes;
-use wagate_core::Core;
-use wagate_model::{SendMode, SendRequest, SendResult};
+use wagate_core::{Core, SendOptions};
+use wagate_model::{Draft, Faults, SendMode, SendRequest, SendResult};
 
 use crate::access::{InSession, Send};
 use crate::body::Json;
-use crate::failure::{Answer, Failure};
-use crate::query::{FromQuery, Params, Query};
+use crate::failure::Answer;
+use crate::query::Params;
 use crate::state::ApiState;
 
 pub(crate) fn routes() -> Vec<UtoipaMethodRouter<ApiState>> {
     vec![routes!(send_message)]
 }
 
-/// Whether the caller waits.
-struct SendOptions {
-    mode: SendMode,
-}
+/// The query and the headers of a send, as far as they could be read.
+struct Options(Draft<SendOptions>);
 
-impl FromQuery for SendOptions {
-    fn from_params(params: &mut Params) -> Self {
+impl FromRequestParts<ApiState> for Options {
+    type Rejection = Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, _: &ApiState) -> Result<Self, Infallible> {
+        let mut params = Params::of(parts.uri.query().unwrap_or_default());
         let mode = if params.flag("async") {
             SendMode::Async
         } else {
             SendMode::Sync
         };
-        Self { mode }
+        let mut faults = params.into_faults();
+        let options = SendOptions {
+            mode,
+            idempotency_key: idempotency_key(&parts.headers, &mut faults),
+        };
+        Ok(Self(Draft::new(options, faults)))
     }
 }
 
 /// The `Idempotency-Key` of a request, where it has one.
-struct IdempotencyKey(Option<String>);
-
-impl FromRequestParts<ApiState> for IdempotencyKey {
-    type Rejection = Failure;
-
-    async fn from_request_parts(parts: &mut Parts, _: &ApiState) -> Answer<Self> {
-        const NAME: &str = "Idempotency-Key";
-        let mut values = parts.headers.get_all(NAME).iter();
-        let value = values.next();
-        if values.next().is_some() {
-            return Err(Failure::invalid(NAME, "must be given only once"));
-        }
-        let text = value.map(|value| value.to_str()).transpose();
-        let text = text.map_err(|_| Failure::invalid(NAME, "must be visible ASCII"))?;
-        Ok(Self(text.map(str::to_owned)))
+fn idempotency_key(headers: &HeaderMap, faults: &mut Faults) -> Option<String> {
+    const NAME: &str = "Idempotency-Key";
+    let mut values = headers.get_all(NAME).iter();
+    let value = values.next()?;
+    if values.next().is_some() {
+        faults.add(NAME, "must be given only once");
+        return None;
     }
+    // What is not ASCII is no key in any reading; the use case says so.
+    Some(String::from_utf8_lossy(value.as_bytes()).into_owned())
 }
 
 /// Send a message
@@ -72,7 +74,8 @@ impl FromRequestParts<ApiState> for IdempotencyKey {
     params(
         ("session" = String, Path, description = "The session's id."),
         ("async" = Option<bool>, Query, description = "Queue the message instead of waiting."),
-        ("Idempotency-Key" = Option<String>, Header,
+        ("Idempotency-Key" = Option<String>, Header, min_length = 1, max_length = 255,
+            pattern = "^[!-~]*$",
             description = "Makes repeating the request harmless: 1 to 255 visible ASCII characters."),
     ),
     extensions(("x-capability" = json!("send"))),
@@ -95,14 +98,13 @@ impl FromRequestParts<ApiState> for IdempotencyKey {
 async fn send_message(
     State(core): State<Core>,
     session: InSession<Send>,
-    Query(options): Query<SendOptions>,
-    IdempotencyKey(key): IdempotencyKey,
-    Json(request): Json<SendRequest>,
+    Options(options): Options,
+    body: Json<SendRequest>,
 ) -> Answer<(StatusCode, Reply<SendResult>)> {
     let result = core
-        .send_message(&session.access, request, options.mode, key.as_deref())
+        .send_message(&session.access, body.draft, options)
         .await?;
-    let status = match options.mode {
+    let status = match result.mode {
         SendMode::Sync => StatusCode::OK,
         SendMode::Async => StatusCode::ACCEPTED,
     };

@@ -7,7 +7,7 @@ use axum::extract::{MatchedPath, Request, State};
 use axum::middleware::Next;
 use axum::response::{IntoResponse as _, Response};
 use futures::FutureExt as _;
-use http::{HeaderName, HeaderValue, Method, header};
+use http::{HeaderName, HeaderValue, Method, Version, header};
 use tokio::time::Instant;
 use tracing::Instrument as _;
 use utoipa::openapi::OpenApi;
@@ -15,7 +15,7 @@ use wagate_core::Error;
 
 use crate::failure::Failure;
 use crate::openapi::operations_of;
-use crate::state::ApiState;
+use crate::state::{ApiConfig, ApiState};
 use crate::verbs::internal_path;
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
@@ -57,6 +57,28 @@ fn given_id(request: &Request) -> Option<HeaderValue> {
     is_fine.then(|| value.clone())
 }
 
+/// What is wrong with the size of a request's line and headers.
+///
+/// The server's own limits are far above these: beyond them it can only hang up.
+fn oversized(request: &Request, config: &ApiConfig) -> Option<Failure> {
+    // Each header ends a line, and has a colon and a space.
+    const EXTRA_BYTES: usize = 4;
+    let headers = request.headers();
+    let line = request.uri().path().len() + request.uri().query().map_or(0, str::len);
+    let bytes = headers
+        .iter()
+        .map(|(name, value)| name.as_str().len() + value.len() + EXTRA_BYTES)
+        .fold(line, usize::saturating_add);
+    let message = if bytes > config.header_bytes {
+        format!("must have at most {} bytes", config.header_bytes)
+    } else if headers.len() > config.header_count {
+        format!("must be at most {}", config.header_count)
+    } else {
+        return None;
+    };
+    Some(Failure::invalid("headers", message))
+}
+
 /// Runs a request in its span, and answers it even when it panics.
 pub(crate) async fn observe(
     State(state): State<ApiState>,
@@ -77,7 +99,16 @@ pub(crate) async fn observe(
         status = tracing::field::Empty,
     );
     let started = Instant::now();
-    let answer = AssertUnwindSafe(next.run(request)).catch_unwind();
+    let refusal = oversized(&request, state.config());
+    // Of a connection whose requests are that large, nothing more is read.
+    let hangs_up = refusal.is_some() && request.version() < Version::HTTP_2;
+    let answer = async {
+        match refusal {
+            Some(refusal) => refusal.into_response(),
+            None => next.run(request).await,
+        }
+    };
+    let answer = AssertUnwindSafe(answer).catch_unwind();
     let mut response = async {
         let response = answer.await.unwrap_or_else(|_| {
             // The panic's text may quote what a caller sent; its place is in the hook's line.
@@ -104,6 +135,9 @@ pub(crate) async fn observe(
     .await;
     let headers = response.headers_mut();
     headers.insert(REQUEST_ID, id);
+    if hangs_up {
+        headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
+    }
     let mut default = |name, value| {
         headers
             .entry(name)

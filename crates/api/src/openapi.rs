@@ -55,6 +55,15 @@ const TAGS: &[(&str, &str)] = &[
 const LIVE: &[&str] = &[
     "createSession",
     "logoutSession",
+    "sendMessage",
+    "sessionPairingCode",
+    "sessionQR",
+];
+
+/// Operations that the state can forbid.
+const CONFLICTING: &[&str] = &[
+    "createWebhook",
+    "logoutSession",
     "restartSession",
     "sendMessage",
     "sessionPairingCode",
@@ -63,11 +72,8 @@ const LIVE: &[&str] = &[
     "stopSession",
 ];
 
-/// Operations that the state can forbid.
-const CONFLICTING: &[&str] = &["createWebhook", "logoutSession", "sendMessage", "sessionQR"];
-
-/// Operations with a limit of their own.
-const LIMITED: &[&str] = &["openRealtime", "sendMessage"];
+/// Operations with a limit of their own; large bodies share a limit of memory besides.
+const LIMITED: &[&str] = &["openRealtime", "sendMessage", "sessionPairingCode"];
 
 /// The document of all routes; the same at every call.
 #[must_use]
@@ -183,28 +189,25 @@ fn operations_mut(item: &mut PathItem) -> impl Iterator<Item = (Method, &mut Ope
 fn add_failures(path: &str, operation: &mut Operation) {
     let name = operation.operation_id.clone().unwrap_or_default();
     let is_one_of = |names: &[&str]| names.contains(&name.as_str());
-    let has_query = operation.parameters.iter().flatten().any(|parameter| {
-        matches!(
-            parameter,
-            utoipa::openapi::RefOr::T(parameter)
-                if parameter.parameter_in == utoipa::openapi::path::ParameterIn::Query
-        )
-    });
     let names_session = name == "listEvents" || name == "createRealtimeTicket";
-    let mut codes = vec![ErrorCode::Unauthorized, ErrorCode::Internal];
+    // The size of the headers is a fault that every request can have.
+    let mut codes = vec![
+        ErrorCode::Unauthorized,
+        ErrorCode::ValidationError,
+        ErrorCode::Internal,
+    ];
     let mut add = |is_possible: bool, code| {
         if is_possible {
             codes.push(code);
         }
     };
-    add(
-        operation.request_body.is_some() || has_query,
-        ErrorCode::ValidationError,
-    );
     add(name != "openRealtime", ErrorCode::Forbidden);
     add(path.contains('{') || names_session, ErrorCode::NotFound);
     add(is_one_of(CONFLICTING), ErrorCode::Conflict);
-    add(is_one_of(LIMITED), ErrorCode::RateLimited);
+    add(
+        is_one_of(LIMITED) || operation.request_body.is_some(),
+        ErrorCode::RateLimited,
+    );
     // Reads need the database, which may be away too.
     add(true, ErrorCode::GatewayUnavailable);
     for code in codes {

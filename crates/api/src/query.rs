@@ -1,13 +1,13 @@
 //! Parameters of the query: all faults at once, unknown names ignored.
 
 use std::collections::BTreeMap;
+use std::convert::Infallible;
 
 use axum::extract::FromRequestParts;
 use http::request::Parts;
 use wagate_core::Page;
-use wagate_model::Faults;
+use wagate_model::{Draft, Faults};
 
-use crate::failure::{Answer, Failure};
 use crate::state::ApiState;
 
 /// The parameters of a query, read one by one; empty ones count as missing.
@@ -39,9 +39,10 @@ impl Params {
 
     /// A text.
     pub(crate) fn text(&mut self, name: &str) -> Option<String> {
-        let is_repeated = self.repeated.iter().any(|repeated| repeated == name);
-        self.faults
-            .check(!is_repeated, name, || "must be given only once".into());
+        if self.repeated.iter().any(|repeated| repeated == name) {
+            self.faults.add_unreadable(name, "must be given only once");
+            return None;
+        }
         self.values.remove(name)
     }
 
@@ -57,7 +58,7 @@ impl Params {
             None | Some("false" | "0") => false,
             Some("true" | "1") => true,
             Some(_) => {
-                self.faults.add(name, "must be true or false");
+                self.faults.add_unreadable(name, "must be true or false");
                 false
             }
         }
@@ -73,13 +74,13 @@ impl Params {
             return text.parse().unwrap_or(i64::MAX);
         }
         self.faults
-            .add(name, "must be an integer that is not negative");
+            .add_unreadable(name, "must be an integer that is not negative");
         0
     }
 
-    /// `Ok` when every parameter read so far was well-formed.
-    pub(crate) fn finish(self) -> Result<(), Faults> {
-        self.faults.into_result()
+    /// The faults of the parameters read so far.
+    pub(crate) fn into_faults(self) -> Faults {
+        self.faults
     }
 }
 
@@ -89,18 +90,17 @@ pub(crate) trait FromQuery: Sized {
     fn from_params(params: &mut Params) -> Self;
 }
 
-/// A query that was read without a fault.
+/// A query, as far as it could be read.
 #[derive(Debug)]
-pub(crate) struct Query<T>(pub(crate) T);
+pub(crate) struct Query<T>(pub(crate) Draft<T>);
 
 impl<T: FromQuery> FromRequestParts<ApiState> for Query<T> {
-    type Rejection = Failure;
+    type Rejection = Infallible;
 
-    async fn from_request_parts(parts: &mut Parts, _: &ApiState) -> Answer<Self> {
+    async fn from_request_parts(parts: &mut Parts, _: &ApiState) -> Result<Self, Infallible> {
         let mut params = Params::of(parts.uri.query().unwrap_or_default());
         let value = T::from_params(&mut params);
-        params.finish()?;
-        Ok(Self(value))
+        Ok(Self(Draft::new(value, params.into_faults())))
     }
 }
 
@@ -122,7 +122,7 @@ mod tests {
     fn page(query: &str) -> Result<Page, Vec<String>> {
         let mut params = Params::of(query);
         let page = Page::from_params(&mut params);
-        match params.finish() {
+        match params.into_faults().into_result() {
             Ok(()) => Ok(page),
             Err(faults) => Err(faults
                 .into_vec()
@@ -162,7 +162,11 @@ mod tests {
         let flag = |query| {
             let mut params = Params::of(query);
             let value = params.flag("async");
-            params.finish().map(|()| value).map_err(|_| ())
+            params
+                .into_faults()
+                .into_result()
+                .map(|()| value)
+                .map_err(|_| ())
         };
         assert_eq!(flag("async=true"), Ok(true));
         assert_eq!(flag("async=false"), Ok(false));

@@ -1,7 +1,5 @@
 //! Routes of realtime: the ticket, and the socket that it opens.
 
-use std::sync::Arc;
-
 use axum::Json as Reply;
 use axum::extract::State;
 use axum::extract::ws::WebSocketUpgrade;
@@ -15,6 +13,7 @@ use utoipa::ToSchema;
 use utoipa_axum::router::UtoipaMethodRouter;
 use utoipa_axum::routes;
 use wagate_core::{Core, StreamScope, TicketRequest};
+use wagate_model::Faults;
 
 use crate::access::{Can, Events};
 use crate::body::{Json, RequestBody};
@@ -24,6 +23,8 @@ use crate::socket;
 use crate::state::ApiState;
 
 const SOCKET_PATH: &str = "/api/v1/realtime";
+
+const CROWDED: &str = "Too many realtime sockets are open; try again later.";
 
 /// Largest message that a client may send: nothing is expected of it.
 const MAX_CLIENT_MESSAGE_BYTES: usize = 4 << 10;
@@ -50,12 +51,16 @@ enum RealtimeScope {
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub(crate) struct RealtimeTicketBody {
     /// The events wanted; `*` (default) stands for all.
+    #[schema(max_items = 64)]
     events: Option<Vec<String>>,
     /// Whose events; the organization's by default.
     scope: Option<RealtimeScope>,
     /// The session, with scope `session`.
+    #[schema(max_length = 64)]
     session: Option<String>,
-    /// The last event's id that you have: the socket begins with all after it.
+    /// The last event's id that you have: the socket begins with all after it. One that is
+    /// older than the events that are kept, or newer than all of them, is refused.
+    #[schema(max_length = 64)]
     since: Option<String>,
 }
 
@@ -111,15 +116,20 @@ async fn create_realtime_ticket(
     can: Can<Events>,
     uri: Uri,
     headers: HeaderMap,
-    Json(body): Json<RealtimeTicketBody>,
+    body: Json<RealtimeTicketBody>,
 ) -> Answer<Reply<RealtimeTicket>> {
     let host = headers
         .get(header::HOST)
         .and_then(|host| host.to_str().ok());
     // HTTP/2 has the host in the address.
     let host = host.or_else(|| uri.authority().map(Authority::as_str));
-    let base = socket_base(state.config().public_url.as_ref(), host, &headers)?;
-    let ticket = core.create_ticket(&can.caller, &body.into()).await?;
+    let base = socket_base(state.config().public_url.as_ref(), host, &headers);
+    let mut request = body.draft.map(TicketRequest::from);
+    if let Err(faults) = &base {
+        request = request.with(faults.clone());
+    }
+    let ticket = core.create_ticket(&can.caller, request).await?;
+    let base = base?;
     Ok(Reply(RealtimeTicket {
         expires_in_seconds: ticket.expires_in_ms / 1_000,
         url: format!("{base}{SOCKET_PATH}?ticket={}", ticket.secret),
@@ -132,7 +142,7 @@ pub(crate) fn socket_base(
     public: Option<&Url>,
     host: Option<&str>,
     headers: &HeaderMap,
-) -> Answer<String> {
+) -> Result<String, Faults> {
     if let Some(public) = public {
         let scheme = if public.scheme() == "http" {
             "ws"
@@ -145,7 +155,7 @@ pub(crate) fn socket_base(
     }
     let host = host
         .filter(|host| is_authority(host))
-        .ok_or_else(|| Failure::invalid("Host", "must name the host"))?;
+        .ok_or_else(|| Faults::one("Host", "must name the host"))?;
     let is_secure = headers
         .get("x-forwarded-proto")
         .is_some_and(|proto| proto.as_bytes().eq_ignore_ascii_case(b"https"));
@@ -185,22 +195,26 @@ impl FromQuery for TicketQuery {
 async fn open_realtime(
     State(core): State<Core>,
     State(state): State<ApiState>,
-    Query(TicketQuery(ticket)): Query<TicketQuery>,
+    Query(query): Query<TicketQuery>,
     upgrade: Result<WebSocketUpgrade, WebSocketUpgradeRejection>,
 ) -> Answer<Response> {
-    // Before the ticket is used up.
-    let permit = Arc::clone(state.sockets())
-        .try_acquire_owned()
-        .map_err(|_| Failure::Crowded)?;
-    let stream = core.open_stream(&ticket).await?;
+    let (TicketQuery(ticket), faults) = query.open()?;
+    faults.into_result()?;
+    let ticket = core.find_ticket(&ticket).await?;
+    // Whatever refuses the request comes before the ticket is used up.
     let upgrade = upgrade
         .map_err(|_| Failure::invalid("Upgrade", "must be a WebSocket handshake (RFC 6455)"))?;
+    let mut place = state.sockets().share(Some(ticket.organization_id()));
+    if !place.hold(1) {
+        return Err(Failure::Crowded(CROWDED));
+    }
+    let stream = core.open_stream(ticket).await?;
     Ok(upgrade
         .max_message_size(MAX_CLIENT_MESSAGE_BYTES)
         .max_frame_size(MAX_CLIENT_MESSAGE_BYTES)
         .on_upgrade(async move |socket| {
             socket::serve(socket, stream, &state).await;
-            drop(permit);
+            drop(place);
         }))
 }
 

@@ -1,7 +1,9 @@
-//! Serving connections: bounded headers, time limits, and an orderly end.
+//! Serving connections: bounded in number, headers and time, and with an orderly end.
 
 use std::io;
 use std::pin::pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 use axum::Router;
@@ -9,17 +11,22 @@ use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto::Builder;
 use hyper_util::service::TowerToHyperService;
 use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
+use tower::Service;
 
 /// Bounds of connections.
 #[derive(Debug, Clone, Copy)]
 pub struct ServerLimits {
-    /// Longest time for the headers of a request.
+    /// Connections that may be open at the same time; realtime sockets count for themselves.
+    pub max_connections: usize,
+    /// Longest time for the headers of a request, and from connecting to the first request.
     pub header_timeout: Duration,
-    /// Largest headers of a request, in bytes.
+    /// Largest headers of a request that are read, in bytes. The router refuses smaller ones
+    /// already, with an envelope: this bounds what is read to find that out.
     pub header_bytes: u32,
-    /// Most headers of a request.
+    /// Most headers of a request that are read; the router allows fewer.
     pub header_count: usize,
     /// How long requests that are under way may take once the service stops.
     pub drain_timeout: Duration,
@@ -28,9 +35,10 @@ pub struct ServerLimits {
 impl Default for ServerLimits {
     fn default() -> Self {
         Self {
+            max_connections: 20_000,
             header_timeout: Duration::from_secs(10),
-            header_bytes: 32 << 10,
-            header_count: 100,
+            header_bytes: 256 << 10,
+            header_count: 1_000,
             drain_timeout: Duration::from_secs(10),
         }
     }
@@ -60,6 +68,7 @@ pub async fn serve(
         .max_header_list_size(limits.header_bytes)
         .keep_alive_interval(Some(Duration::from_secs(30)));
     let connections = TaskTracker::new();
+    let mut places = Places::new(limits.max_connections);
     loop {
         let accepted = tokio::select! {
             () = stop.cancelled() => break,
@@ -67,8 +76,16 @@ pub async fn serve(
         };
         match accepted {
             Ok((stream, _)) => {
+                // Without a place it is closed at once: who waits in the kernel's queue is
+                // told nothing for as long as the others stay.
+                let Some(place) = places.take() else {
+                    continue;
+                };
                 let (builder, router, stop) = (builder.clone(), router.clone(), stop.clone());
-                connections.spawn(serve_connection(builder, router, stream, stop));
+                connections.spawn(async move {
+                    serve_connection(builder, router, stream, limits.header_timeout, stop).await;
+                    drop(place);
+                });
             }
             Err(error) if is_of_one_connection(&error) => {}
             Err(error) => {
@@ -89,6 +106,43 @@ pub async fn serve(
     Ok(())
 }
 
+/// The places of connections.
+struct Places {
+    free: Arc<Semaphore>,
+    limit: usize,
+    refused: u64,
+}
+
+impl Places {
+    fn new(limit: usize) -> Self {
+        let limit = limit.min(Semaphore::MAX_PERMITS);
+        Self {
+            free: Arc::new(Semaphore::new(limit)),
+            limit,
+            refused: 0,
+        }
+    }
+
+    /// A place, where one is free; says once when there is none, and once when there is again.
+    fn take(&mut self) -> Option<OwnedSemaphorePermit> {
+        let place = Arc::clone(&self.free).try_acquire_owned().ok();
+        if place.is_none() {
+            metrics::counter!("wagate_connections_refused_total").increment(1);
+            if self.refused == 0 {
+                tracing::warn!(
+                    limit = self.limit,
+                    "as many connections are open as may be; more are closed at once"
+                );
+            }
+            self.refused += 1;
+        } else if self.refused > 0 {
+            tracing::info!(refused = self.refused, "connections are accepted again");
+            self.refused = 0;
+        }
+        place
+    }
+}
+
 fn is_of_one_connection(error: &io::Error) -> bool {
     matches!(
         error.kind(),
@@ -98,21 +152,65 @@ fn is_of_one_connection(error: &io::Error) -> bool {
     )
 }
 
+/// The router, with a notice that a request has come.
+#[derive(Clone)]
+struct Noticing {
+    router: Router,
+    first_request: Arc<Notify>,
+}
+
+impl<R> Service<R> for Noticing
+where
+    Router: Service<R>,
+{
+    type Response = <Router as Service<R>>::Response;
+    type Error = <Router as Service<R>>::Error;
+    type Future = <Router as Service<R>>::Future;
+
+    fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
+        self.router.poll_ready(context)
+    }
+
+    fn call(&mut self, request: R) -> Self::Future {
+        self.first_request.notify_one();
+        self.router.call(request)
+    }
+}
+
 async fn serve_connection(
     builder: Builder<TokioExecutor>,
     router: Router,
     stream: TcpStream,
+    first_request_timeout: Duration,
     stop: CancellationToken,
 ) {
     // Small frames of sockets are not held back.
     if stream.set_nodelay(true).is_err() {
         return;
     }
-    let service = TowerToHyperService::new(router);
-    let connection = builder.serve_connection_with_upgrades(TokioIo::new(stream), service);
+    // The library waits for the bytes that tell HTTP/1 from HTTP/2 without a limit of time.
+    let first_request = Arc::new(Notify::new());
+    let service = Noticing {
+        router,
+        first_request: Arc::clone(&first_request),
+    };
+    let connection = builder
+        .serve_connection_with_upgrades(TokioIo::new(stream), TowerToHyperService::new(service));
     let mut connection = pin!(connection);
+    let deadline = async {
+        if tokio::time::timeout(first_request_timeout, first_request.notified())
+            .await
+            .is_ok()
+        {
+            std::future::pending::<()>().await;
+        }
+    };
     let result = tokio::select! {
         result = connection.as_mut() => result,
+        () = deadline => {
+            tracing::debug!("a connection without a request was closed");
+            return;
+        }
         () = stop.cancelled() => {
             connection.as_mut().graceful_shutdown();
             connection.await

@@ -72,9 +72,9 @@ async fn list_sessions(State(core): State<Core>, can: Can<Manage>) -> Answer<Rep
 async fn create_session(
     State(core): State<Core>,
     can: Can<Manage>,
-    Json(request): Json<CreateSession>,
+    body: Json<CreateSession>,
 ) -> Answer<(StatusCode, Reply<WaSession>)> {
-    let session = core.create_session(&can.caller, request).await?;
+    let session = core.create_session(&can.caller, body.draft).await?;
     Ok((StatusCode::CREATED, Reply(session)))
 }
 
@@ -115,9 +115,11 @@ async fn get_session(State(core): State<Core>, session: InSession<Manage>) -> Re
 async fn update_session(
     State(core): State<Core>,
     session: InSession<Manage>,
-    Json(change): Json<UpdateSession>,
+    body: Json<UpdateSession>,
 ) -> Answer<Reply<WaSession>> {
-    Ok(Reply(core.update_session(&session.access, change).await?))
+    Ok(Reply(
+        core.update_session(&session.access, body.draft).await?,
+    ))
 }
 
 /// Delete a session
@@ -173,10 +175,11 @@ async fn session_me(State(core): State<Core>, session: InSession<Manage>) -> Ans
 async fn session_pairing_code(
     State(core): State<Core>,
     session: InSession<Manage>,
-    Json(request): Json<PairingCodeRequest>,
+    body: Json<PairingCodeRequest>,
 ) -> Answer<Reply<PairingCode>> {
     Ok(Reply(
-        core.session_pairing_code(&session.access, &request).await?,
+        core.session_pairing_code(&session.access, body.draft)
+            .await?,
     ))
 }
 

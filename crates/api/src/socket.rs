@@ -115,7 +115,9 @@ async fn converse(
         let sent = tokio::select! {
             () = state.stop().cancelled() => Err(End::Stopping),
             item = stream.next() => match item {
-                Ok(StreamItem::Event(envelope)) => outgoing.send(envelope).await,
+                Ok(StreamItem::Event(envelope)) => {
+                    send_while_permitted(outgoing, stream, state, envelope).await
+                }
                 Ok(StreamItem::Revoked) => Err(End::Revoked),
                 Err(error) => {
                     tracing::debug!(%error, "a realtime stream ended");
@@ -132,12 +134,29 @@ async fn converse(
                 match stream.is_permitted().await {
                     Ok(false) => Err(End::Revoked),
                     // Not to know is no reason to end: revocations are signalled too.
-                    Ok(true) | Err(_) => outgoing.send(ping.to_string()).await,
+                    Ok(true) | Err(_) => {
+                        send_while_permitted(outgoing, stream, state, ping.to_string()).await
+                    }
                 }
             }
         };
         if let Err(end) = sent {
             return end;
         }
+    }
+}
+
+/// Sends one frame; gives up as soon as the client may no longer have it.
+async fn send_while_permitted(
+    outgoing: &mut Outgoing,
+    stream: &mut EventStream,
+    state: &ApiState,
+    text: String,
+) -> Result<(), End> {
+    tokio::select! {
+        biased;
+        () = state.stop().cancelled() => Err(End::Stopping),
+        revoked = stream.revoked() => Err(revoked.map_or(End::Away, |()| End::Revoked)),
+        sent = outgoing.send(text) => sent,
     }
 }

@@ -6,11 +6,11 @@ use std::time::Duration;
 use axum::extract::FromRef;
 use bytes::Bytes;
 use metrics_exporter_prometheus::PrometheusHandle;
-use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 use url::Url;
 use wagate_core::Core;
 
+use crate::allowance::Allowance;
 use crate::observe::Operations;
 
 /// What an operator can set.
@@ -18,10 +18,19 @@ use crate::observe::Operations;
 pub struct ApiConfig {
     /// Where clients reach the service; the `Host` header tells where this is absent.
     pub public_url: Option<Url>,
+    /// Longest request line and headers of a request together, in bytes.
+    pub header_bytes: usize,
+    /// Most headers of a request.
+    pub header_count: usize,
     /// Longest JSON body, in bytes.
     pub body_limit_bytes: usize,
     /// Longest JSON body of operations that take media, in bytes.
     pub media_body_limit_bytes: usize,
+    /// Most memory that bodies of more than 64 KiB may take together, in bytes. A request that
+    /// would take more is told to come again.
+    pub body_memory_bytes: usize,
+    /// Most memory that such bodies of one organization may take, in bytes.
+    pub body_memory_bytes_per_organization: usize,
     /// Longest silence within a body.
     pub body_idle_timeout: Duration,
     /// Longest time that a body may take.
@@ -36,6 +45,8 @@ pub struct ApiConfig {
     pub slow_client_timeout: Duration,
     /// Realtime sockets that may be open at the same time.
     pub max_sockets: usize,
+    /// Realtime sockets of one organization that may be open at the same time.
+    pub max_sockets_per_organization: usize,
     /// Whether `/metrics` is served here too.
     pub serves_metrics: bool,
 }
@@ -44,8 +55,12 @@ impl Default for ApiConfig {
     fn default() -> Self {
         Self {
             public_url: None,
+            header_bytes: 32 << 10,
+            header_count: 100,
             body_limit_bytes: 1 << 20,
             media_body_limit_bytes: 88 << 20,
+            body_memory_bytes: 256 << 20,
+            body_memory_bytes_per_organization: 128 << 20,
             body_idle_timeout: Duration::from_secs(15),
             body_timeout: Duration::from_mins(1),
             media_body_timeout: Duration::from_mins(10),
@@ -53,6 +68,7 @@ impl Default for ApiConfig {
             heartbeat: Duration::from_secs(20),
             slow_client_timeout: Duration::from_secs(15),
             max_sockets: 10_000,
+            max_sockets_per_organization: 1_000,
             serves_metrics: true,
         }
     }
@@ -67,7 +83,8 @@ struct Inner {
     config: ApiConfig,
     metrics: Option<PrometheusHandle>,
     stop: CancellationToken,
-    sockets: Arc<Semaphore>,
+    sockets: Allowance,
+    body_memory: Allowance,
     operations: Operations,
     openapi_json: Bytes,
     openapi_yaml: Bytes,
@@ -91,13 +108,21 @@ impl ApiState {
         stop: CancellationToken,
     ) -> Self {
         let document = crate::openapi();
-        let sockets = Arc::new(Semaphore::new(config.max_sockets));
+        let sockets = Allowance::new(config.max_sockets, config.max_sockets_per_organization);
+        // One body of the largest size fits in any case.
+        let largest = config.media_body_limit_bytes.max(config.body_limit_bytes);
+        let largest = largest.saturating_add(1 << 20);
+        let body_memory = Allowance::new(
+            config.body_memory_bytes.max(largest),
+            config.body_memory_bytes_per_organization.max(largest),
+        );
         Self(Arc::new(Inner {
             core,
             config,
             metrics,
             stop,
             sockets,
+            body_memory,
             operations: Operations::of(&document),
             openapi_json: crate::openapi::to_json(&document).into(),
             openapi_yaml: crate::openapi::to_yaml(&document).into(),
@@ -120,8 +145,12 @@ impl ApiState {
         &self.0.stop
     }
 
-    pub(crate) fn sockets(&self) -> &Arc<Semaphore> {
+    pub(crate) fn sockets(&self) -> &Allowance {
         &self.0.sockets
+    }
+
+    pub(crate) fn body_memory(&self) -> &Allowance {
+        &self.0.body_memory
     }
 
     pub(crate) fn operations(&self) -> &Operations {

@@ -170,9 +170,9 @@ async fn list_webhooks(State(core): State<Core>, can: Can<Manage>) -> Answer<Rep
 async fn create_webhook(
     State(core): State<Core>,
     can: Can<Manage>,
-    Json(body): Json<WebhookBody>,
+    body: Json<WebhookBody>,
 ) -> Answer<(StatusCode, Reply<Webhook>)> {
-    let webhook = core.create_webhook(&can.caller, body).await?;
+    let webhook = core.create_webhook(&can.caller, body.draft).await?;
     Ok((StatusCode::CREATED, Reply(webhook)))
 }
 
@@ -215,9 +215,11 @@ async fn get_webhook(State(core): State<Core>, webhook: InWebhook<Manage>) -> Re
 async fn update_webhook(
     State(core): State<Core>,
     webhook: InWebhook<Manage>,
-    Json(body): Json<WebhookBody>,
+    body: Json<WebhookBody>,
 ) -> Answer<Reply<Webhook>> {
-    Ok(Reply(core.update_webhook(webhook.access, body).await?))
+    Ok(Reply(
+        core.update_webhook(webhook.access, body.draft).await?,
+    ))
 }
 
 /// Delete a webhook
@@ -269,9 +271,7 @@ async fn list_webhook_deliveries(
     webhook: InWebhook<Manage>,
     Query(query): Query<DeliveryQuery>,
 ) -> Answer<Reply<ListWebhookDelivery>> {
-    let page = core
-        .list_webhook_deliveries(&webhook.access, &query)
-        .await?;
+    let page = core.list_webhook_deliveries(&webhook.access, query).await?;
     let data = page.deliveries.into_iter().map(|(record, attempts)| {
         let attempts = attempts.into_iter().map(|attempt| WebhookAttempt {
             answer: attempt.answer,

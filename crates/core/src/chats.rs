@@ -1,37 +1,20 @@
 //! Use cases of chats.
 
-use wagate_model::{Chat, Cursor, Faults, Jid, ListChat, ListMessage};
+use wagate_model::{Chat, Draft, Jid, ListChat, ListMessage};
 use wagate_store::{ChatPosition, MessagePosition, Tx};
 
 use crate::caller::SessionAccess;
 use crate::error::{Error, Result, What};
-use crate::pages::Page;
+use crate::pages::{Page, cut};
 use crate::service::Core;
-
-/// Reads a cursor of one list.
-fn position<P>(list: &str, page: &Page) -> Result<Option<P>>
-where
-    P: serde::Serialize + serde::de::DeserializeOwned,
-{
-    let read = |text| {
-        Cursor::decode(list, text).map_err(|error| Faults::one("cursor", error.to_string()).into())
-    };
-    page.cursor.as_deref().map(read).transpose()
-}
-
-/// The rows that fit, and whether there are more.
-fn cut<T>(rows: &mut Vec<T>, limit: i64) -> bool {
-    let limit = usize::try_from(limit).unwrap_or(usize::MAX);
-    let has_more = rows.len() > limit;
-    rows.truncate(limit);
-    has_more
-}
 
 impl Core {
     /// Lists stored chats in display order.
-    pub async fn list_chats(&self, access: &SessionAccess, page: &Page) -> Result<ListChat> {
-        let list_name = format!("chats/{}", access.id());
-        let after: Option<ChatPosition> = position(&list_name, page)?;
+    pub async fn list_chats(&self, access: &SessionAccess, page: Draft<Page>) -> Result<ListChat> {
+        let (page, mut faults) = page.open()?;
+        let list = self.list(access.organization_id(), format!("chats/{}", access.id()));
+        let after: Option<ChatPosition> = list.start(&page, &mut faults);
+        faults.into_result()?;
         let limit = page.rows();
         let mut data = self
             .store
@@ -42,7 +25,7 @@ impl Core {
         let has_more = cut(&mut data, limit);
         let last = data.last().filter(|_| has_more).map(ChatPosition::from);
         Ok(ListChat {
-            next_cursor: last.map(|position| Cursor::encode(&list_name, position)),
+            next_cursor: last.map(|position| list.cursor(&position)),
             data,
         })
     }
@@ -58,12 +41,14 @@ impl Core {
         &self,
         access: &SessionAccess,
         chat: &str,
-        page: &Page,
+        page: Draft<Page>,
     ) -> Result<ListMessage> {
         let mut tx = self.store.read().await?;
         let chat = find_chat(&mut tx, access, chat).await?;
-        let list_name = format!("messages/{}", chat.id);
-        let after: Option<MessagePosition> = position(&list_name, page)?;
+        let (page, mut faults) = page.open()?;
+        let list = self.list(access.organization_id(), format!("messages/{}", chat.id));
+        let after: Option<MessagePosition> = list.start(&page, &mut faults);
+        faults.into_result()?;
         let limit = page.rows();
         let mut rows = tx
             .messages(
@@ -81,7 +66,7 @@ impl Core {
             .map(|(position, _)| *position);
         Ok(ListMessage {
             data: rows.into_iter().map(|(_, message)| message).collect(),
-            next_cursor: last.map(|position| Cursor::encode(&list_name, position)),
+            next_cursor: last.map(|position| list.cursor(&position)),
         })
     }
 }

@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 use wagate_cluster::{Subscription, Topic};
-use wagate_model::{EventId, EventKind, EventSelector, Faults, SessionId};
-use wagate_store::EventFilter;
+use wagate_model::{Draft, EventId, EventKind, EventSelector, Faults, OrganizationId, SessionId};
+use wagate_store::{EventFilter, Tx};
 
 use crate::caller::Caller;
 use crate::error::Result;
@@ -86,7 +86,15 @@ pub(crate) fn parse_kinds(
 ) -> Option<Vec<EventKind>> {
     match EventSelector::parse(names) {
         Ok(EventSelector::All) => None,
-        Ok(EventSelector::Only(kinds)) => Some(kinds),
+        Ok(EventSelector::Only(names)) => {
+            let mut kinds = Vec::new();
+            for kind in names {
+                if !kinds.contains(&kind) {
+                    kinds.push(kind);
+                }
+            }
+            Some(kinds)
+        }
         Err(wrong) => {
             for index in wrong {
                 faults.add(
@@ -109,15 +117,49 @@ pub(crate) fn parse_event_id(
     id.ok()
 }
 
+/// Notes a fault where what comes after a position cannot be given without a gap.
+///
+/// Events that are no longer kept would be missing silently; after an event that never was
+/// (the database was set back, or another installation's id), nothing would ever come.
+pub(crate) async fn check_position(
+    tx: &mut Tx,
+    organization: OrganizationId,
+    field: &str,
+    position: Option<EventId>,
+    faults: &mut Faults,
+) -> Result<()> {
+    let Some(position) = position else {
+        return Ok(());
+    };
+    let newest = tx.last_event_id(organization).await?;
+    if newest == Some(position) {
+        return Ok(());
+    }
+    if newest.is_none_or(|newest| position > newest) {
+        faults.add(field, "is newer than every event of the organization");
+        return Ok(());
+    }
+    let oldest = tx.oldest_event_id(organization).await?;
+    let is_kept = oldest.is_some_and(|oldest| oldest <= position);
+    faults.check(is_kept, field, || {
+        "is older than the events that are kept: some after it are gone".into()
+    });
+    Ok(())
+}
+
 impl Core {
     /// Pulls events after a position, and waits for some when asked to.
-    pub async fn pull_events(&self, caller: &Caller, request: &PullRequest) -> Result<EventPage> {
+    pub async fn pull_events(
+        &self,
+        caller: &Caller,
+        request: Draft<PullRequest>,
+    ) -> Result<EventPage> {
+        let (request, mut faults) = request.open()?;
         // The session is checked before the rest of the request, as everywhere.
         let session = match &request.session {
             Some(id) => Some(self.open_session(caller, id).await?.id()),
             None => None,
         };
-        let mut faults = Faults::new();
         let after = parse_event_id("after", request.after.as_deref(), &mut faults);
         let kinds = request
             .types
@@ -128,6 +170,11 @@ impl Core {
             "waitMs",
             || format!("must be between 0 and {MAX_WAIT_MS}"),
         );
+        {
+            let mut tx = self.store.read().await?;
+            let organization = caller.organization_id();
+            check_position(&mut tx, organization, "after", after, &mut faults).await?;
+        }
         faults.into_result()?;
         let view = View {
             filter: EventFilter { session, kinds },

@@ -23,8 +23,11 @@ pub use caller::{Caller, Principal, SessionAccess};
 pub use error::{Error, Reason, Result, What};
 pub use events::{EventPage, MAX_WAIT_MS, PullRequest};
 pub use health::{Health, Readiness};
+pub use messages::SendOptions;
 pub use pages::{DEFAULT_LIMIT, MAX_LIMIT, Page};
-pub use realtime::{EventStream, IssuedTicket, StreamItem, StreamScope, TicketRequest};
+pub use realtime::{
+    EventStream, FoundTicket, IssuedTicket, StreamItem, StreamScope, TicketRequest,
+};
 pub use service::{Core, CoreConfig, Parts};
 pub use wagate_store::{AttemptEntry, DeliveryRecord};
 pub use webhooks::{DeliveryPage, DeliveryQuery, WebhookAccess};

@@ -2,12 +2,23 @@
 
 use sha2::{Digest as _, Sha256};
 use wagate_cluster::{CommandReply, IdempotencyKey, SendCommand, SessionAction};
-use wagate_model::{Faults, MessageStatus, SendMode, SendRequest, SendResult, SessionId, limits};
+use wagate_model::{
+    Draft, Faults, MessageStatus, SendMode, SendRequest, SendResult, SessionId, limits,
+};
 
 use crate::caller::SessionAccess;
 use crate::error::{Error, Result};
 use crate::owners::unexpected;
 use crate::service::Core;
+
+/// How a message is to be sent.
+#[derive(Debug, Clone)]
+pub struct SendOptions {
+    /// Whether the caller waits.
+    pub mode: SendMode,
+    /// Makes repeating the request harmless.
+    pub idempotency_key: Option<String>,
+}
 
 impl Core {
     /// Sends a message: waits for WhatsApp (sync), or queues it (async).
@@ -17,19 +28,30 @@ impl Core {
     pub async fn send_message(
         &self,
         access: &SessionAccess,
-        request: SendRequest,
-        mode: SendMode,
-        idempotency_key: Option<&str>,
+        request: Draft<SendRequest>,
+        options: Draft<SendOptions>,
     ) -> Result<SendResult> {
-        let mut faults = request.validate().err().unwrap_or_default();
-        if let Some(key) = idempotency_key {
+        let (options, mut faults) = options.open()?;
+        if let Some(key) = &options.idempotency_key {
             check_key(key, &mut faults);
         }
+        let request = match request.open() {
+            Ok((request, mut found)) => {
+                request.check(&mut found);
+                faults.extend(found);
+                request
+            }
+            Err(found) => {
+                faults.extend(found);
+                return Err(faults.into());
+            }
+        };
         faults.into_result()?;
-        let idempotency = match idempotency_key {
+        let mode = options.mode;
+        let idempotency = match options.idempotency_key {
             Some(key) => Some(IdempotencyKey {
-                key: key.to_owned(),
                 body_hash: body_hash(access.id(), mode, &request)?,
+                key,
             }),
             None => None,
         };

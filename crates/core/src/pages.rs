@@ -1,10 +1,19 @@
 //! Pages of lists.
 
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use wagate_model::{Cursor, Faults, OrganizationId};
+
+use crate::service::Core;
+
 /// Rows of a page unless the caller says otherwise.
 pub const DEFAULT_LIMIT: i64 = 50;
 
 /// Most rows of a page.
 pub const MAX_LIMIT: i64 = 200;
+
+/// What proofs in cursors are for.
+const PURPOSE: &str = "cursor";
 
 /// Which part of a list is wanted.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -30,4 +39,48 @@ pub(crate) fn clamp_limit(limit: i64) -> i64 {
     } else {
         limit.min(MAX_LIMIT)
     }
+}
+
+/// A list of an organization, whose cursors fit no other.
+#[derive(Debug)]
+pub(crate) struct List<'c> {
+    core: &'c Core,
+    name: String,
+}
+
+impl Core {
+    /// The list of an organization with a name.
+    pub(crate) fn list(&self, organization: OrganizationId, name: impl AsRef<str>) -> List<'_> {
+        List {
+            core: self,
+            name: format!("{organization}/{}", name.as_ref()),
+        }
+    }
+}
+
+impl List<'_> {
+    /// The text of a position.
+    pub(crate) fn cursor(&self, position: &impl Serialize) -> String {
+        let keys = self.core.store.keys();
+        Cursor::of(&self.name).encode(position, |text| keys.prove(PURPOSE, text))
+    }
+
+    /// Where a page begins; a cursor that was not made for this list is a fault.
+    pub(crate) fn start<P: DeserializeOwned>(&self, page: &Page, faults: &mut Faults) -> Option<P> {
+        let keys = self.core.store.keys();
+        Cursor::of(&self.name)
+            .decode(page.cursor.as_deref()?, |text, proof| {
+                keys.is_proven(PURPOSE, text, proof)
+            })
+            .map_err(|error| faults.add("cursor", error.to_string()))
+            .ok()
+    }
+}
+
+/// Takes the rows that fit a page out of one row more; gives whether there are more.
+pub(crate) fn cut<T>(rows: &mut Vec<T>, limit: i64) -> bool {
+    let limit = usize::try_from(limit).unwrap_or(usize::MAX);
+    let has_more = rows.len() > limit;
+    rows.truncate(limit);
+    has_more
 }

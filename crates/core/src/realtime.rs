@@ -16,12 +16,12 @@ use serde_json::value::RawValue;
 use sha2::{Digest as _, Sha256};
 use tokio::time::Instant;
 use wagate_cluster::{EventCopy, Lagged, Signal, Subscription, Topic};
-use wagate_model::{ApiKeyId, Capability, EventId, EventKind, Faults, OrganizationId, SessionId};
+use wagate_model::{ApiKeyId, Capability, Draft, EventId, EventKind, OrganizationId, SessionId};
 use wagate_store::EventFilter;
 
 use crate::caller::{Caller, Principal};
 use crate::error::{Error, Result};
-use crate::events::{BATCH, View, parse_event_id, parse_kinds};
+use crate::events::{BATCH, View, check_position, parse_event_id, parse_kinds};
 use crate::service::Core;
 
 /// What a ticket's secret begins with.
@@ -69,6 +69,26 @@ impl std::fmt::Debug for IssuedTicket {
     }
 }
 
+/// A ticket that can be used now; the first who uses it gets what it opens.
+pub struct FoundTicket {
+    hash: [u8; 32],
+    organization_id: OrganizationId,
+}
+
+impl std::fmt::Debug for FoundTicket {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("FoundTicket(…)")
+    }
+}
+
+impl FoundTicket {
+    /// Whose events it opens.
+    #[must_use]
+    pub const fn organization_id(&self) -> OrganizationId {
+        self.organization_id
+    }
+}
+
 /// What a ticket opens, as stored.
 #[derive(Debug, Serialize, Deserialize)]
 struct StoredScope {
@@ -84,18 +104,13 @@ impl Core {
     pub async fn create_ticket(
         &self,
         caller: &Caller,
-        request: &TicketRequest,
+        request: Draft<TicketRequest>,
     ) -> Result<IssuedTicket> {
+        let (request, mut faults) = request.open()?;
         if request.scope == StreamScope::Firehose {
             // No API key sees other organizations, whatever it may do in its own.
             return Err(Error::Forbidden);
         }
-        let mut faults = Faults::new();
-        let since = parse_event_id("since", request.since.as_deref(), &mut faults);
-        let kinds = request
-            .events
-            .as_deref()
-            .and_then(|names| parse_kinds("events", names, &mut faults));
         let session = match (request.scope, request.session.as_deref()) {
             (StreamScope::Session, None | Some("")) => {
                 faults.add("session", "is required with scope session");
@@ -104,10 +119,23 @@ impl Core {
             (StreamScope::Session, Some(id)) => Some(self.open_session(caller, id).await?.id()),
             (_, None | Some("")) => None,
             (_, Some(_)) => {
-                faults.add("session", "is only allowed with scope session");
+                let is_known = !faults.is_unreadable("scope");
+                faults.check(!is_known, "session", || {
+                    "is only allowed with scope session".into()
+                });
                 None
             }
         };
+        let organization = caller.organization_id();
+        let since = parse_event_id("since", request.since.as_deref(), &mut faults);
+        {
+            let mut tx = self.store.read().await?;
+            check_position(&mut tx, organization, "since", since, &mut faults).await?;
+        }
+        let kinds = request
+            .events
+            .as_deref()
+            .and_then(|names| parse_kinds("events", names, &mut faults));
         faults.into_result()?;
         let Principal::ApiKey(key_id) = caller.principal();
         let scope = StoredScope {
@@ -118,7 +146,7 @@ impl Core {
             since,
         };
         let scope = serde_json::value::to_raw_value(&scope).map_err(Error::internal)?;
-        self.store_ticket(caller.organization_id(), scope).await
+        self.store_ticket(organization, scope).await
     }
 
     async fn store_ticket(
@@ -150,12 +178,25 @@ impl Core {
         })
     }
 
-    /// Opens the stream of a ticket; the ticket is used up.
-    pub async fn open_stream(&self, ticket: &str) -> Result<EventStream> {
+    /// Finds a ticket without using it up.
+    ///
+    /// It only reads, so that anybody's guesses cost no more than that.
+    pub async fn find_ticket(&self, ticket: &str) -> Result<FoundTicket> {
         if !ticket.starts_with(TICKET_PREFIX) {
             return Err(Error::Unauthorized);
         }
         let (hash, now) = (hash_of(ticket), self.clock.now_ms());
+        let mut tx = self.store.read().await?;
+        let organization = tx.admin().ticket_organization(&hash, now).await?;
+        Ok(FoundTicket {
+            hash,
+            organization_id: organization.ok_or(Error::Unauthorized)?,
+        })
+    }
+
+    /// Opens the stream of a ticket; the ticket is used up.
+    pub async fn open_stream(&self, ticket: FoundTicket) -> Result<EventStream> {
+        let (hash, now) = (ticket.hash, self.clock.now_ms());
         let taken = self
             .store
             .write::<_, Error, _>(wagate_store::Lane::SHARED, move |tx| {
@@ -179,6 +220,8 @@ impl Core {
             },
             events,
             credentials,
+            is_revoked: false,
+            is_in_doubt: false,
             position: scope.since,
             may_have_more: true,
             ready: VecDeque::new(),
@@ -218,6 +261,10 @@ pub struct EventStream {
     view: View,
     events: Subscription,
     credentials: Subscription,
+    /// Whether the credential is known to be void.
+    is_revoked: bool,
+    /// Whether signals of revocations may have been missed.
+    is_in_doubt: bool,
     /// The last event that was read from the log.
     position: Option<EventId>,
     /// Whether the log may hold events after the position.
@@ -234,25 +281,23 @@ impl EventStream {
     /// Dropping the future loses nothing.
     pub async fn next(&mut self) -> Result<StreamItem> {
         loop {
+            // Before anything is given: neither a long replay nor what was read from the log
+            // outlives the credential.
+            while let Some(signal) = self.credentials.recv().now_or_never() {
+                self.note_credential(signal)?;
+            }
+            if self.is_void().await? {
+                return Ok(StreamItem::Revoked);
+            }
             if let Some(envelope) = self.ready.pop_front() {
                 return Ok(StreamItem::Event(envelope));
             }
             if self.may_have_more {
-                // A long replay does not outlive its credential either.
-                while let Some(signal) = self.credentials.recv().now_or_never() {
-                    if self.is_revoked_by(signal).await? {
-                        return Ok(StreamItem::Revoked);
-                    }
-                }
                 self.read_on().await?;
                 continue;
             }
             tokio::select! {
-                signal = self.credentials.recv() => {
-                    if self.is_revoked_by(signal).await? {
-                        return Ok(StreamItem::Revoked);
-                    }
-                }
+                signal = self.credentials.recv() => self.note_credential(signal)?,
                 signal = self.events.recv() => match signal {
                     Some(Ok(Signal::Events { events, .. })) => self.note(&events),
                     Some(Ok(_)) => {}
@@ -267,25 +312,43 @@ impl EventStream {
         }
     }
 
+    /// Waits until the credential behind the stream is revoked.
+    ///
+    /// Dropping the future loses nothing.
+    pub async fn revoked(&mut self) -> Result<()> {
+        loop {
+            if self.is_void().await? {
+                return Ok(());
+            }
+            let signal = self.credentials.recv().await;
+            self.note_credential(signal)?;
+        }
+    }
+
     /// Whether the credential behind the stream is still good, by the store.
     pub async fn is_permitted(&self) -> Result<bool> {
         let now = self.core.clock.now_ms();
         let mut tx = self.core.store.read().await?;
-        let keys = tx.api_keys(self.organization).await?;
-        Ok(keys.iter().any(|key| {
-            key.id == self.key_id
-                && key.is_valid_at(now)
-                && key.capabilities.has(Capability::Events)
-        }))
+        let key = tx.api_key(self.organization, self.key_id).await?;
+        Ok(key.is_some_and(|key| key.is_valid_at(now) && key.capabilities.has(Capability::Events)))
     }
 
-    async fn is_revoked_by(&self, signal: Option<Result<Signal, Lagged>>) -> Result<bool> {
+    fn note_credential(&mut self, signal: Option<Result<Signal, Lagged>>) -> Result<()> {
         match signal {
-            Some(Ok(Signal::KeyRevoked { key_id })) => Ok(key_id == self.key_id),
-            Some(Ok(_)) => Ok(false),
-            Some(Err(Lagged)) => Ok(!self.is_permitted().await?),
-            None => Err(Error::unavailable()),
+            Some(Ok(Signal::KeyRevoked { key_id })) => self.is_revoked |= key_id == self.key_id,
+            Some(Ok(_)) => {}
+            Some(Err(Lagged)) => self.is_in_doubt = true,
+            None => return Err(Error::unavailable()),
         }
+        Ok(())
+    }
+
+    async fn is_void(&mut self) -> Result<bool> {
+        if self.is_in_doubt {
+            self.is_revoked |= !self.is_permitted().await?;
+            self.is_in_doubt = false;
+        }
+        Ok(self.is_revoked)
     }
 
     fn note(&mut self, copies: &[EventCopy]) {

@@ -2,8 +2,8 @@
 
 use wagate_cluster::{CommandReply, SessionAction};
 use wagate_model::{
-    CreateSession, Faults, ListWaSession, Me, PairingCode, PairingCodeRequest, Qr, SessionId,
-    SessionStatus, UpdateSession, WaSession,
+    CreateSession, Draft, Faults, ListWaSession, Me, PairingCode, PairingCodeRequest, Qr,
+    SessionId, SessionStatus, UpdateSession, WaSession,
 };
 use wagate_store::{NewSession, SessionRecord};
 
@@ -58,13 +58,15 @@ impl Core {
     pub async fn create_session(
         &self,
         caller: &Caller,
-        request: CreateSession,
+        request: Draft<CreateSession>,
     ) -> Result<WaSession> {
         // It could not see what it made.
         if caller.session_ids().is_some() {
             return Err(Error::Forbidden);
         }
-        request.validate()?;
+        let (request, mut faults) = request.open()?;
+        request.check(&mut faults);
+        faults.into_result()?;
         let defaults = self.config.session_defaults;
         let (time, random) = self.id_parts();
         let id = SessionId::from_parts(time, random);
@@ -108,9 +110,11 @@ impl Core {
     pub async fn update_session(
         &self,
         access: &SessionAccess,
-        change: UpdateSession,
+        change: Draft<UpdateSession>,
     ) -> Result<WaSession> {
-        change.validate()?;
+        let (change, mut faults) = change.open()?;
+        change.check(&mut faults);
+        faults.into_result()?;
         let (organization, id) = (access.organization_id(), access.id());
         let now = self.clock.now_ms();
         let is_there = self
@@ -224,13 +228,19 @@ impl Core {
     pub async fn session_pairing_code(
         &self,
         access: &SessionAccess,
-        request: &PairingCodeRequest,
+        request: Draft<PairingCodeRequest>,
     ) -> Result<PairingCode> {
         const PAIRED: &str = "the session is paired already; log it out first";
-        let phone = request.validate()?;
-        if is_paired(&access.record.session) {
-            return Err(Faults::one("session", PAIRED).into());
-        }
+        let (phone, mut faults) = match request.open() {
+            Ok((request, mut faults)) => (request.check(&mut faults), faults),
+            Err(faults) => (None, faults),
+        };
+        let is_free = !is_paired(&access.record.session);
+        faults.check(is_free, "session", || PAIRED.into());
+        let phone = match phone {
+            Some(phone) if faults.is_empty() => phone,
+            _ => return Err(faults.into()),
+        };
         let action = SessionAction::RequestPairingCode {
             phone: phone.as_str().to_owned(),
         };

@@ -2,7 +2,7 @@
 
 use wagate_cluster::Signal;
 use wagate_model::{
-    Cursor, DeliveryId, EventId, Faults, ListWebhook, RetryPolicy, SessionId, Webhook, WebhookBody,
+    DeliveryId, Draft, EventId, Faults, ListWebhook, RetryPolicy, SessionId, Webhook, WebhookBody,
     WebhookId, limits,
 };
 use wagate_store::{
@@ -12,7 +12,7 @@ use wagate_store::{
 use crate::caller::Caller;
 use crate::error::{Error, Reason, Result, What};
 use crate::events::parse_event_id;
-use crate::pages::Page;
+use crate::pages::{Page, cut};
 use crate::service::Core;
 
 /// A webhook that exists and that the caller reaches; made by [`Core::open_webhook`] only.
@@ -102,8 +102,13 @@ impl Core {
     }
 
     /// Registers a webhook; without `events` it gets all of them.
-    pub async fn create_webhook(&self, caller: &Caller, body: WebhookBody) -> Result<Webhook> {
-        let mut faults = body.faults();
+    pub async fn create_webhook(
+        &self,
+        caller: &Caller,
+        body: Draft<WebhookBody>,
+    ) -> Result<Webhook> {
+        let (body, mut faults) = body.open()?;
+        faults.extend(body.faults());
         let is_given = body.url.as_deref().is_some_and(|url| !url.is_empty());
         faults.check(is_given, "url", || "is required".into());
         let url = self.checked_url(body.url.as_deref(), &mut faults);
@@ -155,10 +160,11 @@ impl Core {
     pub async fn update_webhook(
         &self,
         access: WebhookAccess,
-        body: WebhookBody,
+        body: Draft<WebhookBody>,
     ) -> Result<Webhook> {
         let WebhookAccess { caller, webhook } = access;
-        let mut faults = body.faults();
+        let (body, mut faults) = body.open()?;
+        faults.extend(body.faults());
         let url = self.checked_url(body.url.as_deref(), &mut faults);
         let session_id = match body.session_id {
             None => webhook.session_id,
@@ -228,11 +234,14 @@ impl Core {
     pub async fn list_webhook_deliveries(
         &self,
         access: &WebhookAccess,
-        query: &DeliveryQuery,
+        query: Draft<DeliveryQuery>,
     ) -> Result<DeliveryPage> {
         let webhook = &access.webhook;
-        let list_name = format!("deliveries/{}", webhook.id);
-        let mut faults = Faults::new();
+        let (query, mut faults) = query.open()?;
+        let list = self.list(
+            webhook.organization_id,
+            format!("deliveries/{}", webhook.id),
+        );
         let status = query.status.as_deref().map(str::parse::<DeliveryStatus>);
         let is_status = status.as_ref().is_none_or(Result::is_ok);
         faults.check(is_status, "status", || {
@@ -240,12 +249,7 @@ impl Core {
         });
         let event_id: Option<EventId> =
             parse_event_id("event", query.event.as_deref(), &mut faults);
-        let before: Option<DeliveryId> = match &query.page.cursor {
-            None => None,
-            Some(cursor) => Cursor::decode(&list_name, cursor)
-                .map_err(|error| faults.add("cursor", error.to_string()))
-                .ok(),
-        };
+        let before: Option<DeliveryId> = list.start(&query.page, &mut faults);
         faults.into_result()?;
         let filter = DeliveryFilter {
             status: status.and_then(Result::ok),
@@ -259,9 +263,7 @@ impl Core {
         let mut rows = tx
             .deliveries(organization, webhook.id, &filter, before, limit + 1)
             .await?;
-        let wanted = usize::try_from(limit).unwrap_or(usize::MAX);
-        let has_more = rows.len() > wanted;
-        rows.truncate(wanted);
+        let has_more = cut(&mut rows, limit);
         let last = rows.last().filter(|_| has_more).map(|row| row.id);
         let mut deliveries = Vec::with_capacity(rows.len());
         for row in rows {
@@ -270,7 +272,7 @@ impl Core {
         }
         Ok(DeliveryPage {
             deliveries,
-            next_cursor: last.map(|id| Cursor::encode(&list_name, id)),
+            next_cursor: last.map(|id| list.cursor(&id)),
         })
     }
 

@@ -3,6 +3,7 @@
 //! Each function takes an input, reads it, and panics when a property does not hold.
 
 use std::fmt::{Debug, Display};
+use std::hash::{DefaultHasher, Hasher as _};
 use std::str::FromStr;
 
 use base64::Engine as _;
@@ -11,8 +12,9 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    ApiKeyId, ApiKeySecret, Cursor, CursorError, DeliveryId, EventId, EventSelector, GatewayId,
-    Jid, OrganizationId, OutboxId, PhoneNumber, RequestId, SessionId, TicketId, WebhookId,
+    ApiKeyId, ApiKeySecret, Cursor, CursorError, CursorTag, DeliveryId, EventId, EventSelector,
+    GatewayId, Jid, OrganizationId, OutboxId, PhoneNumber, RequestId, SessionId, TicketId,
+    WebhookId,
 };
 
 /// Longest JID: a group of the older form.
@@ -107,27 +109,45 @@ struct RowPosition {
     id: i64,
 }
 
-/// Cursors lead back to the same place of the same list, whoever made them.
+const LISTS: [&str; 3] = ["", "chats", "chats/01J9ZX8K2QHV0M3T6R7P4N5W8C"];
+
+/// A tag that no input can be made to fit by chance.
+fn tag(bytes: &[u8]) -> CursorTag {
+    let half = |salt: u8| {
+        let mut hasher = DefaultHasher::new();
+        hasher.write_u8(salt);
+        hasher.write(bytes);
+        hasher.finish()
+    };
+    ((u128::from(half(1)) << 64) | u128::from(half(2))).to_be_bytes()
+}
+
+/// Cursors lead back to the same place of the same list, and only where they are genuine.
 pub fn cursor(text: &str) {
     position::<(i64, i64)>(text);
     position::<RowPosition>(text);
     position::<DeliveryId>(text);
 }
 
-/// As [`cursor`], with what a cursor holds inside.
+/// As [`cursor`], with what a genuine cursor holds inside.
 pub fn cursor_content(content: &[u8]) {
-    cursor(&URL_SAFE_NO_PAD.encode(content));
+    for list in LISTS {
+        let tag = tag(&Cursor::of(list).signed(content));
+        cursor(&URL_SAFE_NO_PAD.encode([tag.as_slice(), content].concat()));
+    }
 }
 
-fn position<P: Serialize + DeserializeOwned + PartialEq + Debug + Clone>(text: &str) {
-    const LISTS: [&str; 3] = ["", "chats", "chats/01J9ZX8K2QHV0M3T6R7P4N5W8C"];
+fn position<P: Serialize + DeserializeOwned + PartialEq + Debug>(text: &str) {
+    let read = |list: &str, text: &str| {
+        Cursor::of(list).decode::<P>(text, |bytes, given| tag(bytes) == *given)
+    };
     let mut fitting = 0;
     for list in LISTS {
-        if let Ok(position) = Cursor::<P>::decode(list, text) {
+        if let Ok(position) = read(list, text) {
             fitting += 1;
-            let again = Cursor::encode(list, position.clone());
-            assert_eq!(Cursor::decode(list, &again), Ok(position));
-            assert_eq!(Cursor::<P>::decode("another", &again), Err(CursorError));
+            let again = Cursor::of(list).encode(&position, tag);
+            assert_eq!(read(list, &again), Ok(position));
+            assert_eq!(read("another", &again), Err(CursorError));
         }
     }
     assert!(fitting <= 1, "a cursor fits two lists");

@@ -27,7 +27,7 @@ pub use api_keys::{ApiKey, ApiKeyPrincipal, ApiKeySecret, ParseApiKeyError};
 pub use capabilities::{Capabilities, Capability};
 pub use chats::{Chat, ChatType, ListChat};
 pub use clock::{Clock, ManualClock, SystemClock};
-pub use cursors::{Cursor, CursorError};
+pub use cursors::{Cursor, CursorError, CursorTag};
 pub use errors::{ApiError, ErrorCode, ErrorDetail};
 pub use events::{EVENT_SCHEMA, EventEnvelope, EventKind, EventSelector, ListEvent};
 pub use ids::{
@@ -48,7 +48,7 @@ pub use sessions::{
     CreateSession, ListWaSession, Me, PairingCode, PairingCodeRequest, Qr, SessionDefaults,
     SessionStatus, StatusDetail, StatusReason, UpdateSession, WaSession,
 };
-pub use validation::{Fault, Faults, limits};
+pub use validation::{Draft, Fault, Faults, limits};
 pub use webhooks::{
     ListWebhook, RESERVED_WEBHOOK_HEADERS, RetryPolicy, RetryPolicyBody, Webhook, WebhookBody,
 };

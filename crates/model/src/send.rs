@@ -20,14 +20,18 @@ pub enum SendType {
 pub struct SendRequest {
     /// Phone numbers or JIDs that the text mentions as `@<number>`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(max_items = 1024)]
     pub mentions: Option<Vec<String>>,
     /// The WhatsApp id of the message to answer.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(max_length = 128)]
     pub reply_to: Option<String>,
     /// The text.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(max_length = 65536)]
     pub text: Option<String>,
     /// The chat: a phone number in digits, or a JID.
+    #[schema(max_length = 64)]
     pub to: String,
     /// What kind of message to send.
     #[serde(rename = "type")]
@@ -46,23 +50,30 @@ impl SendRequest {
     /// Checks every field and gives the chat's address.
     pub fn validate(&self) -> Result<Jid, Faults> {
         let mut faults = Faults::new();
-        let chat = self.check_recipient(&mut faults);
+        match self.check(&mut faults) {
+            Some(chat) if faults.is_empty() => Ok(chat),
+            _ => Err(faults),
+        }
+    }
+
+    /// Adds the faults of every field, and gives the chat's address where it has none.
+    pub fn check(&self, faults: &mut Faults) -> Option<Jid> {
+        let chat = self.check_recipient(faults);
+        // What must be there depends on the kind.
+        let is_text = !faults.is_unreadable("type");
         match self.text.as_deref() {
-            None | Some("") => faults.add("text", "is required for type text"),
+            None | Some("") if is_text => faults.add("text", "is required for type text"),
+            None | Some("") => {}
             Some(text) if text.trim().is_empty() => faults.add("text", "must not be blank"),
             Some(text) => faults.check_text("text", text, limits::TEXT_CHARS),
         }
         if let Some(id) = &self.reply_to {
-            let is_id = !id.is_empty()
-                && id.len() <= limits::MESSAGE_ID_CHARS
-                && id.bytes().all(|b| b.is_ascii_graphic());
+            faults.check_length("replyTo", id, limits::MESSAGE_ID_CHARS);
+            let is_id = !id.is_empty() && id.bytes().all(|b| b.is_ascii_graphic());
             faults.check(is_id, "replyTo", || "must be the id of a message".into());
         }
-        self.check_mentions(&mut faults);
-        match chat {
-            Some(chat) if faults.is_empty() => Ok(chat),
-            _ => Err(faults),
-        }
+        self.check_mentions(faults);
+        chat
     }
 
     fn check_recipient(&self, faults: &mut Faults) -> Option<Jid> {
@@ -87,7 +98,7 @@ impl SendRequest {
     fn check_mentions(&self, faults: &mut Faults) {
         let mentions = self.mentions.as_deref().unwrap_or_default();
         faults.check(mentions.len() <= limits::MENTIONS, "mentions", || {
-            format!("must name at most {} people", limits::MENTIONS)
+            format!("must have at most {} entries", limits::MENTIONS)
         });
         for (index, mention) in mentions.iter().enumerate().take(limits::MENTIONS) {
             let is_person = Jid::parse_lenient(mention).is_ok_and(|jid| jid.kind().is_person());

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use crate::validation::limits;
-use crate::{Faults, GatewayId, OrganizationId, SessionId};
+use crate::{Faults, GatewayId, OrganizationId, PhoneNumber, SessionId};
 
 /// Where a session stands; derived from its live connection by its one owner.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
@@ -245,13 +245,9 @@ pub struct CreateSession {
 }
 
 impl CreateSession {
-    /// Checks every field.
-    pub fn validate(&self) -> Result<(), Faults> {
-        let mut faults = Faults::new();
-        if let Some(label) = &self.label {
-            faults.check_text("label", label, limits::LABEL_CHARS);
-        }
-        faults.into_result()
+    /// Adds the faults of every field.
+    pub fn check(&self, faults: &mut Faults) {
+        check_label(self.label.as_deref(), faults);
     }
 }
 
@@ -272,19 +268,18 @@ pub struct UpdateSession {
     pub presence_typing: Option<bool>,
     /// Sends allowed per hour; 0 or less: unlimited.
     #[serde(default)]
+    #[schema(minimum = -1, maximum = 1_000_000)]
     pub rate_per_hour: Option<i64>,
     /// Sends allowed per minute; 0 or less: unlimited.
     #[serde(default)]
+    #[schema(minimum = -1, maximum = 1_000_000)]
     pub rate_per_min: Option<i64>,
 }
 
 impl UpdateSession {
-    /// Checks every field.
-    pub fn validate(&self) -> Result<(), Faults> {
-        let mut faults = Faults::new();
-        if let Some(label) = &self.label {
-            faults.check_text("label", label, limits::LABEL_CHARS);
-        }
+    /// Adds the faults of every field.
+    pub fn check(&self, faults: &mut Faults) {
+        check_label(self.label.as_deref(), faults);
         for (field, rate) in [
             ("ratePerHour", self.rate_per_hour),
             ("ratePerMin", self.rate_per_min),
@@ -294,7 +289,12 @@ impl UpdateSession {
                 format!("must be between -1 and {}", limits::RATE)
             });
         }
-        faults.into_result()
+    }
+}
+
+fn check_label(label: Option<&str>, faults: &mut Faults) {
+    if let Some(label) = label {
+        faults.check_text("label", label, limits::LABEL_CHARS);
     }
 }
 
@@ -346,6 +346,7 @@ impl std::fmt::Debug for Qr {
 pub struct PairingCodeRequest {
     /// The phone's number with its country code, digits only.
     #[serde(default)]
+    #[schema(pattern = "^[1-9][0-9]{4,14}$")]
     pub phone: Option<String>,
 }
 
@@ -356,15 +357,18 @@ impl std::fmt::Debug for PairingCodeRequest {
 }
 
 impl PairingCodeRequest {
-    /// The number, checked: digits only, without `+`.
-    pub fn validate(&self) -> Result<crate::PhoneNumber, Faults> {
+    /// The number where it is one: digits only, without `+`; else its fault is added.
+    pub fn check(&self, faults: &mut Faults) -> Option<PhoneNumber> {
         let phone = self.phone.as_deref().unwrap_or_default();
         if phone.starts_with('+') {
-            return Err(Faults::one("phone", "must hold digits only, without +"));
+            faults.add("phone", "must hold digits only, without +");
+            return None;
         }
-        phone
-            .parse()
-            .map_err(|error: crate::jids::PhoneNumberError| Faults::one("phone", error.to_string()))
+        let number = phone.parse::<PhoneNumber>();
+        if let Err(error) = &number {
+            faults.add("phone", error.to_string());
+        }
+        number.ok()
     }
 }
 

@@ -1,16 +1,22 @@
 //! Faults in a request, collected so that all of them are told at once.
 
+use std::collections::BTreeSet;
+
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 /// Upper limits of request fields; characters unless the name says bytes.
 pub mod limits {
+    /// Faults of one request that are told; of more, only how many there are.
+    pub const FAULTS: usize = 100;
     /// A session's label.
     pub const LABEL_CHARS: usize = 100;
     /// The text of a message (what official clients allow).
     pub const TEXT_CHARS: usize = 65_536;
     /// Mentions in one message.
     pub const MENTIONS: usize = 1_024;
+    /// A phone number or a JID; more than the longest has.
+    pub const JID_CHARS: usize = 64;
     /// An id of a WhatsApp message.
     pub const MESSAGE_ID_CHARS: usize = 128;
     /// An `Idempotency-Key`, in visible ASCII characters.
@@ -27,6 +33,8 @@ pub mod limits {
     pub const FAULTS: usize = 100;
     /// Attempts of one webhook delivery.
     pub const WEBHOOK_ATTEMPTS: i64 = 50;
+    /// The name of a webhook's retry policy.
+    pub const WEBHOOK_POLICY_CHARS: usize = 32;
     /// The base delay between attempts, in seconds.
     pub const WEBHOOK_DELAY_SECONDS: i64 = 43_200;
     /// Webhooks of one organization.
@@ -38,7 +46,7 @@ pub mod limits {
 }
 
 /// One fault of a request.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, ToSchema)]
 pub struct Fault {
     /// Where: a field's path such as `retryPolicy.attempts`, or `body`.
     pub field: String,
@@ -47,8 +55,15 @@ pub struct Fault {
 }
 
 /// All faults found in a request so far.
+///
+/// It takes the same fault once, and at most [`limits::FAULTS`] of them. A field that
+/// could not be read has no other faults: what stands in its place was not asked for.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Faults(Vec<Fault>);
+pub struct Faults {
+    told: Vec<Fault>,
+    untold: usize,
+    unreadable: BTreeSet<String>,
+}
 
 impl std::fmt::Display for Faults {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -77,10 +92,34 @@ impl Faults {
 
     /// Notes a fault.
     pub fn add(&mut self, field: impl Into<String>, message: impl Into<String>) {
-        self.0.push(Fault {
+        self.note(Fault {
             field: field.into(),
             message: message.into(),
         });
+    }
+
+    fn note(&mut self, fault: Fault) {
+        if self.is_unreadable(&fault.field) || self.told.contains(&fault) {
+            return;
+        }
+        if self.told.len() < limits::FAULTS {
+            self.told.push(fault);
+        } else {
+            self.untold += 1;
+        }
+    }
+
+    /// Notes that a field is missing or not of its type.
+    pub fn add_unreadable(&mut self, field: impl Into<String>, message: impl Into<String>) {
+        let field = field.into();
+        self.add(field.clone(), message);
+        self.unreadable.insert(field);
+    }
+
+    /// Whether a field is missing or not of its type.
+    #[must_use]
+    pub fn is_unreadable(&self, field: &str) -> bool {
+        self.unreadable.contains(field)
     }
 
     /// Notes a fault unless the condition holds.
@@ -92,19 +131,34 @@ impl Faults {
 
     /// Takes over the faults of a part.
     pub fn extend(&mut self, other: Self) {
-        self.0.extend(other.0);
+        for fault in other.told {
+            self.note(fault);
+        }
+        self.untold += other.untold;
+        self.unreadable.extend(other.unreadable);
+    }
+
+    /// Brings the faults into the order of their fields.
+    pub fn sort(&mut self) {
+        self.told.sort();
     }
 
     /// Whether nothing was found.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.0.is_empty()
+        self.told.is_empty()
     }
 
-    /// The faults in the order found.
+    /// The faults in the order found, and where there are more, how many.
     #[must_use]
-    pub fn into_vec(self) -> Vec<Fault> {
-        self.0
+    pub fn into_vec(mut self) -> Vec<Fault> {
+        if self.untold > 0 {
+            self.told.push(Fault {
+                field: "body".into(),
+                message: format!("has {} more faults", self.untold),
+            });
+        }
+        self.told
     }
 
     /// `Ok` when nothing was found.
@@ -115,16 +169,111 @@ impl Faults {
     /// The limit of characters of a text field; control characters other than
     /// line breaks and tabs are refused.
     pub fn check_text(&mut self, field: &str, text: &str, max_chars: usize) {
-        // Bytes bound characters from above, so most texts are counted only once, cheaply.
-        let is_short = text.len() <= max_chars || text.chars().count() <= max_chars;
-        self.check(is_short, field, || {
-            format!("must have at most {max_chars} characters")
-        });
+        self.check_length(field, text, max_chars);
         let is_plain = text
             .chars()
             .all(|c| !c.is_control() || matches!(c, '\n' | '\r' | '\t'));
         self.check(is_plain, field, || {
             "must not contain control characters".into()
         });
+    }
+
+    /// The limit of characters of a field.
+    pub fn check_length(&mut self, field: &str, text: &str, max_chars: usize) {
+        // Bytes bound characters from above, so most texts are counted only once, cheaply.
+        let is_short = text.len() <= max_chars || text.chars().count() <= max_chars;
+        self.check(is_short, field, || {
+            format!("must have at most {max_chars} characters")
+        });
+    }
+}
+
+/// A request as far as it could be read, with the faults of the rest.
+///
+/// What could not be read stands there as an empty value, and its fault is noted. So
+/// whoever takes the request can look at all of it, note more faults, and tell all of
+/// them at once; and can refuse it for another reason first.
+#[derive(Debug, Clone)]
+pub struct Draft<T> {
+    value: Option<T>,
+    faults: Faults,
+}
+
+impl<T> Draft<T> {
+    /// A request with what was found wrong with it so far.
+    #[must_use]
+    pub const fn new(value: T, faults: Faults) -> Self {
+        Self {
+            value: Some(value),
+            faults,
+        }
+    }
+
+    /// A request of which nothing could be read.
+    #[must_use]
+    pub const fn unreadable(faults: Faults) -> Self {
+        Self {
+            value: None,
+            faults,
+        }
+    }
+
+    /// The same in another form.
+    #[must_use]
+    pub fn map<U>(self, form: impl FnOnce(T) -> U) -> Draft<U> {
+        Draft {
+            value: self.value.map(form),
+            faults: self.faults,
+        }
+    }
+
+    /// Adds faults that were found elsewhere in the request.
+    #[must_use]
+    pub fn with(mut self, faults: Faults) -> Self {
+        self.faults.extend(faults);
+        self
+    }
+
+    /// What could be read, with the faults so far; the faults alone where nothing could.
+    pub fn open(self) -> Result<(T, Faults), Faults> {
+        match self.value {
+            Some(value) => Ok((value, self.faults)),
+            None => Err(self.faults),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn fields(faults: Faults) -> Vec<String> {
+        faults.into_vec().into_iter().map(|f| f.field).collect()
+    }
+
+    #[test]
+    fn a_fault_is_told_once_and_an_unreadable_field_has_no_other() {
+        let mut faults = Faults::new();
+        faults.add("a", "one");
+        faults.add("a", "one");
+        faults.add("a", "two");
+        faults.add_unreadable("b", "must be a string");
+        faults.add("b", "must not be empty");
+        faults.add("b.c", "is something else");
+        let mut whole = Faults::one("a", "two");
+        whole.extend(faults);
+        whole.add("b", "must not be empty");
+        assert_eq!(fields(whole), ["a", "a", "b", "b.c"]);
+    }
+
+    #[test]
+    fn a_flood_is_counted() {
+        let mut faults = Faults::new();
+        for n in 0..limits::FAULTS + 7 {
+            faults.add(format!("f{n}"), "x");
+        }
+        let told = faults.into_vec();
+        assert_eq!(told.len(), limits::FAULTS + 1);
+        assert_eq!(told[limits::FAULTS].message, "has 7 more faults");
     }
 }

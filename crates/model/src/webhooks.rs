@@ -64,6 +64,7 @@ pub struct RetryPolicyBody {
     pub delay_seconds: Option<i64>,
     /// `exponential` (default) doubles the delay each time; anything else keeps it.
     #[serde(default)]
+    #[schema(max_length = 32)]
     pub policy: Option<String>,
 }
 
@@ -117,7 +118,7 @@ pub struct WebhookBody {
     /// Whether events are posted; true when left out of a new one.
     #[serde(default)]
     pub active: Option<bool>,
-    /// Headers added to every request; replaces all earlier ones.
+    /// Headers added to every request, at most 20; replaces all earlier ones.
     #[serde(default)]
     pub custom_headers: Option<BTreeMap<String, String>>,
     /// The events wanted; `*` stands for all, an empty list for none.
@@ -128,6 +129,7 @@ pub struct WebhookBody {
     pub retry_policy: Option<RetryPolicyBody>,
     /// Signs every request; write-only. An empty text removes it.
     #[serde(default)]
+    #[schema(max_length = 256)]
     pub secret: Option<String>,
     /// Only events of this session; null or an empty text: all of the organization's.
     #[serde(default, deserialize_with = "present")]
@@ -135,6 +137,7 @@ pub struct WebhookBody {
     pub session_id: Option<Option<String>>,
     /// Where events are posted: http or https.
     #[serde(default)]
+    #[schema(max_length = 2048)]
     pub url: Option<String>,
 }
 
@@ -178,9 +181,7 @@ impl WebhookBody {
             faults.check(is_id, "sessionId", || "must be the id of a session".into());
         }
         if let Some(url) = &self.url {
-            faults.check(url.chars().count() <= limits::URL_CHARS, "url", || {
-                format!("must have at most {} characters", limits::URL_CHARS)
-            });
+            faults.check_length("url", url, limits::URL_CHARS);
         }
         self.check_retry_policy(&mut faults);
         self.check_headers(&mut faults);
@@ -203,13 +204,9 @@ impl WebhookBody {
         faults.check(delay_fits, "retryPolicy.delaySeconds", || {
             format!("must be between 0 and {}", limits::WEBHOOK_DELAY_SECONDS)
         });
-        let name_fits = policy
-            .policy
-            .as_ref()
-            .is_none_or(|name| name.chars().count() <= 32);
-        faults.check(name_fits, "retryPolicy.policy", || {
-            "must have at most 32 characters".into()
-        });
+        if let Some(name) = &policy.policy {
+            faults.check_length("retryPolicy.policy", name, limits::WEBHOOK_POLICY_CHARS);
+        }
     }
 
     fn check_headers(&self, faults: &mut Faults) {

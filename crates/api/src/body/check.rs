@@ -1,128 +1,186 @@
-//! Comparing a tree with a schema, and telling every difference.
+//! Comparing a tree with a schema, telling every difference, and mending what does not fit.
+//!
+//! What does not fit is taken out, or an empty value is put in its place where something
+//! has to stand there. So the rest can be read as its type and looked at in turn.
 
-use serde_json::{Map, Value};
+use serde_json::{Map, Number, Value};
 use wagate_model::Faults;
 
 use super::parse::Place;
 use super::schema::RequestSchema;
-use super::{BODY, MAX_FAULTS};
 
-/// Compares a body with its schema.
-pub(super) fn check(value: &Value, schema: &RequestSchema) -> Result<(), Faults> {
-    let mut found = Findings {
-        schema,
-        faults: Vec::new(),
-        untold: 0,
-    };
-    found.compare(value, schema.root(), &Place::Root);
-    found.faults.sort();
-    let mut faults = Faults::new();
-    for (field, message) in found.faults {
-        faults.add(field, message);
-    }
-    if found.untold > 0 {
-        faults.add(BODY, format!("has {} more faults", found.untold));
-    }
-    faults.into_result()
+/// Compares a body with its schema, notes every difference, and mends it.
+///
+/// Gives whether it can be read at all: it is of the type that the schema asks for.
+pub(super) fn mend(value: &mut Value, schema: &RequestSchema, faults: &mut Faults) -> bool {
+    let mut found = Findings { schema, faults };
+    let is_readable = found.compare(value, schema.root(), &Place::Root);
+    faults.sort();
+    is_readable
 }
 
 struct Findings<'s> {
     schema: &'s RequestSchema,
-    faults: Vec<(String, String)>,
-    untold: usize,
+    faults: &'s mut Faults,
 }
 
 impl<'s> Findings<'s> {
-    fn add(&mut self, place: &Place<'_>, message: impl Into<String>) {
-        if self.faults.len() < MAX_FAULTS {
-            self.faults.push((place.path(), message.into()));
-        } else {
-            self.untold += 1;
-        }
-    }
-
-    fn compare(&mut self, value: &Value, schema: &'s Value, place: &Place<'_>) {
+    /// Notes differences within a value; gives whether it can stay where it is.
+    fn compare(&mut self, value: &mut Value, schema: &'s Value, place: &Place<'_>) -> bool {
         if let Some(name) = schema.get("$ref").and_then(Value::as_str) {
-            if let Some(target) = self.schema.resolve(name) {
-                self.compare(value, target, place);
-            }
-            return;
+            return match self.schema.resolve(name) {
+                Some(target) => self.compare(value, target, place),
+                None => true,
+            };
         }
-        for parts in [schema.get("oneOf"), schema.get("anyOf")] {
-            if let Some(Value::Array(variants)) = parts {
-                self.compare_variants(value, variants, place);
-                return;
-            }
-        }
-        for part in schema
-            .get("allOf")
-            .and_then(Value::as_array)
-            .into_iter()
-            .flatten()
-        {
-            self.compare(value, part, place);
+        if let Some(variants) = variants(schema) {
+            return self.compare_variants(value, variants, place);
         }
         if !has_type(value, schema) {
-            self.add(place, expectation(schema));
-            return;
+            self.faults
+                .add_unreadable(place.path(), expectation(schema));
+            return false;
         }
         let choices = schema.get("enum").and_then(Value::as_array);
         if let Some(choices) = choices
             && !value.is_null()
             && !choices.contains(value)
         {
-            self.add(place, must_be_one_of(choices));
-            return;
+            self.faults
+                .add_unreadable(place.path(), must_be_one_of(choices));
+            return false;
+        }
+        if let Some(message) = broken_limit(value, schema) {
+            self.faults.add(place.path(), message);
         }
         match value {
             Value::Object(members) => self.compare_members(members, schema, place),
             Value::Array(items) => {
                 if let Some(item_schema) = schema.get("items") {
-                    for (index, item) in items.iter().enumerate() {
-                        self.compare(item, item_schema, &Place::Item(place, index));
+                    for (index, item) in items.iter_mut().enumerate() {
+                        if !self.compare(item, item_schema, &Place::Item(place, index)) {
+                            // The others keep their places.
+                            *item = self.empty(item_schema);
+                        }
                     }
                 }
             }
             _ => {}
         }
+        true
     }
 
     /// An optional object is "null or that": the only use of variants in request bodies.
-    fn compare_variants(&mut self, value: &Value, variants: &'s [Value], place: &Place<'_>) {
-        let is_null = |variant: &&Value| variant.get("type").is_some_and(|kind| kind == "null");
-        if value.is_null() && variants.iter().any(|variant| is_null(&variant)) {
-            return;
+    fn compare_variants(
+        &mut self,
+        value: &mut Value,
+        variants: &'s [Value],
+        place: &Place<'_>,
+    ) -> bool {
+        if value.is_null() && variants.iter().any(is_null) {
+            return true;
         }
-        for variant in variants.iter().filter(|variant| !is_null(variant)) {
-            self.compare(value, variant, place);
-        }
+        let mut others = variants.iter().filter(|variant| !is_null(variant));
+        others.all(|variant| self.compare(value, variant, place))
     }
 
     fn compare_members(
         &mut self,
-        members: &Map<String, Value>,
+        members: &mut Map<String, Value>,
         schema: &'s Value,
         place: &Place<'_>,
     ) {
         let known = schema.get("properties").and_then(Value::as_object);
         let others = schema.get("additionalProperties");
-        for (name, member) in members {
+        let is_open = others.map_or(known.is_none(), |others| others != &Value::Bool(false));
+        let required: Vec<_> = schema
+            .get("required")
+            .and_then(Value::as_array)
+            .into_iter()
+            .flatten()
+            .filter_map(Value::as_str)
+            .collect();
+        members.retain(|name, member| {
             let here = Place::Field(place, name);
-            match (known.and_then(|known| known.get(name)), others) {
-                (Some(schema), _) => self.compare(member, schema, &here),
-                (None, Some(schema)) if schema.is_object() => self.compare(member, schema, &here),
-                (None, Some(Value::Bool(true))) => {}
-                (None, None) if known.is_none() => {}
-                (None, _) => self.add(&here, "is not a known field"),
+            let is_known = known.is_some_and(|known| known.contains_key(name));
+            let schema = match known.and_then(|known| known.get(name)) {
+                Some(schema) => Some(schema),
+                None if is_open => others.filter(|others| others.is_object()),
+                None => {
+                    self.faults.add(here.path(), "is not a known field");
+                    return false;
+                }
+            };
+            let Some(schema) = schema else {
+                return true;
+            };
+            if self.compare(member, schema, &here) {
+                return true;
             }
-        }
-        let required = schema.get("required").and_then(Value::as_array);
-        for name in required.into_iter().flatten().filter_map(Value::as_str) {
+            if is_known && !required.contains(&name.as_str()) {
+                return false;
+            }
+            *member = self.empty(schema);
+            true
+        });
+        for name in required {
             if !members.contains_key(name) {
-                self.add(&Place::Field(place, name), "is required");
+                let here = Place::Field(place, name);
+                self.faults.add_unreadable(here.path(), "is required");
+                let schema = known.and_then(|known| known.get(name));
+                let empty = schema.map_or(Value::Null, |schema| self.empty(schema));
+                members.insert(name.to_owned(), empty);
             }
         }
     }
+
+    /// The least that a schema takes.
+    fn empty(&self, schema: &Value) -> Value {
+        if let Some(name) = schema.get("$ref").and_then(Value::as_str) {
+            let target = self.schema.resolve(name);
+            return target.map_or(Value::Null, |target| self.empty(target));
+        }
+        if let Some(variants) = variants(schema) {
+            let is_nullable = variants.iter().any(is_null);
+            return match variants.first() {
+                Some(first) if !is_nullable => self.empty(first),
+                _ => Value::Null,
+            };
+        }
+        if let Some(Value::Array(choices)) = schema.get("enum") {
+            return choices.first().cloned().unwrap_or_default();
+        }
+        let names = type_names(schema);
+        if names.contains(&"null") {
+            return Value::Null;
+        }
+        match names.first() {
+            Some(&"boolean") => Value::Bool(false),
+            Some(&"string") => Value::String(String::new()),
+            Some(&("integer" | "number")) => Value::Number(Number::from(0)),
+            Some(&"array") => Value::Array(Vec::new()),
+            Some(&"object") => {
+                let known = schema.get("properties").and_then(Value::as_object);
+                let required = schema.get("required").and_then(Value::as_array);
+                let names = required.into_iter().flatten().filter_map(Value::as_str);
+                let members = names.filter_map(|name| {
+                    let schema = known?.get(name)?;
+                    Some((name.to_owned(), self.empty(schema)))
+                });
+                Value::Object(members.collect())
+            }
+            _ => Value::Null,
+        }
+    }
+}
+
+fn variants(schema: &Value) -> Option<&[Value]> {
+    let found = schema.get("oneOf").or_else(|| schema.get("anyOf"))?;
+    found.as_array().map(Vec::as_slice)
+}
+
+fn is_null(variant: &Value) -> bool {
+    variant.get("type").is_some_and(|kind| kind == "null")
 }
 
 fn type_names(schema: &Value) -> Vec<&str> {
@@ -162,4 +220,46 @@ fn expectation(schema: &Value) -> &'static str {
 fn must_be_one_of(choices: &[Value]) -> String {
     let names: Vec<_> = choices.iter().filter_map(Value::as_str).collect();
     format!("must be one of: {}", names.join(", "))
+}
+
+/// What a value is too much or too little of; in the words of the types' own checks, so
+/// that what both find is told once.
+fn broken_limit(value: &Value, schema: &Value) -> Option<String> {
+    let limit = |name| schema.get(name).and_then(Value::as_i64);
+    let (min, max, unit) = match value {
+        Value::Number(number) => {
+            let (min, max) = (limit("minimum"), limit("maximum"));
+            let number = number.as_i64()?;
+            let is_within =
+                min.is_none_or(|min| min <= number) && max.is_none_or(|max| number <= max);
+            if is_within {
+                return None;
+            }
+            return Some(match (min, max) {
+                (Some(min), Some(max)) => format!("must be between {min} and {max}"),
+                (Some(min), None) => format!("must be at least {min}"),
+                (_, max) => format!("must be at most {}", max?),
+            });
+        }
+        Value::String(_) => (limit("minLength"), limit("maxLength"), "characters"),
+        Value::Array(_) => (limit("minItems"), limit("maxItems"), "entries"),
+        Value::Object(_) => (limit("minProperties"), limit("maxProperties"), "entries"),
+        Value::Null | Value::Bool(_) => return None,
+    };
+    if min.is_none() && max.is_none() {
+        return None;
+    }
+    let size = match value {
+        Value::String(text) => text.chars().count(),
+        Value::Array(items) => items.len(),
+        Value::Object(members) => members.len(),
+        _ => 0,
+    };
+    let size = i64::try_from(size).unwrap_or(i64::MAX);
+    match (min, max) {
+        (Some(1), _) if size == 0 => Some("must not be empty".into()),
+        (Some(min), _) if size < min => Some(format!("must have at least {min} {unit}")),
+        (_, Some(max)) if size > max => Some(format!("must have at most {max} {unit}")),
+        _ => None,
+    }
 }

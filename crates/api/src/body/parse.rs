@@ -1,18 +1,24 @@
-//! Parsing that notices duplicate keys and depth, which serde's own tree hides.
+//! Parsing that notices duplicate keys, depth and number of values, which serde's own tree
+//! hides.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::fmt;
 
-use serde::de::{DeserializeSeed, Deserializer, Error as _, MapAccess, SeqAccess, Visitor};
+use serde::de::{DeserializeSeed, Deserializer, MapAccess, SeqAccess, Visitor};
 use serde_json::{Map, Number, Value};
 use wagate_model::Faults;
 
-use super::{BODY, MAX_FAULTS};
+use super::BODY;
 
 /// Deepest nesting of a body.
 const MAX_DEPTH: usize = 64;
 
 const TOO_DEEP: &str = "is nested more than 64 levels deep";
+
+/// Most values of a body: each takes many times the memory of the byte that it may be.
+const MAX_VALUES: u32 = 100_000;
+
+const TOO_MANY: &str = "has more than 100000 values";
 
 /// Longest part of a path that a fault names, in characters.
 const MAX_PART_CHARS: usize = 64;
@@ -41,43 +47,60 @@ impl Place<'_> {
     }
 }
 
-/// Parses a body into a tree.
-pub(super) fn parse(bytes: &[u8]) -> Result<Value, Faults> {
+/// Parses a body into a tree; keys that are given twice are faults, and the first counts.
+pub(super) fn parse(bytes: &[u8]) -> Result<(Value, Faults), Faults> {
     let text = std::str::from_utf8(bytes).map_err(|_| Faults::one(BODY, "is not UTF-8"))?;
-    let duplicates = RefCell::new(Vec::new());
+    let notes = Notes {
+        faults: RefCell::default(),
+        values: Cell::new(0),
+        refusal: Cell::new(None),
+    };
     let mut deserializer = serde_json::Deserializer::from_str(text);
     let node = Node {
         depth: 0,
         place: &Place::Root,
-        duplicates: &duplicates,
+        notes: &notes,
     };
-    let parsed = node
+    let value = node
         .deserialize(&mut deserializer)
-        .and_then(|value| deserializer.end().map(|()| value));
-    let value = parsed.map_err(|error| {
-        if error.to_string().starts_with(TOO_DEEP) {
-            Faults::one(BODY, TOO_DEEP)
-        } else {
-            Faults::one(BODY, format!("is not valid JSON: {error}"))
-        }
-    })?;
-    let mut faults = Faults::new();
-    for path in duplicates.into_inner() {
-        faults.add(path, "is given twice");
+        .and_then(|value| deserializer.end().map(|()| value))
+        .map_err(|error| match notes.refusal.get() {
+            Some(refusal) => Faults::one(BODY, refusal),
+            None => Faults::one(BODY, format!("is not valid JSON: {error}")),
+        })?;
+    Ok((value, notes.faults.into_inner()))
+}
+
+/// What is noted on the way.
+struct Notes {
+    faults: RefCell<Faults>,
+    values: Cell<u32>,
+    /// Why the rest is not looked at.
+    refusal: Cell<Option<&'static str>>,
+}
+
+impl Notes {
+    fn refuse<E: serde::de::Error>(&self, why: &'static str) -> E {
+        self.refusal.set(Some(why));
+        E::custom(why)
     }
-    faults.into_result().map(|()| value)
 }
 
 struct Node<'p> {
     depth: usize,
     place: &'p Place<'p>,
-    duplicates: &'p RefCell<Vec<String>>,
+    notes: &'p Notes,
 }
 
 impl<'de> DeserializeSeed<'de> for Node<'_> {
     type Value = Value;
 
     fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Value, D::Error> {
+        let count = self.notes.values.get() + 1;
+        self.notes.values.set(count);
+        if count > MAX_VALUES {
+            return Err(self.notes.refuse(TOO_MANY));
+        }
         deserializer.deserialize_any(self)
     }
 }
@@ -119,7 +142,7 @@ impl<'de> Visitor<'de> for Node<'_> {
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Value, A::Error> {
         if self.depth == MAX_DEPTH {
-            return Err(A::Error::custom(TOO_DEEP));
+            return Err(self.notes.refuse(TOO_DEEP));
         }
         let mut values = Vec::new();
         loop {
@@ -127,7 +150,7 @@ impl<'de> Visitor<'de> for Node<'_> {
             let node = Node {
                 depth: self.depth + 1,
                 place: &place,
-                duplicates: self.duplicates,
+                notes: self.notes,
             };
             match items.next_element_seed(node)? {
                 Some(value) => values.push(value),
@@ -138,7 +161,7 @@ impl<'de> Visitor<'de> for Node<'_> {
 
     fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<Value, A::Error> {
         if self.depth == MAX_DEPTH {
-            return Err(A::Error::custom(TOO_DEEP));
+            return Err(self.notes.refuse(TOO_DEEP));
         }
         let mut map = Map::new();
         while let Some(name) = members.next_key::<String>()? {
@@ -146,14 +169,12 @@ impl<'de> Visitor<'de> for Node<'_> {
             let node = Node {
                 depth: self.depth + 1,
                 place: &place,
-                duplicates: self.duplicates,
+                notes: self.notes,
             };
             let value = members.next_value_seed(node)?;
             if map.contains_key(&name) {
-                let mut duplicates = self.duplicates.borrow_mut();
-                if duplicates.len() < MAX_FAULTS {
-                    duplicates.push(place.path());
-                }
+                let mut faults = self.notes.faults.borrow_mut();
+                faults.add(place.path(), "is given twice");
             } else {
                 map.insert(name, value);
             }

@@ -220,6 +220,11 @@ async fn a_restricted_key_sees_its_sessions_only() {
         .post("/api/v1/sessions", &key, body)
         .await
         .error(403, "forbidden");
+    let body = serde_json::json!({ "label": 5 });
+    service
+        .post("/api/v1/sessions", &key, body)
+        .await
+        .error(403, "forbidden");
     let body = serde_json::json!({ "url": "https://example.com/" });
     assert_eq!(
         service.post("/api/v1/webhooks", &key, body).await.faults(),
@@ -245,17 +250,52 @@ async fn a_revoked_key_stops_working() {
 #[tokio::test]
 async fn both_headers_carry_a_key() {
     let World { service, owner, .. } = world().await;
+    let key = ("x-api-key", owner.key.as_str());
     let bearer = format!("bEaReR {}", owner.key);
-    for header in [
-        ("x-api-key", owner.key.as_str()),
-        ("authorization", bearer.as_str()),
+    for headers in [
+        vec![key],
+        vec![("authorization", bearer.as_str())],
+        // What another scheme says is for somebody else.
+        vec![("authorization", "Basic dTpw"), key],
+        vec![("authorization", "Negotiate"), key],
+        vec![
+            ("authorization", bearer.as_str()),
+            ("x-api-key", "nonsense"),
+        ],
     ] {
-        let request = Request::builder()
-            .uri("/api/v1/sessions")
-            .header(header.0, header.1);
+        let mut request = Request::builder().uri("/api/v1/sessions");
+        for (name, value) in headers {
+            request = request.header(name, value);
+        }
         service
             .request(request.body(Body::empty()).unwrap())
             .await
             .ok(200);
     }
+}
+
+#[tokio::test]
+async fn what_is_not_there_is_told_before_what_is_malformed() {
+    let World {
+        service,
+        owner,
+        session,
+        ..
+    } = world().await;
+    for path in [
+        format!("/api/v1/sessions/{UNKNOWN}/chats?limit=x"),
+        format!("/api/v1/sessions/{session}/chats/15559999999/messages?limit=x&cursor=x"),
+        format!("/api/v1/events?session={UNKNOWN}&limit=x&after=x"),
+        format!("/api/v1/webhooks/wh_{UNKNOWN}/deliveries?limit=x"),
+    ] {
+        let reply = service.get(&path, &owner.key).await;
+        reply.error(404, "not_found");
+    }
+    let tickets = "/api/v1/realtime/ticket";
+    let body = serde_json::json!({ "scope": "firehose", "since": 5, "x": 1 });
+    let reply = service.post(tickets, &owner.key, body).await;
+    reply.error(403, "forbidden");
+    let body = serde_json::json!({ "scope": "session", "session": UNKNOWN, "since": 5 });
+    let reply = service.post(tickets, &owner.key, body).await;
+    reply.error(404, "not_found");
 }

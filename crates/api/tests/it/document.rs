@@ -2,7 +2,8 @@
 
 use std::collections::BTreeSet;
 
-use serde_json::Value;
+use serde_json::{Value, json};
+use wagate_model::limits;
 
 use crate::harness::Service;
 
@@ -85,6 +86,72 @@ fn every_operation_is_explained_and_exemplified() {
             assert!(operation["responses"]["500"].is_object(), "{id}");
         }
     }
+}
+
+#[test]
+fn limits_are_in_the_document() {
+    let document = serde_json::to_value(wagate_api::openapi()).unwrap();
+    for (place, keyword, limit) in [
+        (
+            "CreateSessionInputBody/label",
+            "maxLength",
+            json!(limits::LABEL_CHARS),
+        ),
+        (
+            "UpdateSessionInputBody/label",
+            "maxLength",
+            json!(limits::LABEL_CHARS),
+        ),
+        (
+            "UpdateSessionInputBody/ratePerHour",
+            "maximum",
+            json!(limits::RATE),
+        ),
+        (
+            "UpdateSessionInputBody/ratePerMin",
+            "maximum",
+            json!(limits::RATE),
+        ),
+        ("UpdateSessionInputBody/ratePerMin", "minimum", json!(-1)),
+        ("SendRequest/text", "maxLength", json!(limits::TEXT_CHARS)),
+        ("SendRequest/to", "maxLength", json!(limits::JID_CHARS)),
+        (
+            "SendRequest/replyTo",
+            "maxLength",
+            json!(limits::MESSAGE_ID_CHARS),
+        ),
+        ("SendRequest/mentions", "maxItems", json!(limits::MENTIONS)),
+        ("WebhookBody/url", "maxLength", json!(limits::URL_CHARS)),
+        (
+            "WebhookBody/secret",
+            "maxLength",
+            json!(limits::WEBHOOK_SECRET_CHARS),
+        ),
+        (
+            "RetryPolicyInput/attempts",
+            "maximum",
+            json!(limits::WEBHOOK_ATTEMPTS),
+        ),
+        (
+            "RetryPolicyInput/delaySeconds",
+            "maximum",
+            json!(limits::WEBHOOK_DELAY_SECONDS),
+        ),
+        (
+            "RetryPolicyInput/policy",
+            "maxLength",
+            json!(limits::WEBHOOK_POLICY_CHARS),
+        ),
+    ] {
+        let (schema, field) = place.split_once('/').unwrap();
+        let property = &document["components"]["schemas"][schema]["properties"][field];
+        assert_eq!(property[keyword], limit, "{place} {keyword}");
+    }
+    let send = &document["paths"]["/api/v1/sessions/{session}/messages"]["post"];
+    let parameters = send["parameters"].as_array().unwrap();
+    let key = parameters.iter().find(|p| p["name"] == "Idempotency-Key");
+    let key = &key.unwrap()["schema"];
+    assert_eq!(key["maxLength"], limits::IDEMPOTENCY_KEY_CHARS);
 }
 
 #[test]

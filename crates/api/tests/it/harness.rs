@@ -270,10 +270,14 @@ impl Service {
 
     /// Serves on a free port of the loopback interface.
     pub(crate) async fn listen(&self) -> SocketAddr {
+        self.listen_with(ServerLimits::default()).await
+    }
+
+    pub(crate) async fn listen_with(&self, limits: ServerLimits) -> SocketAddr {
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let (router, stop) = (self.router.clone(), self.stop.clone());
-        tokio::spawn(serve(listener, router, ServerLimits::default(), stop));
+        tokio::spawn(serve(listener, router, limits, stop));
         address
     }
 

@@ -8,6 +8,7 @@
 
 mod authorization;
 mod bodies;
+mod connections;
 mod contract;
 mod document;
 mod harness;

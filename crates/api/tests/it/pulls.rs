@@ -1,7 +1,8 @@
 //! Pulling events.
 
-use serde_json::Value;
-use wagate_model::{Capabilities, EventKind};
+use serde_json::{Value, json};
+use wagate_model::{Capabilities, EventId, EventKind};
+use wagate_store::{Lane, StoreError};
 
 use crate::harness::{Service, UNKNOWN};
 
@@ -79,6 +80,48 @@ async fn filters_and_restrictions_hold() {
             .await;
         reply.error(404, "not_found");
     }
+}
+
+#[tokio::test]
+async fn a_position_whose_events_are_gone_is_refused() {
+    let service = Service::start().await;
+    let tenant = service.tenant().await;
+    let session = service.store.session(tenant.organization).await;
+    let ids = service.emit(tenant.organization, session, 0..5).await;
+    service
+        .store
+        .write::<_, StoreError, _>(Lane::SHARED, |tx| {
+            Box::pin(async move { tx.admin().purge_events(i64::MAX, 3).await })
+        })
+        .await
+        .unwrap();
+    let pull = async |after: &EventId| {
+        let path = format!("{EVENTS}?after={after}");
+        service.get(&path, &tenant.key).await
+    };
+    let ticket = async |since: &EventId| {
+        let body = json!({ "since": since.to_string() });
+        let path = "/api/v1/realtime/ticket";
+        service.post(path, &tenant.key, body).await
+    };
+    let never = EventId::from_parts(u64::MAX >> 16, 1);
+    for gone in [&ids[0], &ids[2], &never] {
+        assert_eq!(pull(gone).await.faults(), ["after"]);
+        assert_eq!(ticket(gone).await.faults(), ["since"]);
+    }
+    assert_eq!(numbers(&pull(&ids[3]).await.ok(200)), [4]);
+    ticket(&ids[3]).await.ok(200);
+    assert!(numbers(&pull(&ids[4]).await.ok(200)).is_empty());
+    // Where nothing is kept any more, the newest is still a good place to go on from.
+    service
+        .store
+        .write::<_, StoreError, _>(Lane::SHARED, |tx| {
+            Box::pin(async move { tx.admin().purge_events(i64::MAX, 3).await })
+        })
+        .await
+        .unwrap();
+    ticket(&ids[4]).await.ok(200);
+    assert_eq!(pull(&ids[3]).await.faults(), ["after"]);
 }
 
 #[tokio::test]

@@ -137,6 +137,8 @@ async fn a_ticket_works_once_and_not_for_long() {
         .get(&format!("/api/v1/realtime?ticket={plain}"), "")
         .await;
     assert_eq!(reply.faults(), ["Upgrade"]);
+    // Which does not use it up.
+    world.connect(&plain).await.unwrap();
 }
 
 #[tokio::test]
@@ -388,4 +390,59 @@ async fn a_client_that_does_not_read_is_cut_off_and_resumes() {
     assert!(received < 48, "{received}");
     assert_eq!(frame(&mut next).await["event"], "connected");
     assert_eq!(numbers(&mut next, 47).await, up_to(48)[1..]);
+}
+
+#[tokio::test]
+async fn what_waits_to_be_sent_does_not_outlive_the_key() {
+    let world = world().await;
+    let mut socket = world.open(json!({})).await;
+    // More than the buffers of both sides hold, so that the service waits in the middle.
+    let big = "x".repeat(1 << 20);
+    for n in 0..48 {
+        let payload = vec![json!({ "n": n, "big": big })];
+        let organization = world.tenant.organization;
+        let commit = world
+            .service
+            .commit(organization, world.session, EventKind::Message, payload);
+        let copies = commit.await;
+        world.service.announce(organization, copies);
+    }
+    assert_eq!(numbers(&mut socket, 1).await, [0]);
+    let key_id = world.tenant.key_id;
+    world
+        .service
+        .identity
+        .revoke_api_key(world.tenant.organization, key_id)
+        .await
+        .unwrap();
+    world.service.bus.publish(Signal::KeyRevoked { key_id });
+    let (mut received, mut last) = (0, Value::Null);
+    while let Some(Ok(message)) = socket.next().await {
+        if let Message::Text(text) = message {
+            last = serde_json::from_str(&text).unwrap();
+            received += 1;
+        }
+    }
+    assert_eq!(last["error"], "unauthorized", "after {received}");
+    assert!(received < 40, "{received}");
+}
+
+#[tokio::test]
+async fn one_organization_does_not_take_every_socket() {
+    let world = world_with(|config| config.max_sockets_per_organization = 1).await;
+    let first = world.open(json!({})).await;
+    let waiting = world.ticket(json!({})).await;
+    assert_eq!(world.connect(&waiting).await.unwrap_err(), 429);
+    let other = world.service.tenant().await;
+    let ticket = world.service.post(TICKETS, &other.key, json!({})).await;
+    let ticket = ticket.ok(200)["ticket"].as_str().unwrap().to_owned();
+    world.connect(&ticket).await.unwrap();
+    // Being refused does not use the ticket up: it works as soon as there is room.
+    drop(first);
+    loop {
+        match world.connect(&waiting).await {
+            Ok(_) => break,
+            Err(status) => assert_eq!(status, 429),
+        }
+    }
 }

@@ -159,6 +159,20 @@ async fn faults_of_the_request_do_not_reach_the_gateway() {
         world.send("", None, &body).await.faults(),
         ["to", "text", "replyTo"]
     );
+    let mut request = Request::builder()
+        .method(Method::POST)
+        .uri(format!("{}?async=maybe", world.path))
+        .header("x-api-key", &world.key);
+    for key in ["a", "b"] {
+        request = request.header("idempotency-key", key);
+    }
+    let request = request.body(Body::from(body.to_string())).unwrap();
+    assert_eq!(
+        world.service.request(request).await.faults(),
+        ["async", "Idempotency-Key", "to", "text", "replyTo"]
+    );
+    let unreadable = world.send("?async=maybe", Some("a b"), &json!([])).await;
+    assert_eq!(unreadable.faults(), ["async", "Idempotency-Key", "body"]);
     let body = json!({ "type": "text", "to": "status@broadcast", "text": "x" });
     assert_eq!(world.send("", None, &body).await.faults(), ["to"]);
     assert!(world.service.gateway.asked().is_empty());
