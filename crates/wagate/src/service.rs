@@ -126,7 +126,8 @@ impl Service {
                 service.stop_api.clone(),
             );
             // To the very end: an orchestrator watches how the process ends, too.
-            service.serve(&service.tasks, listener, router, &service.stop);
+            let limits = ServerLimits::default();
+            service.serve(&service.tasks, listener, router, limits, &service.stop);
         }
         let guard = AddressGuard::new(surroundings.allowed.clone());
         // Made before the gateway takes sessions: it may find the configuration wrong.
@@ -144,7 +145,17 @@ impl Service {
             service.start_worker(config, &guard).await?;
         }
         if let Some((listener, router)) = router {
-            service.serve(&service.api_tasks, listener, router, &service.stop_api);
+            let limits = ServerLimits {
+                max_connections: config.api.max_connections,
+                ..ServerLimits::default()
+            };
+            service.serve(
+                &service.api_tasks,
+                listener,
+                router,
+                limits,
+                &service.stop_api,
+            );
         }
         Ok(service)
     }
@@ -155,13 +166,13 @@ impl Service {
         tasks: &TaskTracker,
         listener: TcpListener,
         router: wagate_api::Router,
+        limits: ServerLimits,
         stop: &CancellationToken,
     ) {
         let stop = stop.clone();
         // Also when the task panics; at an ordinary end nobody waits for it any more.
         let ended = self.broken.clone().drop_guard();
         tasks.spawn(async move {
-            let limits = ServerLimits::default();
             if let Err(error) = wagate_api::serve(listener, router, limits, stop).await {
                 tracing::error!(%error, "a listener ended");
             }
@@ -233,6 +244,10 @@ impl Service {
                 .context("configuration: `api.public_url`")?,
             body_limit_bytes: config.api.body_limit_bytes,
             media_body_limit_bytes: config.api.message_body_limit_bytes,
+            body_memory_bytes: config.api.body_memory_bytes,
+            body_memory_bytes_per_organization: config.api.body_memory_bytes / 2,
+            max_sockets: config.api.max_sockets,
+            max_sockets_per_organization: config.api.max_sockets_per_organization,
             cors_origins: config.api.cors_allowed_origins.clone(),
             serves_metrics: config.api.metrics_listen.is_none(),
             ..ApiConfig::default()

@@ -102,7 +102,23 @@ fn check_api(config: &Config) -> Checked {
         api.message_body_limit_bytes > 0,
         "api.message_body_limit_bytes",
         "must be at least 1",
-    )
+    )?;
+    require(
+        api.body_memory_bytes / 2 >= api.message_body_limit_bytes.max(api.body_limit_bytes),
+        "api.body_memory_bytes",
+        "must be at least twice the largest body",
+    )?;
+    for (value, key) in [
+        (api.max_connections, "api.max_connections"),
+        (api.max_sockets, "api.max_sockets"),
+        (
+            api.max_sockets_per_organization,
+            "api.max_sockets_per_organization",
+        ),
+    ] {
+        require(value > 0, key, "must be at least 1")?;
+    }
+    Ok(())
 }
 
 fn is_base_url(text: &str) -> bool {
@@ -243,6 +259,10 @@ mod tests {
                 c.api.metrics_listen = Some(c.api.listen);
             }),
             ("api.body_limit_bytes", |c| c.api.body_limit_bytes = 0),
+            ("api.body_memory_bytes", |c| {
+                c.api.body_memory_bytes = 1 << 20
+            }),
+            ("api.max_connections", |c| c.api.max_connections = 0),
             ("api.message_body_limit_bytes", |c| {
                 c.api.message_body_limit_bytes = 0;
             }),

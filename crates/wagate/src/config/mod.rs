@@ -112,6 +112,10 @@ pub(crate) struct ApiConfig {
     pub(crate) cors_allowed_origins: Vec<String>,
     pub(crate) body_limit_bytes: usize,
     pub(crate) message_body_limit_bytes: usize,
+    pub(crate) body_memory_bytes: usize,
+    pub(crate) max_connections: usize,
+    pub(crate) max_sockets: usize,
+    pub(crate) max_sockets_per_organization: usize,
 }
 
 impl Default for ApiConfig {
@@ -123,6 +127,10 @@ impl Default for ApiConfig {
             cors_allowed_origins: Vec::new(),
             body_limit_bytes: 1 << 20,
             message_body_limit_bytes: 88 << 20,
+            body_memory_bytes: 256 << 20,
+            max_connections: 20_000,
+            max_sockets: 10_000,
+            max_sockets_per_organization: 1_000,
         }
     }
 }

@@ -41,6 +41,26 @@ const SETTINGS: &[(&str, &str, &str)] = &[
         "Largest body of a request to send.",
     ),
     (
+        "api.body_memory_bytes",
+        "268435456",
+        "Memory that request bodies of more than 64 KiB may take together, and one organization half of it; beyond it, requests get 429.",
+    ),
+    (
+        "api.max_connections",
+        "20000",
+        "Connections that may be open at the same time; more are closed at once. Realtime sockets count for themselves.",
+    ),
+    (
+        "api.max_sockets",
+        "10000",
+        "Realtime sockets that may be open at the same time.",
+    ),
+    (
+        "api.max_sockets_per_organization",
+        "1000",
+        "Realtime sockets of one organization that may be open at the same time.",
+    ),
+    (
         "store.url",
         "`sqlite:<data_dir>/wagate.db`",
         "The database: `sqlite:PATH` or `postgres://…`. Secret: also as `store.url_file`.",
