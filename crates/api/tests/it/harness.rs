@@ -289,6 +289,7 @@ impl Service {
         kind: EventKind,
         payloads: Vec<Value>,
     ) -> Vec<EventCopy> {
+        let count = payloads.len();
         self.store.commits.take();
         self.store
             .write::<_, StoreError, _>(organization, move |tx| {
@@ -301,8 +302,15 @@ impl Service {
             })
             .await
             .unwrap();
-        let commits = self.store.commits.take().into_iter().flatten();
+        // The listener hears of a commit a moment after the caller of the job does.
+        let mut commits = Vec::new();
+        while commits.len() < count {
+            let heard = self.store.commits.take().into_iter().flatten();
+            commits.extend(heard.filter(|event| event.session == session));
+            tokio::task::yield_now().await;
+        }
         commits
+            .into_iter()
             .map(|event| EventCopy {
                 id: event.id,
                 kind: event.kind,

@@ -72,8 +72,8 @@ async fn wrong_webhooks_are_refused_with_all_their_faults() {
             json!({ "url": "x", "events": ["message", "nope"], "retryPolicy": { "attempts": 0 },
                 "customHeaders": { "Host": "x" } }),
             vec![
-                "events[1]",
                 "retryPolicy.attempts",
+                "events[1]",
                 "customHeaders.Host",
                 "url",
             ],
