@@ -9,7 +9,7 @@ use wagate_model::{Clock, EventId};
 use wagate_store::{AttemptRecord, WebhookTarget};
 
 use crate::client::GuardedClient;
-use crate::retry::{Reply, Verdict, judge, parse_retry_after};
+use crate::retry::{Reply, Verdict, asked_wait_ms, judge, parse_retry_after};
 use crate::signing::{SigningKeys, SigningRoot, delivery_headers};
 use crate::telemetry;
 
@@ -95,18 +95,18 @@ impl Courier {
         let mut record = AttemptRecord {
             started_at_ms,
             duration_ms: i64::try_from(took.as_millis()).unwrap_or(i64::MAX),
+            was_requested: true,
             ..AttemptRecord::default()
         };
-        let mut reply = Reply {
-            status: None,
-            retry_after_ms: None,
-        };
+        let mut reply = Reply::default();
         match result {
             Ok(answer) => {
                 reply.status = Some(answer.status);
                 reply.retry_after_ms = answer
                     .retry_after
                     .and_then(|value| parse_retry_after(&value, self.clock.now_ms()));
+                record.pause_until_ms =
+                    asked_wait_ms(reply).map(|wait_ms| self.clock.now_ms().saturating_add(wait_ms));
                 record.status_code = Some(i64::from(answer.status));
                 record.error = (300..400)
                     .contains(&answer.status)
@@ -122,14 +122,32 @@ impl Courier {
 
     /// The attempt of an event that is no longer kept: given up without a request.
     pub(crate) fn without_event(&self) -> Attempt {
-        let record = AttemptRecord {
-            started_at_ms: self.clock.now_ms(),
-            error: Some("the event is no longer kept".to_owned()),
-            ..AttemptRecord::default()
-        };
         Attempt {
-            record,
+            record: self.unanswered("the event is no longer kept"),
             verdict: Verdict::Dead,
+        }
+    }
+
+    /// The attempt that a fault of the service itself cut short: a failed one of the
+    /// delivery, of which the receiver is not to blame.
+    pub(crate) fn cut_short(&self, target: &WebhookTarget, number: u32) -> Attempt {
+        let verdict = judge(
+            &target.retry_policy,
+            number,
+            Reply::default(),
+            (self.chance)(),
+        );
+        Attempt {
+            record: self.unanswered("the service failed during the attempt"),
+            verdict,
+        }
+    }
+
+    fn unanswered(&self, error: &str) -> AttemptRecord {
+        AttemptRecord {
+            started_at_ms: self.clock.now_ms(),
+            error: Some(error.to_owned()),
+            ..AttemptRecord::default()
         }
     }
 }

@@ -12,7 +12,7 @@ const MIN_ASKED_WAIT_MS: i64 = 1000;
 const JITTER: f64 = 0.2;
 
 /// What a receiver answered, as far as it decides what comes next.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Reply {
     /// The status code of the answer; absent when there was none.
     pub status: Option<u16>,
@@ -43,17 +43,23 @@ pub fn judge(policy: &RetryPolicy, attempt: u32, reply: Reply, chance: f64) -> V
         Some(200..=299) => Verdict::Delivered,
         Some(410) => Verdict::Gone,
         _ if i64::from(attempt) >= policy.attempts => Verdict::Dead,
-        status => {
-            let asked = reply
-                .retry_after_ms
-                .filter(|_| matches!(status, Some(429 | 503)));
-            let wait_ms = match asked {
-                Some(asked) => with_jitter(asked.clamp(MIN_ASKED_WAIT_MS, MAX_WAIT_MS), chance),
+        _ => {
+            let wait_ms = match asked_wait_ms(reply) {
+                Some(asked) => with_jitter(asked, chance),
                 None => scheduled_wait_ms(policy, attempt, chance),
             };
             Verdict::Retry { wait_ms }
         }
     }
+}
+
+/// For how long the receiver asks to be left alone, with this and every other delivery.
+#[must_use]
+pub(crate) fn asked_wait_ms(reply: Reply) -> Option<i64> {
+    let asked = reply
+        .retry_after_ms
+        .filter(|_| matches!(reply.status, Some(429 | 503)));
+    asked.map(|asked| asked.clamp(MIN_ASKED_WAIT_MS, MAX_WAIT_MS))
 }
 
 /// The wait after a failed attempt (1 for the first) by the policy alone.
@@ -119,11 +125,6 @@ mod tests {
         }
     }
 
-    const NO_ANSWER: Reply = Reply {
-        status: None,
-        retry_after_ms: None,
-    };
-
     #[test]
     fn the_default_policy_doubles_from_two_seconds_to_twelve_hours() {
         let policy = RetryPolicy::default();
@@ -168,7 +169,7 @@ mod tests {
                 "{failed}"
             );
         }
-        assert_eq!(of(NO_ANSWER), Verdict::Retry { wait_ms: 2000 });
+        assert_eq!(of(Reply::default()), Verdict::Retry { wait_ms: 2000 });
     }
 
     #[test]

@@ -14,8 +14,8 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use wagate_model::WebhookId;
 use wagate_store::{
-    AttemptRecord, ClaimLimits, ClaimedDelivery, DeliveryClaim, DeliveryOutcome, Lane, StoreError,
-    WebhookTarget,
+    AttemptRecord, ClaimLimits, ClaimedDelivery, Claims, DeliveryClaim, DeliveryOutcome, Lane,
+    StoreError, WebhookHealth, WebhookTarget, Workload,
 };
 
 use crate::courier::{Attempt, Courier};
@@ -25,12 +25,15 @@ use crate::worker::DeliveryWorker;
 
 /// How long the loop rests after the store failed.
 const STORE_REST: Duration = Duration::from_millis(500);
+/// How many failures without a break it takes to disable a webhook, however long they last.
+const MIN_FAILURES: i64 = 20;
 
 /// Why the service disables a webhook, as its owner sees it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum DisableReason {
     Gone,
     Failing,
+    Unreadable,
 }
 
 impl DisableReason {
@@ -38,6 +41,7 @@ impl DisableReason {
         match self {
             Self::Gone => "gone",
             Self::Failing => "failing",
+            Self::Unreadable => "unreadable",
         }
     }
 }
@@ -49,25 +53,42 @@ struct Finished {
     webhook: WebhookId,
     record: AttemptRecord,
     outcome: DeliveryOutcome,
-    disable: Option<DisableReason>,
+    /// Whether the receiver said that it is gone for good.
+    is_gone: bool,
     /// When the claim is void anyway, in milliseconds since 1970.
     lease_ends_at_ms: i64,
 }
 
-/// What a request task gives.
-struct Ended {
-    delivery: ClaimedDelivery,
-    attempt: Attempt,
+impl Finished {
+    /// Why the webhook is to be disabled, where it fails since then or longer.
+    fn disables(&self, health: WebhookHealth, failing_since_ms: i64) -> Option<DisableReason> {
+        if self.is_gone {
+            return Some(DisableReason::Gone);
+        }
+        let is_long = health
+            .failing_since
+            .is_some_and(|since_ms| since_ms <= failing_since_ms);
+        (is_long && health.failure_count >= MIN_FAILURES).then_some(DisableReason::Failing)
+    }
+}
+
+/// A delivery whose request is under way.
+#[derive(Debug)]
+struct UnderWay {
+    claim: DeliveryClaim,
+    target: Arc<WebhookTarget>,
+    /// The attempt's number, 1 for the first.
+    number: u32,
     lease_ends_at_ms: i64,
 }
 
 pub(crate) struct Shift {
     worker: Arc<DeliveryWorker>,
-    requests: JoinSet<Ended>,
-    claims: HashMap<Id, DeliveryClaim>,
+    requests: JoinSet<Attempt>,
+    under_way: HashMap<Id, UnderWay>,
     finished: Vec<Finished>,
-    /// When webhooks that had been failing were last reached.
-    recovered_at_ms: HashMap<WebhookId, i64>,
+    /// The webhook that had its turn last.
+    last_served: Option<WebhookId>,
     /// When the store is to be asked next, in milliseconds since 1970.
     look_at_ms: i64,
 }
@@ -78,9 +99,9 @@ impl Shift {
         Self {
             worker,
             requests: JoinSet::new(),
-            claims: HashMap::new(),
+            under_way: HashMap::new(),
             finished: Vec::new(),
-            recovered_at_ms: HashMap::new(),
+            last_served: None,
             look_at_ms,
         }
     }
@@ -162,23 +183,47 @@ impl Shift {
             .config
             .concurrency
             .saturating_sub(self.requests.len());
-        let finished = Arc::new(std::mem::take(&mut self.finished));
+        let finished = self.take_finished();
         let worker = self.worker.clone();
         let lease_ends_at_ms = self.now_ms() + as_ms(worker.config.lease);
         // In this order, so that what ended makes room for what is claimed.
         let (written, claimed) = tokio::join!(
             write_finished(&worker, finished.clone()),
-            claim(&worker, room)
+            claim(&worker, room, self.workload())
         );
         if written.is_err() {
             self.keep_for_later(finished);
         }
-        let claimed = claimed?;
-        for delivery in claimed {
+        let claims = claimed?;
+        self.last_served = claims.last_served;
+        for webhook in &claims.unreadable {
+            tracing::error!(webhook.id = %webhook.id, error = %webhook.error, "a webhook cannot be read");
+            note_disabled(webhook.id, DisableReason::Unreadable);
+        }
+        for delivery in claims.deliveries {
             self.begin(delivery, lease_ends_at_ms);
         }
         telemetry::under_way(self.requests.len());
         written
+    }
+
+    fn workload(&self) -> Workload {
+        let mut under_way = HashMap::new();
+        for one in self.under_way.values() {
+            *under_way.entry(one.target.organization).or_default() += 1;
+        }
+        Workload {
+            under_way,
+            last_served: self.last_served,
+        }
+    }
+
+    fn take_finished(&mut self) -> Arc<Vec<Finished>> {
+        let mut finished = std::mem::take(&mut self.finished);
+        // In the same order in all workers, so that two that write down failures of the same
+        // webhooks do not wait for each other.
+        finished.sort_by_key(|one| one.webhook);
+        Arc::new(finished)
     }
 
     /// What could not be written is written later, unless the claims are void by then.
@@ -193,22 +238,22 @@ impl Shift {
     }
 
     fn begin(&mut self, delivery: ClaimedDelivery, lease_ends_at_ms: i64) {
-        let claim = delivery.claim.clone();
         if delivery.attempts == 0 && !delivery.is_replay {
             let queued_at_ms =
                 i64::try_from(delivery.event_id.ulid().timestamp_ms()).unwrap_or(i64::MAX);
             telemetry::first_attempt_began(self.now_ms() - queued_at_ms);
         }
-        let courier = self.worker.courier.clone();
-        let task = self.requests.spawn(async move {
-            let attempt = attempt(&courier, &delivery).await;
-            Ended {
-                delivery,
-                attempt,
-                lease_ends_at_ms,
-            }
-        });
-        self.claims.insert(task.id(), claim);
+        let under_way = UnderWay {
+            claim: delivery.claim.clone(),
+            target: delivery.target.clone(),
+            number: u32::try_from(delivery.attempts + 1).unwrap_or(u32::MAX),
+            lease_ends_at_ms,
+        };
+        let (courier, number) = (self.worker.courier.clone(), under_way.number);
+        let task = self
+            .requests
+            .spawn(async move { attempt(&courier, delivery, number).await });
+        self.under_way.insert(task.id(), under_way);
     }
 
     fn collect_ended(&mut self) {
@@ -217,86 +262,52 @@ impl Shift {
         }
     }
 
-    fn note_ended(&mut self, ended: Result<(Id, Ended), JoinError>) {
+    fn note_ended(&mut self, ended: Result<(Id, Attempt), JoinError>) {
         match ended {
-            Ok((task, ended)) => {
-                self.claims.remove(&task);
-                self.note_attempt(ended);
+            Ok((task, attempt)) => {
+                if let Some(one) = self.under_way.remove(&task) {
+                    self.note_attempt(one, attempt);
+                }
             }
-            // The delivery is due again when its lease ends.
             Err(error) if error.is_panic() => {
-                self.claims.remove(&error.id());
-                tracing::error!("a webhook request panicked");
+                if let Some(one) = self.under_way.remove(&error.id()) {
+                    tracing::error!(delivery.id = %one.claim.id, "a webhook request panicked");
+                    let attempt = self.worker.courier.cut_short(&one.target, one.number);
+                    self.note_attempt(one, attempt);
+                }
             }
             // Stopped on purpose: its claim is given back.
             Err(_) => {}
         }
     }
 
-    fn note_attempt(&mut self, ended: Ended) {
-        let Ended {
-            delivery,
-            attempt,
-            lease_ends_at_ms,
-        } = ended;
+    fn note_attempt(&mut self, one: UnderWay, attempt: Attempt) {
         let Attempt { record, verdict } = attempt;
-        let target = &delivery.target;
-        let now_ms = self.now_ms();
         let outcome = match verdict {
             Verdict::Delivered => DeliveryOutcome::Delivered,
             Verdict::Retry { wait_ms } => {
-                let at_ms = now_ms.saturating_add(wait_ms);
+                let at_ms = self.now_ms().saturating_add(wait_ms);
                 self.look_by(at_ms);
                 DeliveryOutcome::Retry { at_ms }
             }
             Verdict::Dead | Verdict::Gone => DeliveryOutcome::Dead,
         };
-        if outcome == DeliveryOutcome::Delivered && target.failing_since_ms.is_some() {
-            self.recovered_at_ms
-                .retain(|_, at_ms| *at_ms > now_ms - as_ms(self.worker.config.lease));
-            self.recovered_at_ms.insert(target.id, now_ms);
-        }
-        let claimed_at_ms = lease_ends_at_ms - as_ms(self.worker.config.lease);
-        // An event that is no longer kept says nothing of the receiver.
-        let was_requested = delivery.envelope.is_some();
-        let disable = match verdict {
-            Verdict::Gone => Some(DisableReason::Gone),
-            Verdict::Retry { .. } | Verdict::Dead
-                if was_requested && self.has_failed_too_long(target, claimed_at_ms) =>
-            {
-                Some(DisableReason::Failing)
-            }
-            _ => None,
-        };
         tracing::debug!(
-            webhook.id = %target.id,
-            delivery.id = %delivery.claim.id,
-            delivery.attempt = delivery.attempts + 1,
+            webhook.id = %one.target.id,
+            delivery.id = %one.claim.id,
+            delivery.attempt = one.number,
             http.status = record.status_code,
             outcome = ?outcome,
             "a webhook attempt ended"
         );
         self.finished.push(Finished {
-            claim: delivery.claim,
-            webhook: target.id,
+            claim: one.claim,
+            webhook: one.target.id,
             record,
             outcome,
-            disable,
-            lease_ends_at_ms,
+            is_gone: verdict == Verdict::Gone,
+            lease_ends_at_ms: one.lease_ends_at_ms,
         });
-    }
-
-    fn has_failed_too_long(&self, target: &WebhookTarget, claimed_at_ms: i64) -> bool {
-        let limit_ms = as_ms(self.worker.config.disable_after);
-        let has_failed_long = target
-            .failing_since_ms
-            .is_some_and(|since_ms| self.now_ms() - since_ms >= limit_ms);
-        // The time was read with the claim: an answer since then has ended the failure.
-        let has_recovered = self
-            .recovered_at_ms
-            .get(&target.id)
-            .is_some_and(|at_ms| *at_ms >= claimed_at_ms);
-        has_failed_long && !has_recovered
     }
 
     /// Lets requests end for a while, then ends them and gives their deliveries back.
@@ -315,14 +326,14 @@ impl Shift {
             self.note_ended(ended);
         }
         self.write_or_keep().await;
-        let claims: Vec<_> = self.claims.drain().map(|(_, claim)| claim).collect();
+        let claims = self.under_way.drain().map(|(_, one)| one.claim).collect();
         if let Err(error) = give_back(&self.worker, claims).await {
             tracing::warn!(error = %error, "claimed webhook deliveries wait for the end of their lease");
         }
     }
 
     async fn write_or_keep(&mut self) {
-        let finished = Arc::new(std::mem::take(&mut self.finished));
+        let finished = self.take_finished();
         if let Err(error) = write_finished(&self.worker, finished.clone()).await {
             tracing::warn!(error = %error, "webhook attempts cannot be written down");
             self.keep_for_later(finished);
@@ -330,19 +341,21 @@ impl Shift {
     }
 }
 
-async fn attempt(courier: &Courier, delivery: &ClaimedDelivery) -> Attempt {
-    let Some(envelope) = delivery.envelope.clone() else {
+async fn attempt(courier: &Courier, delivery: ClaimedDelivery, number: u32) -> Attempt {
+    let Some(envelope) = delivery.envelope else {
         return courier.without_event();
     };
-    let number = u32::try_from(delivery.attempts + 1).unwrap_or(u32::MAX);
     courier
         .attempt(&delivery.target, delivery.event_id, envelope, number)
         .await
 }
 
-async fn claim(worker: &DeliveryWorker, room: usize) -> Result<Vec<ClaimedDelivery>, StoreError> {
+async fn claim(worker: &DeliveryWorker, room: usize, load: Workload) -> Result<Claims, StoreError> {
     if room == 0 {
-        return Ok(Vec::new());
+        return Ok(Claims {
+            last_served: load.last_served,
+            ..Claims::default()
+        });
     }
     let config = &worker.config;
     let limits = ClaimLimits {
@@ -355,7 +368,11 @@ async fn claim(worker: &DeliveryWorker, room: usize) -> Result<Vec<ClaimedDelive
     worker
         .store
         .write(Lane::SHARED, move |tx| {
-            async move { tx.admin().claim_deliveries(&owner, limits, now_ms).await }.boxed()
+            async move {
+                let mut admin = tx.admin();
+                admin.claim_deliveries(&owner, limits, load, now_ms).await
+            }
+            .boxed()
         })
         .await
 }
@@ -368,6 +385,7 @@ async fn write_finished(
         return Ok(());
     }
     let now_ms = worker.courier.clock().now_ms();
+    let disable_after_ms = as_ms(worker.config.disable_after);
     let disabled = worker
         .store
         .write(Lane::SHARED, move |tx| {
@@ -376,11 +394,11 @@ async fn write_finished(
                 for one in finished.iter() {
                     let mut admin = tx.admin();
                     // A claim that is void was finished by another worker, or its webhook is gone.
-                    let is_written = admin
+                    let health = admin
                         .finish_attempt(&one.claim, &one.record, one.outcome, now_ms)
                         .await?;
-                    if let Some(reason) = one.disable
-                        && is_written
+                    if let Some(health) = health
+                        && let Some(reason) = one.disables(health, now_ms - disable_after_ms)
                         && admin
                             .disable_webhook(one.webhook, reason.as_str(), now_ms)
                             .await?
@@ -394,10 +412,14 @@ async fn write_finished(
         })
         .await?;
     for (webhook, reason) in disabled {
-        tracing::warn!(webhook.id = %webhook, reason = reason.as_str(), "a webhook was disabled");
-        telemetry::webhook_disabled(reason.as_str());
+        note_disabled(webhook, reason);
     }
     Ok(())
+}
+
+fn note_disabled(webhook: WebhookId, reason: DisableReason) {
+    tracing::warn!(webhook.id = %webhook, reason = reason.as_str(), "a webhook was disabled");
+    telemetry::webhook_disabled(reason.as_str());
 }
 
 async fn give_back(worker: &DeliveryWorker, claims: Vec<DeliveryClaim>) -> Result<(), StoreError> {

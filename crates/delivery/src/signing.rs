@@ -5,7 +5,10 @@
 //! follows Standard Webhooks (standardwebhooks.com) and is always there: a webhook
 //! without a given secret is signed with a key of its own that is derived from the
 //! installation's [`SigningRoot`], which its owner can be shown as a `whsec_` secret.
-//! For as long as an earlier secret stays valid, a second signature is made with it.
+//! For as long as an earlier secret stays valid, its signatures stand beside the others.
+//!
+//! The standard's libraries decode a secret's base64, with `whsec_` before it or without;
+//! others take the text as it is. Where both can be meant, both signatures are given.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -15,10 +18,8 @@ use base64::engine::general_purpose::STANDARD;
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use http::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
 use sha2::{Sha256, Sha512};
-use wagate_model::{EventId, RESERVED_WEBHOOK_HEADERS, WebhookId};
+use wagate_model::{EventId, RESERVED_WEBHOOK_HEADERS, WEBHOOK_SECRET_PREFIX, WebhookId};
 use zeroize::Zeroizing;
-
-const STANDARD_PREFIX: &str = "whsec_";
 
 /// What the keys of webhooks without a given secret are derived from: 32 secret bytes of the installation.
 #[derive(Clone)]
@@ -41,7 +42,7 @@ impl SigningRoot {
     #[must_use]
     pub fn secret_of(&self, webhook: WebhookId) -> Zeroizing<String> {
         let key = self.key_of(webhook);
-        Zeroizing::new(format!("{STANDARD_PREFIX}{}", STANDARD.encode(&*key)))
+        Zeroizing::new(format!("{WEBHOOK_SECRET_PREFIX}{}", STANDARD.encode(&*key)))
     }
 
     fn key_of(&self, webhook: WebhookId) -> Zeroizing<Vec<u8>> {
@@ -56,7 +57,7 @@ impl SigningRoot {
 /// Makes a secret of 24 bytes that the caller drew from a secure source, in the form of Standard Webhooks.
 #[must_use]
 pub fn new_webhook_secret(bytes: [u8; 24]) -> Zeroizing<String> {
-    Zeroizing::new(format!("{STANDARD_PREFIX}{}", STANDARD.encode(bytes)))
+    Zeroizing::new(format!("{WEBHOOK_SECRET_PREFIX}{}", STANDARD.encode(bytes)))
 }
 
 /// What a delivery is signed with.
@@ -72,11 +73,23 @@ pub struct SigningKeys<'a> {
     pub root: &'a SigningRoot,
 }
 
-/// The key of a secret: what `whsec_` encodes, or else the bytes of the text.
-fn standard_key(secret: &str) -> Zeroizing<Vec<u8>> {
-    let encoded = secret.strip_prefix(STANDARD_PREFIX);
-    let decoded = encoded.and_then(|encoded| STANDARD.decode(encoded).ok());
-    Zeroizing::new(decoded.unwrap_or_else(|| secret.as_bytes().to_vec()))
+type Key = Zeroizing<Vec<u8>>;
+
+/// The keys that a receiver may make of a secret: what its base64 says, and the bytes of the
+/// text unless it is marked as base64.
+fn standard_keys(secret: &str) -> Vec<Key> {
+    let marked = secret.strip_prefix(WEBHOOK_SECRET_PREFIX);
+    let decoded = STANDARD.decode(marked.unwrap_or(secret));
+    let mut keys: Vec<_> = decoded
+        .ok()
+        .filter(|key| !key.is_empty())
+        .map(Zeroizing::new)
+        .into_iter()
+        .collect();
+    if marked.is_none() || keys.is_empty() {
+        keys.push(Zeroizing::new(secret.as_bytes().to_vec()));
+    }
+    keys
 }
 
 fn standard_signature(key: &[u8], id: &str, timestamp_s: i64, body: &str) -> String {
@@ -104,15 +117,16 @@ pub fn delivery_headers(
     let mut headers = custom_headers(custom);
     let id = event.to_string();
     let timestamp_s = now_ms.div_euclid(1000);
-    let current = match keys.given {
-        Some(given) => standard_key(given),
-        None => keys.root.key_of(keys.webhook),
+    let mut standard = match keys.given {
+        Some(given) => standard_keys(given),
+        None => vec![keys.root.key_of(keys.webhook)],
     };
-    let mut signature = standard_signature(&current, &id, timestamp_s, body);
-    if let Some(previous) = keys.previous {
-        signature.push(' ');
-        signature += &standard_signature(&standard_key(previous), &id, timestamp_s, body);
-    }
+    standard.extend(keys.previous.into_iter().flat_map(standard_keys));
+    let signatures: Vec<_> = standard
+        .iter()
+        .map(|key| standard_signature(key, &id, timestamp_s, body))
+        .collect();
+    let signature = signatures.join(" ");
     let mut set = |name: HeaderName, value: &str| {
         let value = HeaderValue::from_str(value).expect("ids, numbers, hex and base64 are ASCII");
         headers.insert(name, value);
@@ -193,15 +207,20 @@ mod tests {
             .map_or("", |value| value.to_str().unwrap())
     }
 
+    fn only_key(secret: &str) -> Key {
+        let [key] = standard_keys(secret).try_into().unwrap();
+        key
+    }
+
     #[test]
     fn the_standards_own_vectors_hold() {
         // The example of the specification, and the vector of the reference libraries.
-        let key = standard_key("whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw");
+        let key = only_key("whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw");
         assert_eq!(
             standard_signature(&key, "msg_p5jXN8AQM9LWM0D4loKWxJek", 1_614_265_330, BODY),
             "v1,g0hM9SsE+OTPJTGt/tmIKtSyZlE3uFJELVlNIOLJ1OE="
         );
-        let key = standard_key("whsec_C2FVsBQIhrscChlQIMV+b5sSYspob7oD");
+        let key = only_key("whsec_C2FVsBQIhrscChlQIMV+b5sSYspob7oD");
         let body = r#"{"email":"test@example.com","username":"test_user"}"#;
         assert_eq!(
             standard_signature(&key, "msg_27UH4WbU6Z5A5EzD8u03UvzRbpk", 1_649_367_553, body),
@@ -220,26 +239,56 @@ mod tests {
     }
 
     #[test]
-    fn secrets_in_the_standards_form_are_decoded_and_others_taken_as_they_are() {
-        assert_eq!(*standard_key("whsec_AQID"), [1, 2, 3]);
-        assert_eq!(*standard_key("AQID"), *b"AQID");
-        assert_eq!(*standard_key("whsec_not base64!"), *b"whsec_not base64!");
+    fn the_standards_own_verifier_accepts_every_secret_that_it_can_read() {
+        let root = root();
+        let derived = root.secret_of(webhook());
+        // It looks at the clock.
+        let now_s = std::time::UNIX_EPOCH.elapsed().unwrap().as_secs();
+        let now_ms = i64::try_from(now_s).unwrap() * 1000;
+        for (given, shown) in [
+            (Some("whsec_AQIDBAUG"), "whsec_AQIDBAUG"),
+            (Some("AQIDBAUG"), "AQIDBAUG"),
+            (Some("AQIDBAUG"), "whsec_AQIDBAUG"),
+            (None, derived.as_str()),
+        ] {
+            let keys = SigningKeys {
+                webhook: webhook(),
+                given,
+                previous: Some("another"),
+                root: &root,
+            };
+            let headers = delivery_headers(keys, &BTreeMap::new(), event(), BODY, now_ms);
+            let verifier = standardwebhooks::Webhook::new(shown).unwrap();
+            verifier.verify(BODY.as_bytes(), &headers).unwrap();
+            assert!(verifier.verify(b"{}", &headers).is_err());
+        }
+    }
+
+    #[test]
+    fn a_secret_that_is_not_marked_as_base64_is_a_key_as_it_is_too() {
+        let keys = |secret| -> Vec<Vec<u8>> {
+            let keys = standard_keys(secret).into_iter();
+            keys.map(|key| key.to_vec()).collect()
+        };
+        assert_eq!(keys("whsec_AQID"), [[1, 2, 3]]);
+        assert_eq!(keys("AQID"), [vec![1, 2, 3], b"AQID".to_vec()]);
+        assert_eq!(keys("not base64!"), [b"not base64!"]);
     }
 
     #[test]
     fn with_a_secret_every_header_is_there() {
-        let headers = headers_of(Some("Jefe"), None);
+        let headers = headers_of(Some("Jefe!"), None);
         let id = "evt_01J9ZX8K2QHV0M3T6R7P4N5W8C";
         assert_eq!(text(&headers, "content-type"), "application/json");
         assert_eq!(text(&headers, "x-webhook-request-id"), id);
         assert_eq!(text(&headers, "x-webhook-timestamp"), "1614265330123");
-        assert_eq!(text(&headers, "x-webhook-hmac"), plain_hmac("Jefe", BODY));
+        assert_eq!(text(&headers, "x-webhook-hmac"), plain_hmac("Jefe!", BODY));
         assert_eq!(text(&headers, "x-webhook-hmac-algorithm"), "sha512");
         assert_eq!(text(&headers, "webhook-id"), id);
         assert_eq!(text(&headers, "webhook-timestamp"), "1614265330");
         assert_eq!(
             text(&headers, "webhook-signature"),
-            standard_signature(b"Jefe", id, 1_614_265_330, BODY)
+            standard_signature(b"Jefe!", id, 1_614_265_330, BODY)
         );
     }
 
@@ -249,12 +298,8 @@ mod tests {
         assert!(!headers.contains_key("x-webhook-hmac"));
         assert!(!headers.contains_key("x-webhook-hmac-algorithm"));
         let shown = root().secret_of(webhook());
-        let expected = standard_signature(
-            &standard_key(&shown),
-            &event().to_string(),
-            1_614_265_330,
-            BODY,
-        );
+        let expected =
+            standard_signature(&only_key(&shown), &event().to_string(), 1_614_265_330, BODY);
         assert_eq!(text(&headers, "webhook-signature"), expected);
     }
 

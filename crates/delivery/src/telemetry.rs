@@ -39,7 +39,7 @@ pub fn describe_metrics() {
     );
     describe_counter!(
         DISABLED,
-        "Webhooks disabled by the service, by reason: gone, failing."
+        "Webhooks disabled by the service, by reason: gone, failing, unreadable."
     );
 }
 

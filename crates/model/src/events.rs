@@ -4,7 +4,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use utoipa::ToSchema;
 
-use crate::{EventId, OrganizationId, SessionId};
+use crate::validation::limits;
+use crate::{EventId, Faults, OrganizationId, SessionId};
 
 /// The version of the envelope.
 pub const EVENT_SCHEMA: &str = "v1";
@@ -115,7 +116,8 @@ pub enum EventSelector {
 }
 
 impl EventSelector {
-    /// Reads a list of names, in which `*` stands for all; gives the indexes of wrong ones.
+    /// Reads a list of names, in which `*` stands for all and a name counts once; gives the
+    /// indexes of wrong ones.
     pub fn parse<S: AsRef<str>>(names: &[S]) -> Result<Self, Vec<usize>> {
         let mut kinds = Vec::new();
         let mut wrong = Vec::new();
@@ -124,6 +126,7 @@ impl EventSelector {
             match name.as_ref() {
                 "*" => wants_all = true,
                 name => match name.parse() {
+                    Ok(kind) if kinds.contains(&kind) => {}
                     Ok(kind) => kinds.push(kind),
                     Err(UnknownEventKind) => wrong.push(index),
                 },
@@ -133,6 +136,43 @@ impl EventSelector {
             (false, _) => Err(wrong),
             (true, true) => Ok(Self::All),
             (true, false) => Ok(Self::Only(kinds)),
+        }
+    }
+
+    /// Reads a list of names in a request; notes its faults.
+    pub fn check(field: &str, names: &[String], faults: &mut Faults) -> Option<Self> {
+        if names.len() > limits::EVENT_NAMES {
+            faults.add(
+                field,
+                format!("must have at most {} entries", limits::EVENT_NAMES),
+            );
+            return None;
+        }
+        match Self::parse(names) {
+            Ok(selector) => Some(selector),
+            Err(wrong) => {
+                for index in wrong {
+                    faults.add(format!("{field}[{index}]"), UnknownEventKind.to_string());
+                }
+                None
+            }
+        }
+    }
+
+    /// Reads a list that was accepted before; names that are unknown by now mean nothing.
+    #[must_use]
+    pub fn of_known<S: AsRef<str>>(names: &[S]) -> Self {
+        let mut known: Vec<_> = names.iter().map(AsRef::as_ref).collect();
+        known.retain(|name| *name == "*" || name.parse::<EventKind>().is_ok());
+        Self::parse(&known).unwrap_or(Self::Only(Vec::new()))
+    }
+
+    /// The shortest list of names that says the same, in the order in which they were given.
+    #[must_use]
+    pub fn names(&self) -> Vec<String> {
+        match self {
+            Self::All => vec!["*".to_owned()],
+            Self::Only(kinds) => kinds.iter().map(|kind| kind.as_str().to_owned()).collect(),
         }
     }
 
@@ -198,6 +238,16 @@ mod tests {
         assert_eq!(
             EventSelector::parse(&["message", "*"]),
             Ok(EventSelector::All)
+        );
+        assert_eq!(
+            EventSelector::parse(&["message", "auth.qr", "message"])
+                .unwrap()
+                .names(),
+            ["message", "auth.qr"]
+        );
+        assert_eq!(
+            EventSelector::of_known(&["message", "of an older version"]),
+            EventSelector::Only(vec![EventKind::Message])
         );
         assert!(
             !EventSelector::parse::<&str>(&[])

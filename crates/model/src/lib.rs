@@ -50,5 +50,6 @@ pub use sessions::{
 };
 pub use validation::{Draft, Fault, Faults, limits};
 pub use webhooks::{
-    ListWebhook, RESERVED_WEBHOOK_HEADERS, RetryPolicy, RetryPolicyBody, Webhook, WebhookBody,
+    ListWebhook, RESERVED_WEBHOOK_HEADERS, RetryPolicy, RetryPolicyBody, WEBHOOK_SECRET_PREFIX,
+    Webhook, WebhookBody,
 };

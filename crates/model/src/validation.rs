@@ -25,6 +25,8 @@ pub mod limits {
     pub const URL_CHARS: usize = 2_048;
     /// A webhook's secret.
     pub const WEBHOOK_SECRET_CHARS: usize = 256;
+    /// Names of events in one list.
+    pub const EVENT_NAMES: usize = 64;
     /// Custom headers of one webhook.
     pub const WEBHOOK_HEADERS: usize = 20;
     /// The value of one custom header.

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use base64::Engine as _;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
@@ -26,6 +27,9 @@ pub const RESERVED_WEBHOOK_HEADERS: &[&str] = &[
     "x-webhook-request-id",
     "x-webhook-timestamp",
 ];
+
+/// What secrets in the form of Standard Webhooks begin with; base64 follows.
+pub const WEBHOOK_SECRET_PREFIX: &str = "whsec_";
 
 /// When a failed delivery is tried again.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
@@ -91,7 +95,7 @@ pub struct Webhook {
     /// Headers added to every request.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub custom_headers: Option<BTreeMap<String, String>>,
-    /// Why it was disabled by the service (beyond the contract): `gone` or `failing`.
+    /// Why it was disabled by the service (beyond the contract): `gone`, `failing` or `unreadable`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub disabled_reason: Option<String>,
     /// The events wanted; `*` stands for all.
@@ -121,13 +125,14 @@ pub struct WebhookBody {
     /// Headers added to every request, at most 20; replaces all earlier ones.
     #[serde(default)]
     pub custom_headers: Option<BTreeMap<String, String>>,
-    /// The events wanted; `*` stands for all, an empty list for none.
+    /// The events wanted, at most 64 names; `*` stands for all, an empty list for none.
     #[serde(default)]
+    #[schema(max_items = 64)]
     pub events: Option<Vec<String>>,
     /// When a failed delivery is tried again.
     #[serde(default)]
     pub retry_policy: Option<RetryPolicyBody>,
-    /// Signs every request; write-only. An empty text removes it.
+    /// Signs every request; write-only. An empty text removes it. After `whsec_`, base64.
     #[serde(default)]
     #[schema(max_length = 256)]
     pub secret: Option<String>,
@@ -163,18 +168,21 @@ impl WebhookBody {
     #[must_use]
     pub fn faults(&self) -> Faults {
         let mut faults = Faults::new();
-        if let Some(events) = &self.events
-            && let Err(wrong) = EventSelector::parse(events)
-        {
-            for index in wrong.into_iter().take(limits::FAULTS) {
-                faults.add(
-                    format!("events[{index}]"),
-                    crate::events::UnknownEventKind.to_string(),
-                );
-            }
+        if let Some(events) = &self.events {
+            EventSelector::check("events", events, &mut faults);
         }
         if let Some(secret) = &self.secret {
             faults.check_text("secret", secret, limits::WEBHOOK_SECRET_CHARS);
+            // Nobody could verify what such a secret signs.
+            let is_key = secret
+                .strip_prefix(WEBHOOK_SECRET_PREFIX)
+                .is_none_or(|key| {
+                    let key = base64::engine::general_purpose::STANDARD.decode(key);
+                    key.is_ok_and(|key| !key.is_empty())
+                });
+            faults.check(is_key, "secret", || {
+                format!("must have a key in base64 after `{WEBHOOK_SECRET_PREFIX}`")
+            });
         }
         if let Some(Some(session)) = &self.session_id {
             let is_id = session.is_empty() || session.parse::<SessionId>().is_ok();
@@ -291,6 +299,30 @@ mod tests {
                 "customHeaders.b@d"
             ]
         );
+    }
+
+    #[test]
+    fn secrets_that_nobody_could_verify_and_endless_lists_are_refused() {
+        let fields = |body: WebhookBody| -> Vec<_> {
+            let faults = body.faults().into_vec().into_iter();
+            faults.map(|fault| fault.field).collect()
+        };
+        let secret = |secret: &str| WebhookBody {
+            secret: Some(secret.into()),
+            ..WebhookBody::default()
+        };
+        for good in ["", "s", "whsec_AQID", "AQID", "not base64!"] {
+            assert!(fields(secret(good)).is_empty(), "{good}");
+        }
+        for wrong in ["whsec_", "whsec_not base64!", "whsec_===="] {
+            assert_eq!(fields(secret(wrong)), ["secret"], "{wrong}");
+        }
+        let events = |count| WebhookBody {
+            events: Some(vec!["nope".into(); count]),
+            ..WebhookBody::default()
+        };
+        assert_eq!(fields(events(64)).len(), 64);
+        assert_eq!(fields(events(65)), ["events"]);
     }
 
     #[test]

@@ -5,11 +5,14 @@
 //! cannot wait for each other), draws ids above the stream's last one, and writes
 //! the events and one delivery per matching webhook. Since the lock is held until
 //! the commit, ids and commits have the same order: who has read up to an id never
-//! misses an earlier one.
+//! misses an earlier one. What webhooks want is remembered between groups, for one
+//! version of the organization's webhooks, which is locked and read with the stream.
 
 mod flush;
 mod rows;
+mod subscriptions;
 
 pub(crate) use flush::PendingEvent;
 pub use flush::{CommitListener, CommittedEvent, IgnoreCommits, NewEvent};
 pub use rows::EventFilter;
+pub(crate) use subscriptions::Subscriptions;

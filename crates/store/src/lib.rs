@@ -45,8 +45,9 @@ mod webhooks;
 mod writer;
 
 pub use admin::{
-    Admin, AttemptRecord, ClaimLimits, ClaimedDelivery, ClaimedSession, DeliveryClaim,
-    DeliveryOutcome, Diagnosis, Gateway, Heartbeat, ResealProgress, SealedColumn, WebhookTarget,
+    Admin, AttemptRecord, ClaimLimits, ClaimedDelivery, ClaimedSession, Claims, DeliveryClaim,
+    DeliveryOutcome, Diagnosis, Gateway, Heartbeat, ResealProgress, SealedColumn,
+    UnreadableWebhook, WebhookHealth, WebhookTarget, Workload,
 };
 pub use chats::{ChatChange, ChatFacts, ChatPosition, ChatRef};
 pub use connect::StoreConfig;

@@ -203,6 +203,34 @@ impl TestStore {
         .await
     }
 
+    /// Runs a statement on a connection of its own, past the store, as an operator could.
+    ///
+    /// # Panics
+    ///
+    /// When the database refuses it.
+    pub async fn execute(&self, text: &'static str) {
+        let done = match &self.config.schema {
+            None => {
+                let mut conn = sqlx::SqliteConnection::connect(&self.config.url)
+                    .await
+                    .expect("the test database answers");
+                sqlx::query(text).execute(&mut conn).await.map(drop)
+            }
+            Some(schema) => {
+                let mut conn = sqlx::PgConnection::connect(&self.config.url)
+                    .await
+                    .expect("the test database answers");
+                let path = format!("SET search_path = {schema}");
+                sqlx::query(AssertSqlSafe(path))
+                    .execute(&mut conn)
+                    .await
+                    .expect("the schema of the test is there");
+                sqlx::query(text).execute(&mut conn).await.map(drop)
+            }
+        };
+        done.expect("the test database takes the statement");
+    }
+
     /// Adds an organization.
     ///
     /// # Panics

@@ -3,14 +3,16 @@
 //! Each query is one SQL text with `$n` parameters, run by `on!` on whichever
 //! database is open; where the dialects truly differ, `sql!` names both texts.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use sqlx::pool::PoolConnection;
 use sqlx::{PgConnection, Postgres, Sqlite, SqliteConnection};
+use wagate_model::OrganizationId;
 
 use crate::deferred::{Deferred, Mark};
 use crate::error::Result;
-use crate::events::PendingEvent;
+use crate::events::{PendingEvent, Subscriptions};
 use crate::leases::Confirmed;
 use crate::seal::MasterKeys;
 
@@ -97,6 +99,9 @@ pub struct Tx {
     pub(crate) deferred: Deferred,
     /// Fences that hold until this transaction ends.
     pub(crate) confirmed: Confirmed,
+    /// Whose webhooks the group changed.
+    pub(crate) changed_webhooks: BTreeSet<OrganizationId>,
+    pub(crate) subscriptions: Subscriptions,
 }
 
 /// What a job has left in memory, to undo it together with what it wrote.
@@ -123,12 +128,15 @@ impl Tx {
             pending_events: Vec::new(),
             deferred: Deferred::default(),
             confirmed: Confirmed::default(),
+            changed_webhooks: BTreeSet::new(),
+            subscriptions: Subscriptions::default(),
         }
     }
 
     /// Forgets everything that belongs to a transaction that has ended.
     pub(crate) fn reset(&mut self) {
         self.pending_events.clear();
+        self.changed_webhooks.clear();
         self.deferred = Deferred::default();
         self.confirmed.clear();
     }

@@ -7,7 +7,7 @@ use wagate_model::{OrganizationId, RetryPolicy, SessionId, Webhook, WebhookId};
 
 use crate::error::Result;
 use crate::text::{Text, storable};
-use crate::tx::{Tx, on};
+use crate::tx::{Tx, on, sql};
 
 pub(crate) const SECRET_SEALED_AS: &str = "webhook.secret";
 pub(crate) const PREVIOUS_SECRET_SEALED_AS: &str = "webhook.previous_secret";
@@ -132,6 +132,7 @@ impl Tx {
         .execute(conn)
         .await
         .map(drop))?;
+        self.note_changed_webhooks(organization);
         Ok(())
     }
 
@@ -152,19 +153,43 @@ impl Tx {
         organization: OrganizationId,
         id: WebhookId,
     ) -> Result<Option<Webhook>> {
-        let row: Option<WebhookRow> = on!(self, |conn| sqlx::query_as(select_webhook!(
-            "organization_id = $1 AND id = $2"
-        ))
-        .bind(Text(organization))
-        .bind(Text(id))
-        .fetch_optional(conn)
-        .await)?;
+        let text = select_webhook!("organization_id = $1 AND id = $2");
+        self.webhook_by(text, organization, id).await
+    }
+
+    /// One webhook, which nobody else changes until the end of the transaction.
+    pub async fn webhook_for_update(
+        &mut self,
+        organization: OrganizationId,
+        id: WebhookId,
+    ) -> Result<Option<Webhook>> {
+        // Deliveries that name it may still be added meanwhile.
+        let text = sql!(
+            self,
+            sqlite: select_webhook!("organization_id = $1 AND id = $2"),
+            postgres: select_webhook!("organization_id = $1 AND id = $2 FOR NO KEY UPDATE"),
+        );
+        self.webhook_by(text, organization, id).await
+    }
+
+    async fn webhook_by(
+        &mut self,
+        text: &'static str,
+        organization: OrganizationId,
+        id: WebhookId,
+    ) -> Result<Option<Webhook>> {
+        let row: Option<WebhookRow> = on!(self, |conn| sqlx::query_as(text)
+            .bind(Text(organization))
+            .bind(Text(id))
+            .fetch_optional(conn)
+            .await)?;
         row.map(WebhookRow::into_webhook).transpose()
     }
 
     /// Replaces everything about a webhook but its times; whether it is there.
     ///
-    /// A webhook that is switched on again starts with a clean record.
+    /// A webhook that is switched on again starts with a clean record, and one with a new
+    /// address without the old one's pause.
     pub async fn update_webhook(
         &mut self,
         organization: OrganizationId,
@@ -188,6 +213,10 @@ impl Tx {
             "UPDATE webhook SET session_id = $3, url = $4, events = $5, custom_headers = $6, \
              retry_policy = $7, disabled_reason = $9, \
              failing_since = CASE WHEN $8 AND NOT active THEN NULL ELSE failing_since END, \
+             failure_count = CASE WHEN $8 AND NOT active THEN 0 ELSE failure_count END, \
+             last_failed_at = CASE WHEN $8 AND NOT active THEN NULL ELSE last_failed_at END, \
+             paused_until = CASE WHEN ($8 AND NOT active) OR url <> $4 THEN NULL \
+             ELSE paused_until END, \
              active = $8, secret = CASE WHEN $10 THEN secret ELSE $11 END, \
              previous_secret = CASE WHEN $10 THEN previous_secret ELSE NULL END, \
              previous_secret_expires_at = \
@@ -209,6 +238,7 @@ impl Tx {
         .execute(conn)
         .await
         .map(|done| done.rows_affected()))?;
+        self.note_changed_webhooks(organization);
         Ok(count > 0)
     }
 
@@ -251,6 +281,16 @@ impl Tx {
         Ok(count > 0)
     }
 
+    /// Whether a webhook has a secret of its own; nothing where it is not there.
+    pub async fn has_webhook_secret(
+        &mut self,
+        organization: OrganizationId,
+        id: WebhookId,
+    ) -> Result<Option<bool>> {
+        let stored = self.sealed_secret(organization, id).await?;
+        Ok(stored.map(|secret| secret.is_some()))
+    }
+
     async fn sealed_secret(
         &mut self,
         organization: OrganizationId,
@@ -279,6 +319,7 @@ impl Tx {
         .execute(conn)
         .await
         .map(|done| done.rows_affected()))?;
+        self.note_changed_webhooks(organization);
         Ok(count > 0)
     }
 }

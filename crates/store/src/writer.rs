@@ -14,7 +14,7 @@ use wagate_model::{Clock, SessionId};
 
 use crate::connect::Target;
 use crate::error::{Result, StoreError};
-use crate::events::{CommitListener, CommittedEvent};
+use crate::events::{CommitListener, CommittedEvent, Subscriptions};
 use crate::seal::MasterKeys;
 use crate::tx::{DatabaseKind, JobMark, Link, Tx, sql};
 
@@ -317,6 +317,8 @@ impl Writer {
     /// Keeps the connection after a failed group where it still works.
     async fn recover(&self, mut tx: Tx) -> Option<Tx> {
         tx.reset();
+        // What the group read of itself at its end was never committed.
+        tx.subscriptions = Subscriptions::default();
         // An error may have ended the transaction already, which makes this fail: then
         // the connection's state is not known, and a new one is cheap.
         tx.run("ROLLBACK").await.is_ok().then_some(tx)

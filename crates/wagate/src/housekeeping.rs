@@ -42,6 +42,8 @@ pub(crate) fn start(tasks: &TaskTracker, stop: &CancellationToken, parts: &Parts
 /// What is swept, each up to a time.
 #[derive(Debug, Clone, Copy)]
 enum Chore {
+    /// What waits for webhooks that are switched off.
+    AbandonedDeliveries,
     Deliveries,
     Events,
     IdempotencyKeys,
@@ -51,7 +53,8 @@ enum Chore {
 }
 
 impl Chore {
-    const ALL: [Self; 6] = [
+    const ALL: [Self; 7] = [
+        Self::AbandonedDeliveries,
         Self::Deliveries,
         Self::Events,
         Self::IdempotencyKeys,
@@ -62,7 +65,9 @@ impl Chore {
 
     fn before_ms(self, now_ms: i64, retention: &RetentionConfig) -> i64 {
         let kept_ms = match self {
-            Self::Deliveries => i64::from(retention.deliveries_days) * DAY_MS,
+            Self::AbandonedDeliveries | Self::Deliveries => {
+                i64::from(retention.deliveries_days) * DAY_MS
+            }
             Self::Events => i64::from(retention.events_days) * DAY_MS,
             Self::IdempotencyKeys | Self::Outbox => {
                 i64::from(retention.idempotency_hours) * HOUR_MS
@@ -79,7 +84,8 @@ async fn sweep(store: &Store, retention: &RetentionConfig) -> Result<u64, StoreE
     let mut total = 0;
     for chore in Chore::ALL {
         loop {
-            let rows = sweep_once(store, chore, chore.before_ms(now_ms, retention)).await?;
+            let before_ms = chore.before_ms(now_ms, retention);
+            let rows = sweep_once(store, chore, before_ms, now_ms).await?;
             total += rows;
             if rows == 0 {
                 break;
@@ -89,12 +95,20 @@ async fn sweep(store: &Store, retention: &RetentionConfig) -> Result<u64, StoreE
     Ok(total)
 }
 
-async fn sweep_once(store: &Store, chore: Chore, before_ms: i64) -> Result<u64, StoreError> {
+async fn sweep_once(
+    store: &Store,
+    chore: Chore,
+    before_ms: i64,
+    now_ms: i64,
+) -> Result<u64, StoreError> {
     store
         .write(Lane::SHARED, move |tx| {
             async move {
                 let mut admin = tx.admin();
                 match chore {
+                    Chore::AbandonedDeliveries => {
+                        admin.bury_deliveries(before_ms, now_ms, BATCH).await
+                    }
                     Chore::Deliveries => admin.purge_deliveries(before_ms, BATCH).await,
                     Chore::Events => admin.purge_events(before_ms, BATCH).await,
                     Chore::IdempotencyKeys => admin.purge_idempotency_keys(before_ms, BATCH).await,

@@ -8,8 +8,8 @@ use tokio::sync::Notify;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use wagate_delivery::{
-    AddressGuard, AllowList, ClientTimeouts, Courier, DeliveryWorker, GuardedClient, SigningRoot,
-    WorkerConfig,
+    AddressGuard, AllowList, Chance, ClientTimeouts, Courier, DeliveryWorker, GuardedClient,
+    SigningRoot, WorkerConfig,
 };
 use wagate_model::{
     Clock as _, EventKind, OrganizationId, RetryPolicy, SessionId, Webhook, WebhookId,
@@ -36,6 +36,12 @@ pub(crate) struct Running {
 }
 
 impl Running {
+    pub(crate) fn start(worker: DeliveryWorker) -> Self {
+        let stop = CancellationToken::new();
+        let task = tokio::spawn(worker.run(stop.clone()));
+        Self { stop, task }
+    }
+
     /// Stops it in order.
     pub(crate) async fn stop(self) {
         self.stop.cancel();
@@ -76,6 +82,12 @@ impl Post {
         }
     }
 
+    /// Goes on as another organization, with a session of its own.
+    pub(crate) async fn become_another(&mut self) {
+        self.organization = self.store.organization().await;
+        self.session = self.store.session(self.organization).await;
+    }
+
     pub(crate) fn now_ms(&self) -> i64 {
         self.store.clock.now_ms()
     }
@@ -87,21 +99,28 @@ impl Post {
     }
 
     pub(crate) fn worker(&self, config: WorkerConfig, timeouts: ClientTimeouts) -> DeliveryWorker {
+        self.worker_by_chance(config, timeouts, Arc::new(|| 0.0))
+    }
+
+    pub(crate) fn worker_by_chance(
+        &self,
+        config: WorkerConfig,
+        timeouts: ClientTimeouts,
+        chance: Chance,
+    ) -> DeliveryWorker {
         let guard = AddressGuard::new(AllowList::loopback());
         let client = GuardedClient::new(guard, timeouts).unwrap();
         let courier = Courier::new(
             client,
             SigningRoot::from_bytes([3; 32]),
             self.store.clock.clone(),
-            Arc::new(|| 0.0),
+            chance,
         );
         DeliveryWorker::new(self.store.handle(), courier, self.wake.clone(), config).unwrap()
     }
 
     pub(crate) fn start_with(&self, config: WorkerConfig, timeouts: ClientTimeouts) -> Running {
-        let stop = CancellationToken::new();
-        let task = tokio::spawn(self.worker(config, timeouts).run(stop.clone()));
-        Running { stop, task }
+        Running::start(self.worker(config, timeouts))
     }
 
     pub(crate) fn start(&self) -> Running {
@@ -216,6 +235,16 @@ impl Post {
                 .all(|one| one.status == DeliveryStatus::Delivered)
         })
         .await
+    }
+
+    /// Waits until nothing waits for a webhook any more.
+    pub(crate) async fn none_pending(&self, webhook: WebhookId) {
+        self.until(webhook, |deliveries| {
+            deliveries
+                .iter()
+                .all(|one| one.status != DeliveryStatus::Pending)
+        })
+        .await;
     }
 
     /// Waits until a webhook is disabled and gives the reason.

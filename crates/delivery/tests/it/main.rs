@@ -9,5 +9,6 @@
 mod client;
 mod harness;
 mod receiver;
+mod receivers;
 mod setup;
 mod worker;

@@ -3,12 +3,13 @@
 use std::future::Future;
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use axum::Router;
 use axum::body::Bytes;
 use axum::extract::State;
-use axum::http::HeaderMap;
+use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use futures::FutureExt as _;
 use futures::future::BoxFuture;
@@ -89,6 +90,16 @@ impl Receiver {
     /// Accepts everything.
     pub(crate) async fn accepting() -> Self {
         Self::start(|_| async { "thanks" }).await
+    }
+
+    /// Answers each request with the next of some statuses, and the last of them from then on.
+    pub(crate) async fn answering(statuses: &'static [u16]) -> Self {
+        let count = Arc::new(AtomicUsize::new(0));
+        Self::start(move |_| {
+            let index = count.fetch_add(1, Ordering::SeqCst).min(statuses.len() - 1);
+            async move { (StatusCode::from_u16(statuses[index]).unwrap(), "noted") }
+        })
+        .await
     }
 
     pub(crate) const fn port(&self) -> u16 {

@@ -2,30 +2,18 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use axum::http::StatusCode;
-use axum::http::header::{LOCATION, RETRY_AFTER};
+use axum::http::header::LOCATION;
 use tokio::sync::Semaphore;
 use wagate_delivery::{ClientTimeouts, WorkerConfig};
 use wagate_model::RetryPolicy;
 use wagate_store::DeliveryStatus;
 
-use crate::harness::{Post, config, timeouts};
+use crate::harness::{Post, Running, config, timeouts};
 use crate::receiver::Receiver;
-
-const DAY_MS: i64 = 24 * 3600 * 1000;
-
-/// Answers each request with the next of some statuses, and the last of them from then on.
-async fn answering(statuses: &'static [u16]) -> Receiver {
-    let count = Arc::new(AtomicUsize::new(0));
-    Receiver::start(move |_| {
-        let index = count.fetch_add(1, Ordering::SeqCst).min(statuses.len() - 1);
-        async move { (StatusCode::from_u16(statuses[index]).unwrap(), "noted") }
-    })
-    .await
-}
 
 #[tokio::test]
 async fn an_event_is_posted_signed_and_written_down() {
@@ -68,7 +56,7 @@ async fn an_event_is_posted_signed_and_written_down() {
 #[tokio::test]
 async fn a_failed_delivery_is_tried_again_when_its_wait_is_over() {
     let post = Post::open().await;
-    let mut receiver = answering(&[500, 302, 200]).await;
+    let mut receiver = Receiver::answering(&[500, 302, 200]).await;
     let webhook = post.webhook(&receiver.url()).await;
     let worker = post.start();
     post.emit(&["a"]).await;
@@ -108,7 +96,7 @@ async fn a_failed_delivery_is_tried_again_when_its_wait_is_over() {
 #[tokio::test]
 async fn a_retry_before_its_time_does_not_happen() {
     let post = Post::open().await;
-    let mut receiver = answering(&[500]).await;
+    let mut receiver = Receiver::answering(&[500]).await;
     let webhook = post.webhook(&receiver.url()).await;
     let other = Receiver::accepting().await;
     let worker = post.start();
@@ -129,7 +117,7 @@ async fn a_retry_before_its_time_does_not_happen() {
 #[tokio::test]
 async fn after_the_last_attempt_a_delivery_is_dead_and_can_be_replayed() {
     let post = Post::open().await;
-    let mut receiver = answering(&[500, 404, 200]).await;
+    let mut receiver = Receiver::answering(&[500, 404, 200]).await;
     let policy = RetryPolicy {
         attempts: 2,
         delay_seconds: 5,
@@ -171,37 +159,6 @@ async fn after_the_last_attempt_a_delivery_is_dead_and_can_be_replayed() {
 }
 
 #[tokio::test]
-async fn a_receiver_that_is_gone_is_disabled() {
-    let post = Post::open().await;
-    let mut receiver = answering(&[410]).await;
-    let webhook = post.webhook(&receiver.url()).await;
-    let worker = post.start();
-    post.emit(&["a"]).await;
-    receiver.next().await;
-    assert_eq!(post.disabled(webhook).await.as_deref(), Some("gone"));
-    assert_eq!(
-        post.deliveries(webhook).await[0].status,
-        DeliveryStatus::Dead
-    );
-    worker.stop().await;
-}
-
-#[tokio::test]
-async fn a_receiver_says_when_to_come_back() {
-    let post = Post::open().await;
-    let mut receiver =
-        Receiver::start(|_| async { (StatusCode::TOO_MANY_REQUESTS, [(RETRY_AFTER, "120")]) })
-            .await;
-    let webhook = post.webhook(&receiver.url()).await;
-    let worker = post.start();
-    post.emit(&["a"]).await;
-    receiver.next().await;
-    let delivery = post.attempted(webhook, 1).await;
-    assert_eq!(delivery.next_attempt_at_ms, Some(post.now_ms() + 120_000));
-    worker.stop().await;
-}
-
-#[tokio::test]
 async fn redirects_lead_nowhere() {
     let post = Post::open().await;
     let elsewhere = Receiver::accepting().await;
@@ -222,47 +179,41 @@ async fn redirects_lead_nowhere() {
 }
 
 #[tokio::test]
-async fn a_webhook_that_fails_for_days_is_disabled_and_one_that_recovers_is_not() {
+async fn an_attempt_that_the_service_itself_fails_is_counted() {
     let post = Post::open().await;
-    let constant = |attempts| RetryPolicy {
-        attempts,
-        delay_seconds: 10,
-        policy: "fixed".into(),
-    };
-    let mut failing = answering(&[500]).await;
-    let mut flaky = answering(&[500, 200, 500]).await;
-    let failing_id = post.webhook_with(&failing.url(), constant(50), None).await;
-    let flaky_id = post.webhook_with(&flaky.url(), constant(1), None).await;
-    let worker = post.start();
-
+    let mut receiver = Receiver::answering(&[500]).await;
+    let webhook = post.webhook(&receiver.url()).await;
+    let has_failed = AtomicBool::new(false);
+    let chance = Arc::new(move || {
+        assert!(has_failed.swap(true, Ordering::SeqCst), "a fault");
+        0.0
+    });
+    let worker = post.worker_by_chance(config(), ClientTimeouts::default(), chance);
+    let worker = Running::start(worker);
     post.emit(&["a"]).await;
-    failing.next().await;
-    flaky.next().await;
-    post.attempted(failing_id, 1).await;
-    post.attempted(flaky_id, 1).await;
-
-    // Each is reached again after four days; then the one recovers and the other does not.
-    post.store.clock.advance_ms(4 * DAY_MS);
-    post.emit(&["b"]).await;
-    failing.take(2).await;
-    flaky.next().await;
-    post.store.clock.advance_ms(DAY_MS - 1);
-    post.emit(&["c"]).await;
-    failing.next().await;
-    flaky.next().await;
-    assert!(post.state(failing_id).await.active);
-
-    post.advance_ms(60_000);
-    assert_eq!(post.disabled(failing_id).await.as_deref(), Some("failing"));
+    receiver.next().await;
+    let delivery = post.attempted(webhook, 1).await;
+    assert_eq!(delivery.status, DeliveryStatus::Pending);
+    assert_eq!(delivery.next_attempt_at_ms, Some(post.now_ms() + 2000));
+    assert_eq!(
+        delivery.last_error.as_deref(),
+        Some("the service failed during the attempt")
+    );
+    post.advance_ms(2000);
+    receiver.next().await;
+    assert_eq!(
+        post.attempted(webhook, 2).await.last_status_code,
+        Some(500),
+        "the worker goes on"
+    );
     worker.stop().await;
-    assert!(post.state(flaky_id).await.active);
 }
 
 #[tokio::test]
 async fn first_attempts_of_a_chat_go_out_in_order() {
     let post = Post::open().await;
     // Every other answer is a failure, and none may let a later event overtake.
-    let mut receiver = answering(&[200, 500, 200, 500, 200, 500, 200, 500, 200]).await;
+    let mut receiver = Receiver::answering(&[200, 500, 200, 500, 200, 500, 200, 500, 200]).await;
     post.webhook(&receiver.url()).await;
     let worker = post.start();
     let chats: Vec<_> = (0..60).map(|number| ["a", "b", "c"][number % 3]).collect();
@@ -276,39 +227,6 @@ async fn first_attempts_of_a_chat_go_out_in_order() {
         let last = last_of.insert(chat, request.event_id().to_owned());
         assert!(last.is_none_or(|last| last.as_str() < request.event_id()));
     }
-    worker.stop().await;
-}
-
-#[tokio::test]
-async fn a_slow_receiver_holds_up_nobody_else() {
-    let post = Post::open().await;
-    let open = Arc::new(Semaphore::new(0));
-    let gate = open.clone();
-    let mut slow = Receiver::start(move |_| {
-        let gate = gate.clone();
-        async move { gate.acquire().await.unwrap().forget() }
-    })
-    .await;
-    let mut fast = Receiver::accepting().await;
-    let slow_id = post.webhook(&slow.url()).await;
-    let fast_id = post.webhook(&fast.url()).await;
-    let limits = WorkerConfig {
-        concurrency: 8,
-        per_webhook: 3,
-        ..config()
-    };
-    let worker = post.start_with(limits, ClientTimeouts::default());
-    let names: Vec<_> = (0..40).map(|number| format!("chat-{number}")).collect();
-    post.emit(&names.iter().map(String::as_str).collect::<Vec<_>>())
-        .await;
-
-    fast.take(40).await;
-    post.all_delivered(fast_id).await;
-    slow.take(3).await;
-    assert_eq!(slow.waiting(), 0, "no more than its own share is under way");
-    open.add_permits(40);
-    slow.take(37).await;
-    post.all_delivered(slow_id).await;
     worker.stop().await;
 }
 

@@ -15,7 +15,8 @@ mod tickets;
 use crate::tx::Tx;
 
 pub use deliveries::{
-    AttemptRecord, ClaimLimits, ClaimedDelivery, DeliveryClaim, DeliveryOutcome, WebhookTarget,
+    AttemptRecord, ClaimLimits, ClaimedDelivery, Claims, DeliveryClaim, DeliveryOutcome,
+    UnreadableWebhook, WebhookHealth, WebhookTarget, Workload,
 };
 pub use diagnosis::Diagnosis;
 pub use gateways::{Gateway, Heartbeat};

@@ -1,6 +1,8 @@
 //! Sweeping out what is no longer kept; each call is bounded, so that nobody waits for long.
 
-use wagate_model::SessionId;
+use std::collections::BTreeSet;
+
+use wagate_model::{DeliveryId, OrganizationId, SessionId, WebhookId};
 
 use super::Admin;
 use crate::error::Result;
@@ -49,6 +51,42 @@ impl Admin<'_> {
             limit,
         )
         .await
+    }
+
+    /// Gives up deliveries from before a time whose webhooks are off; gives how many.
+    ///
+    /// Otherwise they, and with them their events, would be kept for ever.
+    pub async fn bury_deliveries(
+        &mut self,
+        before_ms: i64,
+        now_ms: i64,
+        limit: i64,
+    ) -> Result<u64> {
+        // Ids begin with the time, so that the index of a webhook's list finds the old ones.
+        let before = DeliveryId::from_parts(u64::try_from(before_ms).unwrap_or(0), 0);
+        let buried: Vec<(Text<WebhookId>, Option<String>)> = on!(self.tx, |conn| sqlx::query_as(
+            "UPDATE webhook_delivery SET status = 'dead', is_blocked = FALSE, \
+             lease_owner = NULL, lease_until = NULL, last_error = $3, updated_at = $2 \
+             WHERE id IN (SELECT d.id FROM webhook w \
+             JOIN webhook_delivery d ON d.webhook_id = w.id \
+             WHERE NOT w.active AND d.id < $1 AND d.status = 'pending' LIMIT $4) \
+             RETURNING webhook_id, chat_key"
+        )
+        .bind(Text(before))
+        .bind(now_ms)
+        .bind("given up: its webhook was switched off")
+        .bind(limit)
+        .fetch_all(conn)
+        .await)?;
+        let count = u64::try_from(buried.len()).unwrap_or(u64::MAX);
+        let chats: BTreeSet<_> = buried
+            .into_iter()
+            .filter_map(|(webhook, chat)| Some((webhook.0, chat?)))
+            .collect();
+        for (webhook, chat) in chats {
+            self.unblock_chat(webhook, &chat).await?;
+        }
+        Ok(count)
     }
 
     /// Deletes deliveries, with their attempts, that ended before a time; gives how many.
@@ -125,13 +163,17 @@ impl Admin<'_> {
                 return Ok(total);
             }
         }
-        let count = on!(self.tx, |conn| sqlx::query(
-            "DELETE FROM session WHERE id = $1"
+        let organization: Option<Text<OrganizationId>> = on!(self.tx, |conn| sqlx::query_scalar(
+            "DELETE FROM session WHERE id = $1 RETURNING organization_id"
         )
         .bind(session)
-        .execute(conn)
-        .await
-        .map(|done| done.rows_affected()))?;
-        Ok(total + count)
+        .fetch_optional(conn)
+        .await)?;
+        if let Some(Text(organization)) = organization {
+            // Its webhooks went with it.
+            self.tx.note_changed_webhooks(organization);
+            total += 1;
+        }
+        Ok(total)
     }
 }

@@ -1,11 +1,11 @@
 //! From the buffer of a group to rows.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use serde::Serialize;
 use serde_json::value::RawValue;
-use sqlx::{FromRow, QueryBuilder};
+use sqlx::QueryBuilder;
 use ulid::Ulid;
 use wagate_model::{
     DeliveryId, EVENT_SCHEMA, EventId, EventKind, OrganizationId, SessionId, WebhookId,
@@ -16,9 +16,9 @@ use crate::text::{Text, storable};
 use crate::tx::{Tx, on, sql};
 
 /// Rows of one INSERT; far below the parameter limits of both databases.
-const ROWS_PER_INSERT: usize = 200;
+pub(super) const ROWS_PER_INSERT: usize = 200;
 /// INSERTs of up to this many rows are prepared once and kept.
-const ROWS_WORTH_PREPARING: usize = 8;
+pub(super) const ROWS_WORTH_PREPARING: usize = 8;
 
 /// An event that a job adds to the log.
 #[derive(Debug, Clone)]
@@ -114,30 +114,6 @@ struct Envelope<'a> {
     payload: &'a RawValue,
 }
 
-#[derive(FromRow)]
-struct Subscription {
-    id: Text<WebhookId>,
-    organization_id: Text<OrganizationId>,
-    session_id: Option<Text<SessionId>>,
-    events: String,
-}
-
-struct Subscriber {
-    id: WebhookId,
-    session: Option<SessionId>,
-    kinds: Vec<String>,
-}
-
-impl Subscriber {
-    fn wants(&self, event: &NewEvent) -> bool {
-        self.session.is_none_or(|session| session == event.session)
-            && self
-                .kinds
-                .iter()
-                .any(|kind| kind == "*" || kind == event.kind.as_str())
-    }
-}
-
 struct EventRow {
     event: NewEvent,
     id: EventId,
@@ -151,6 +127,13 @@ struct DeliveryRow {
     event: EventId,
     session: SessionId,
     chat_key: Option<String>,
+}
+
+/// Where the event stream of an organization stands.
+pub(super) struct Stream {
+    last_id: Option<Ulid>,
+    /// Which state of the organization's webhooks this is.
+    pub(super) webhooks_version: i64,
 }
 
 /// The id after `last`: never lower, and not before `now_ms`, also when the clock went back.
@@ -174,30 +157,40 @@ impl Tx {
 
     /// Writes the buffered events of the whole group; the caller commits.
     pub(crate) async fn flush_events(&mut self, now_ms: i64) -> Result<Vec<CommittedEvent>> {
-        if self.pending_events.is_empty() {
+        let changed = std::mem::take(&mut self.changed_webhooks);
+        if self.pending_events.is_empty() && changed.is_empty() {
             return Ok(Vec::new());
         }
         let pending = std::mem::take(&mut self.pending_events);
-        let organizations: BTreeSet<_> = pending.iter().map(|event| event.0.organization).collect();
-        let mut last_ids = self.lock_streams(&organizations).await?;
-        let subscribers = self.subscribers(&organizations).await?;
+        let mut organizations: BTreeSet<_> =
+            pending.iter().map(|event| event.0.organization).collect();
+        let posting: Vec<_> = organizations.iter().copied().collect();
+        organizations.extend(&changed);
+        let mut streams = self.lock_streams(&organizations).await?;
+        for organization in &changed {
+            if let Some(stream) = streams.get_mut(organization) {
+                stream.webhooks_version += 1;
+            }
+        }
+        self.refresh_subscriptions(&posting, &streams).await?;
         let now = u64::try_from(now_ms).unwrap_or(0);
 
         let mut events = Vec::with_capacity(pending.len());
         let mut deliveries = Vec::new();
         let mut delivery_counts = Vec::with_capacity(pending.len());
         for PendingEvent(event) in pending {
-            let last = last_ids.entry(event.organization).or_default();
-            let ulid = next_id(*last, now);
-            *last = Some(ulid);
+            let Some(stream) = streams.get_mut(&event.organization) else {
+                continue;
+            };
+            let ulid = next_id(stream.last_id, now);
+            stream.last_id = Some(ulid);
             let id = EventId::new(ulid);
             let before = deliveries.len();
-            let wanting = subscribers.get(&event.organization).into_iter().flatten();
-            for subscriber in wanting.filter(|subscriber| subscriber.wants(&event)) {
+            for webhook in self.subscriptions.wanting(&event) {
                 deliveries.push(DeliveryRow {
                     id: DeliveryId::from_parts(now, rand::random::<u128>() >> 48),
                     organization: event.organization,
-                    webhook: subscriber.id,
+                    webhook,
                     event: id,
                     session: event.session,
                     chat_key: event
@@ -224,7 +217,7 @@ impl Tx {
         }
         self.insert_events(&events, now_ms).await?;
         self.insert_deliveries(&deliveries, now_ms).await?;
-        self.advance_streams(&last_ids).await?;
+        self.advance_streams(&streams).await?;
         Ok(events
             .into_iter()
             .zip(delivery_counts)
@@ -242,17 +235,12 @@ impl Tx {
     async fn lock_streams(
         &mut self,
         organizations: &BTreeSet<OrganizationId>,
-    ) -> Result<BTreeMap<OrganizationId, Option<Ulid>>> {
+    ) -> Result<BTreeMap<OrganizationId, Stream>> {
         // One at a time and in order: a single statement would lock in the order of its plan.
-        let text = sql!(
-            self,
-            sqlite: "SELECT last_id FROM event_stream WHERE organization_id = $1",
-            postgres: "SELECT last_id FROM event_stream WHERE organization_id = $1 FOR UPDATE",
-        );
-        let mut last_ids = BTreeMap::new();
+        let mut streams = BTreeMap::new();
         for &organization in organizations {
-            let mut last: Option<String> = self.stream_row(text, organization).await?;
-            if last.is_none() {
+            let mut row = self.stream_row(organization).await?;
+            if row.is_none() {
                 on!(self, |conn| sqlx::query(
                     "INSERT INTO event_stream (organization_id, last_id) VALUES ($1, '') \
                      ON CONFLICT (organization_id) DO NOTHING"
@@ -261,67 +249,38 @@ impl Tx {
                 .execute(conn)
                 .await
                 .map(drop))?;
-                last = self.stream_row(text, organization).await?;
+                row = self.stream_row(organization).await?;
             }
-            let last = match last.as_deref() {
-                None | Some("") => None,
-                Some(text) => Some(
+            let (last_id, webhooks_version) = row.unwrap_or_default();
+            let last_id = match &*last_id {
+                "" => None,
+                text => Some(
                     text.parse::<EventId>()
                         .map_err(|_| StoreError::Corrupt("event_stream.last_id".to_owned()))?
                         .ulid(),
                 ),
             };
-            last_ids.insert(organization, last);
+            let stream = Stream {
+                last_id,
+                webhooks_version,
+            };
+            streams.insert(organization, stream);
         }
-        Ok(last_ids)
+        Ok(streams)
     }
 
-    async fn stream_row(
-        &mut self,
-        text: &'static str,
-        organization: OrganizationId,
-    ) -> Result<Option<String>> {
-        Ok(on!(self, |conn| sqlx::query_scalar(text)
+    async fn stream_row(&mut self, organization: OrganizationId) -> Result<Option<(String, i64)>> {
+        let text = sql!(
+            self,
+            sqlite: "SELECT last_id, webhooks_version FROM event_stream \
+                     WHERE organization_id = $1",
+            postgres: "SELECT last_id, webhooks_version FROM event_stream \
+                       WHERE organization_id = $1 FOR UPDATE",
+        );
+        Ok(on!(self, |conn| sqlx::query_as(text)
             .bind(Text(organization))
             .fetch_optional(conn)
             .await)?)
-    }
-
-    async fn subscribers(
-        &mut self,
-        organizations: &BTreeSet<OrganizationId>,
-    ) -> Result<HashMap<OrganizationId, Vec<Subscriber>>> {
-        let mut found: HashMap<OrganizationId, Vec<Subscriber>> = HashMap::new();
-        let organizations: Vec<_> = organizations.iter().copied().collect();
-        for chunk in organizations.chunks(ROWS_PER_INSERT) {
-            let rows: Vec<Subscription> = on!(self, |conn| {
-                let mut query = QueryBuilder::new(
-                    "SELECT id, organization_id, session_id, events FROM webhook \
-                     WHERE active AND organization_id IN (",
-                );
-                let mut list = query.separated(", ");
-                for organization in chunk {
-                    list.push_bind(Text(*organization));
-                }
-                query.push(") ORDER BY id");
-                query
-                    .build_query_as()
-                    .persistent(chunk.len() <= ROWS_WORTH_PREPARING)
-                    .fetch_all(conn)
-                    .await
-            })?;
-            for row in rows {
-                found
-                    .entry(row.organization_id.0)
-                    .or_default()
-                    .push(Subscriber {
-                        id: row.id.0,
-                        session: row.session_id.map(|session| session.0),
-                        kinds: serde_json::from_str(&row.events)?,
-                    });
-            }
-        }
-        Ok(found)
     }
 
     async fn insert_events(&mut self, rows: &[EventRow], now_ms: i64) -> Result<()> {
@@ -386,17 +345,16 @@ impl Tx {
         Ok(())
     }
 
-    async fn advance_streams(
-        &mut self,
-        last_ids: &BTreeMap<OrganizationId, Option<Ulid>>,
-    ) -> Result<()> {
-        for (organization, last) in last_ids {
-            let Some(last) = last else { continue };
+    async fn advance_streams(&mut self, streams: &BTreeMap<OrganizationId, Stream>) -> Result<()> {
+        for (organization, stream) in streams {
+            let last_id = stream.last_id.map(|id| EventId::new(id).to_string());
             on!(self, |conn| sqlx::query(
-                "UPDATE event_stream SET last_id = $2 WHERE organization_id = $1"
+                "UPDATE event_stream SET last_id = $2, webhooks_version = $3 \
+                 WHERE organization_id = $1"
             )
             .bind(Text(*organization))
-            .bind(Text(EventId::new(*last)))
+            .bind(last_id.unwrap_or_default())
+            .bind(stream.webhooks_version)
             .execute(conn)
             .await
             .map(drop))?;

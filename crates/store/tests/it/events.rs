@@ -3,8 +3,8 @@ use std::collections::BTreeSet;
 use wagate_model::{
     EventId, EventKind, OrganizationId, RetryPolicy, SessionId, Webhook, WebhookId,
 };
-use wagate_store::testing::{self, START_MS};
-use wagate_store::{DeliveryFilter, EventFilter, NewEvent, Store, StoreError};
+use wagate_store::testing::{self, START_MS, TestStore};
+use wagate_store::{DeliveryFilter, EventFilter, Lane, NewEvent, SecretChange, Store, StoreError};
 
 use crate::{fresh, write};
 
@@ -268,4 +268,107 @@ async fn each_matching_webhook_gets_one_delivery_in_the_same_commit() {
         .await
         .unwrap();
     assert_eq!(found.len(), 451);
+}
+
+/// For how many webhooks an event is queued.
+async fn posted(store: &TestStore, organization: OrganizationId, session: SessionId) -> usize {
+    append(store, organization, session, EventKind::Message).await;
+    // The listener hears of a commit before the next one begins.
+    write!(store, organization, |_tx| Ok(())).unwrap();
+    let committed = store.commits.take().concat();
+    committed.last().unwrap().delivery_count
+}
+
+#[tokio::test]
+async fn every_writer_heeds_webhooks_that_another_changes() {
+    let store = testing::store().await;
+    let other = store.second().await.unwrap();
+    let organization = store.organization().await;
+    let session = fresh!(SessionId);
+    let posted = async || posted(&store, organization, session).await;
+    assert_eq!(posted().await, 0);
+    let hook = webhook(organization, &["message"]);
+    let id = hook.id;
+    let stored = hook.clone();
+    write!(other, organization, |tx| tx
+        .insert_webhook(organization, &stored, None)
+        .await)
+    .unwrap();
+    assert_eq!(posted().await, 1);
+    let changed = Webhook {
+        events: vec!["auth.qr".into()],
+        ..hook.clone()
+    };
+    write!(other, organization, |tx| tx
+        .update_webhook(organization, &changed, &SecretChange::Keep, START_MS)
+        .await)
+    .unwrap();
+    assert_eq!(posted().await, 0);
+    write!(other, organization, |tx| tx
+        .update_webhook(organization, &hook, &SecretChange::Keep, START_MS)
+        .await)
+    .unwrap();
+    assert_eq!(posted().await, 1);
+    write!(other, Lane::SHARED, |tx| tx
+        .admin()
+        .disable_webhook(id, "gone", START_MS)
+        .await)
+    .unwrap();
+    assert_eq!(posted().await, 0);
+    write!(other, organization, |tx| tx
+        .delete_webhook(organization, id)
+        .await)
+    .unwrap();
+    assert_eq!(posted().await, 0);
+    other.close().await;
+}
+
+#[tokio::test]
+async fn what_a_failed_group_read_of_webhooks_is_forgotten() {
+    let store = testing::store().await;
+    let organization = store.organization().await;
+    let session = store.session(organization).await;
+    let hook = webhook(organization, &["*"]);
+    let stored = hook.clone();
+    // The group fails at its very end, after it has read the webhooks.
+    store
+        .execute("ALTER TABLE event RENAME TO event_away")
+        .await;
+    let lost = write!(store, organization, |tx| {
+        tx.insert_webhook(organization, &stored, None).await?;
+        let kind = EventKind::Message;
+        tx.append_event(NewEvent::new(organization, session, kind, 1, &0)?);
+        Ok(())
+    });
+    assert!(lost.is_err());
+    store
+        .execute("ALTER TABLE event_away RENAME TO event")
+        .await;
+    let changed = Webhook {
+        events: Vec::new(),
+        ..hook
+    };
+    write!(store, organization, |tx| tx
+        .insert_webhook(organization, &changed, None)
+        .await)
+    .unwrap();
+    assert_eq!(posted(&store, organization, session).await, 0);
+}
+
+#[tokio::test]
+async fn a_webhook_with_unreadable_events_does_not_stop_the_others() {
+    let store = testing::store().await;
+    let organization = store.organization().await;
+    let session = fresh!(SessionId);
+    let (broken, sound) = (webhook(organization, &["*"]), webhook(organization, &["*"]));
+    write!(store, organization, |tx| tx
+        .insert_webhook(organization, &broken, None)
+        .await)
+    .unwrap();
+    store.execute("UPDATE webhook SET events = '['").await;
+    write!(store, organization, |tx| tx
+        .insert_webhook(organization, &sound, None)
+        .await)
+    .unwrap();
+    assert_eq!(posted(&store, organization, session).await, 1);
 }

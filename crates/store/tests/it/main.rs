@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a test ends where it cannot go on")]
 
 mod chats;
+mod claims;
 mod deliveries;
 mod diagnosis;
 mod engine;

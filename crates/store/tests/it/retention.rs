@@ -4,9 +4,10 @@ use wagate_store::testing::{self, START_MS};
 use wagate_store::{
     AttemptRecord, ChatFacts, ClaimLimits, DeliveryFilter, DeliveryOutcome, GroupFacts,
     IdempotencyKey, IdentityFacts, IgnoreCommits, Lane, MASTER_KEY_LEN, MasterKeys, NewEvent,
-    NewMessage, NewOutbox, SealedColumn, Store, StoreError,
+    NewMessage, NewOutbox, SealedColumn, SecretChange, Store, StoreError, Workload,
 };
 
+use crate::deliveries::{LIMITS, claim, emit, setup};
 use crate::events::webhook;
 use crate::{fresh, write};
 
@@ -59,8 +60,9 @@ async fn events_go_by_age_in_bounded_steps_but_not_while_a_webhook_waits() {
     write!(store, Lane::SHARED, |tx| {
         let mut admin = tx.admin();
         let claimed = admin
-            .claim_deliveries("w", limits, START_MS)
+            .claim_deliveries("w", limits, Workload::default(), START_MS)
             .await?
+            .deliveries
             .remove(0);
         let attempt = AttemptRecord::default();
         let outcome = DeliveryOutcome::Delivered;
@@ -89,6 +91,54 @@ async fn events_go_by_age_in_bounded_steps_but_not_while_a_webhook_waits() {
         .deliveries(organization, hook.id, &DeliveryFilter::default(), None, 10)
         .await;
     assert!(left.unwrap().is_empty());
+}
+
+#[tokio::test]
+async fn what_waits_for_a_webhook_that_is_off_is_given_up_in_time() {
+    let store = testing::store().await;
+    let organization = store.organization().await;
+    let session = store.session(organization).await;
+    let hook = webhook(organization, &["*"]);
+    let id = hook.id;
+    setup(&[hook], organization, &store).await;
+    emit(&store, organization, session, &[Some("a"); 3]).await;
+    // The claim sets the second and the third aside.
+    assert_eq!(claim(&store, "w", LIMITS, START_MS).await.len(), 1);
+    store.clock.advance_ms(10);
+    emit(&store, organization, session, &[Some("a")]).await;
+    assert!(claim(&store, "w", LIMITS, START_MS + 10).await.is_empty());
+    let bury = async |before: i64| {
+        write!(store, Lane::SHARED, |tx| tx
+            .admin()
+            .bury_deliveries(before, START_MS + 20, 10)
+            .await)
+        .unwrap()
+    };
+    assert_eq!(bury(START_MS + 10).await, 0, "the webhook is on");
+    write!(store, Lane::SHARED, |tx| tx
+        .admin()
+        .disable_webhook(id, "gone", START_MS + 20)
+        .await)
+    .unwrap();
+    assert_eq!(bury(START_MS + 10).await, 3);
+    assert_eq!(bury(START_MS + 10).await, 0, "the fourth is young");
+    let purged = write!(store, Lane::SHARED, |tx| tx
+        .admin()
+        .purge_events(START_MS + 30, 10)
+        .await);
+    assert_eq!(purged.unwrap(), 3);
+    let mut tx = store.read().await.unwrap();
+    let current = tx.webhook(organization, id).await.unwrap().unwrap();
+    let on = Webhook {
+        active: true,
+        ..current
+    };
+    write!(store, organization, |tx| tx
+        .update_webhook(organization, &on, &SecretChange::Keep, START_MS + 30)
+        .await)
+    .unwrap();
+    // Nothing is before it any more.
+    assert_eq!(claim(&store, "w", LIMITS, START_MS + 30).await.len(), 1);
 }
 
 #[tokio::test]
