@@ -20,6 +20,7 @@ pub(crate) fn routes() -> Vec<UtoipaMethodRouter<ApiState>> {
     vec![
         routes!(list_webhooks, create_webhook),
         routes!(get_webhook, update_webhook, delete_webhook),
+        routes!(get_webhook_signing_secret),
         routes!(list_webhook_deliveries),
         routes!(replay_webhook_delivery),
     ]
@@ -81,6 +82,15 @@ struct WebhookAttempt {
     /// The receiver's status code, where it answered.
     #[serde(skip_serializing_if = "Option::is_none")]
     status_code: Option<i64>,
+}
+
+/// What the Standard Webhooks signature of a webhook is verified with.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+struct WebhookSigningSecret {
+    /// The secret; absent where the webhook has one of its own, which is never shown.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    secret: Option<String>,
 }
 
 /// One page of deliveries, newest first.
@@ -149,7 +159,8 @@ async fn list_webhooks(State(core): State<Core>, can: Can<Manage>) -> Answer<Rep
 ///
 /// Events are posted to the URL from now on. `events` names the kinds wanted, `*`
 /// (default) all of them, an empty list none. Without `sessionId`, the events of all
-/// sessions are posted. A `secret` signs every request. URLs that lead to private or
+/// sessions are posted. A `secret` signs every request: text as it is, or base64 after
+/// `whsec_`, as the libraries of Standard Webhooks want it. URLs that lead to private or
 /// local addresses are refused.
 #[utoipa::path(
     post, path = "/api/v1/webhooks", operation_id = "createWebhook", tag = "Webhooks",
@@ -193,6 +204,26 @@ async fn create_webhook(
 )]
 async fn get_webhook(State(core): State<Core>, webhook: InWebhook<Manage>) -> Reply<Webhook> {
     Reply(core.get_webhook(webhook.access))
+}
+
+/// Read a webhook's signing secret
+///
+/// Beyond the contract. A webhook without a `secret` of its own carries the Standard
+/// Webhooks signature too: this is the secret to verify it with. It stays the same.
+#[utoipa::path(
+    get, path = "/api/v1/webhooks/{id}/signing-secret",
+    operation_id = "getWebhookSigningSecret", tag = "Webhooks",
+    params(("id" = String, Path, description = "The webhook's id.")),
+    extensions(("x-capability" = json!("manage"))),
+    responses((status = 200, description = "The secret.", body = WebhookSigningSecret,
+        example = json!({ "secret": "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw" }))),
+)]
+async fn get_webhook_signing_secret(
+    State(core): State<Core>,
+    webhook: InWebhook<Manage>,
+) -> Answer<Reply<WebhookSigningSecret>> {
+    let secret = core.webhook_signing_secret(&webhook.access).await?;
+    Ok(Reply(WebhookSigningSecret { secret }))
 }
 
 /// Change a webhook

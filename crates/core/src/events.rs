@@ -84,26 +84,9 @@ pub(crate) fn parse_kinds(
     names: &[String],
     faults: &mut Faults,
 ) -> Option<Vec<EventKind>> {
-    match EventSelector::parse(names) {
-        Ok(EventSelector::All) => None,
-        Ok(EventSelector::Only(names)) => {
-            let mut kinds = Vec::new();
-            for kind in names {
-                if !kinds.contains(&kind) {
-                    kinds.push(kind);
-                }
-            }
-            Some(kinds)
-        }
-        Err(wrong) => {
-            for index in wrong {
-                faults.add(
-                    format!("{field}[{index}]"),
-                    "is not the name of an event; use \"*\" for all",
-                );
-            }
-            None
-        }
+    match EventSelector::check(field, names, faults)? {
+        EventSelector::All => None,
+        EventSelector::Only(kinds) => Some(kinds),
     }
 }
 

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use wagate_cluster::{Bus, Placement};
-use wagate_delivery::AddressGuard;
+use wagate_delivery::{AddressGuard, SigningRoot};
 use wagate_identity::{AuthError, Identity, Randomness};
 use wagate_model::{ApiKeyPrincipal, Clock, RequestId, SessionDefaults};
 use wagate_store::Store;
@@ -62,6 +62,8 @@ pub struct Parts {
     pub identity: Identity,
     /// Judges URLs that users give.
     pub address_guard: AddressGuard,
+    /// What webhooks without a secret of their own are signed with.
+    pub signing_root: SigningRoot,
     /// The clock.
     pub clock: Arc<dyn Clock>,
     /// The randomness.

@@ -2,8 +2,8 @@
 
 use wagate_cluster::Signal;
 use wagate_model::{
-    DeliveryId, Draft, EventId, Faults, ListWebhook, RetryPolicy, SessionId, Webhook, WebhookBody,
-    WebhookId, limits,
+    DeliveryId, Draft, EventId, EventSelector, Faults, ListWebhook, RetryPolicy, SessionId,
+    Webhook, WebhookBody, WebhookId, limits,
 };
 use wagate_store::{
     AttemptEntry, DeliveryFilter, DeliveryRecord, DeliveryStatus, SecretChange, Tx,
@@ -75,6 +75,49 @@ async fn require_session(tx: &mut Tx, webhook: &Webhook) -> Result<()> {
     Ok(())
 }
 
+/// The names of a list that was checked, each once.
+fn normalized(names: &[String]) -> Vec<String> {
+    EventSelector::of_known(names).names()
+}
+
+/// A webhook with the parts that a checked request gives.
+fn merged(
+    webhook: Webhook,
+    body: WebhookBody,
+    url: Option<String>,
+    now_ms: i64,
+) -> (Webhook, SecretChange) {
+    let active = body.active.unwrap_or(webhook.active);
+    let changed = Webhook {
+        active,
+        custom_headers: match body.custom_headers {
+            None => webhook.custom_headers,
+            Some(headers) => Some(headers).filter(|headers| !headers.is_empty()),
+        },
+        disabled_reason: webhook.disabled_reason.filter(|_| !active),
+        events: body
+            .events
+            .map_or(webhook.events, |names| normalized(&names)),
+        retry_policy: body
+            .retry_policy
+            .unwrap_or_default()
+            .over(webhook.retry_policy),
+        session_id: match body.session_id {
+            None => webhook.session_id,
+            Some(session) => session.and_then(|id| id.parse().ok()),
+        },
+        updated_at: now_ms,
+        url: url.unwrap_or(webhook.url),
+        ..webhook
+    };
+    let secret = match body.secret {
+        None => SecretChange::Keep,
+        Some(secret) if secret.is_empty() => SecretChange::Remove,
+        Some(secret) => SecretChange::Replace(secret),
+    };
+    (changed, secret)
+}
+
 impl Core {
     /// Finds a webhook for a caller; a foreign one is not found.
     pub async fn open_webhook(&self, caller: &Caller, id: &str) -> Result<WebhookAccess> {
@@ -122,7 +165,9 @@ impl Core {
             created_at: now,
             custom_headers: body.custom_headers.filter(|headers| !headers.is_empty()),
             disabled_reason: None,
-            events: body.events.unwrap_or_else(|| vec!["*".into()]),
+            events: body
+                .events
+                .map_or_else(|| vec!["*".into()], |names| normalized(&names)),
             id: WebhookId::from_parts(time, random),
             organization_id: organization,
             retry_policy: body
@@ -156,58 +201,52 @@ impl Core {
         access.webhook
     }
 
+    /// The secret by which a receiver verifies the Standard Webhooks signature of a webhook
+    /// that has no secret of its own; nothing for others, whose secret is never shown.
+    pub async fn webhook_signing_secret(&self, access: &WebhookAccess) -> Result<Option<String>> {
+        let (organization, id) = (access.webhook.organization_id, access.webhook.id);
+        let mut tx = self.store.read().await?;
+        let has_secret = tx.has_webhook_secret(organization, id).await?;
+        let has_secret = has_secret.ok_or(Error::NotFound(What::Webhook))?;
+        let derived = || self.signing_root.secret_of(id).as_str().to_owned();
+        Ok((!has_secret).then(derived))
+    }
+
     /// Changes the parts of a webhook that are given.
     pub async fn update_webhook(
         &self,
         access: WebhookAccess,
         body: Draft<WebhookBody>,
     ) -> Result<Webhook> {
+        const NOT_FOUND: Error = Error::NotFound(What::Webhook);
         let WebhookAccess { caller, webhook } = access;
         let (body, mut faults) = body.open()?;
         faults.extend(body.faults());
+        let is_empty = body.url.as_deref().is_some_and(str::is_empty);
+        faults.check(!is_empty, "url", || "must not be empty".into());
         let url = self.checked_url(body.url.as_deref(), &mut faults);
-        let session_id = match body.session_id {
-            None => webhook.session_id,
-            Some(session) => session.and_then(|id| id.parse().ok()),
-        };
-        check_session(&caller, session_id, &mut faults);
+        if let Some(session) = &body.session_id {
+            let session = session.as_deref().and_then(|id| id.parse().ok());
+            check_session(&caller, session, &mut faults);
+        }
         faults.into_result()?;
         let now = self.clock.now_ms();
-        let active = body.active.unwrap_or(webhook.active);
-        let headers = match body.custom_headers {
-            None => webhook.custom_headers,
-            Some(headers) => Some(headers).filter(|headers| !headers.is_empty()),
-        };
-        let changed = Webhook {
-            active,
-            custom_headers: headers,
-            disabled_reason: webhook.disabled_reason.filter(|_| !active),
-            events: body.events.unwrap_or(webhook.events),
-            retry_policy: body
-                .retry_policy
-                .unwrap_or_default()
-                .over(webhook.retry_policy),
-            session_id,
-            updated_at: now,
-            url: url.unwrap_or(webhook.url),
-            ..webhook
-        };
-        let secret = match body.secret {
-            None => SecretChange::Keep,
-            Some(secret) if secret.is_empty() => SecretChange::Remove,
-            Some(secret) => SecretChange::Replace(secret),
-        };
+        let (organization, id) = (webhook.organization_id, webhook.id);
         self.store
-            .write::<_, Error, _>(changed.organization_id, move |tx| {
+            .write::<_, Error, _>(organization, move |tx| {
                 Box::pin(async move {
+                    // Read here, so that what others changed meanwhile stays changed.
+                    let current = tx.webhook_for_update(organization, id).await?;
+                    let current = current.filter(|webhook| reaches(&caller, webhook));
+                    let (changed, secret) = merged(current.ok_or(NOT_FOUND)?, body, url, now);
                     require_session(tx, &changed).await?;
                     let is_there = tx
-                        .update_webhook(changed.organization_id, &changed, &secret, now)
+                        .update_webhook(organization, &changed, &secret, now)
                         .await?;
                     if is_there {
                         Ok(changed)
                     } else {
-                        Err(Error::NotFound(What::Webhook))
+                        Err(NOT_FOUND)
                     }
                 })
             })

@@ -258,6 +258,7 @@ impl Service {
             bus,
             identity,
         } = self.parts.clone();
+        let signing_root = webhooks::signing_root(&store).await?;
         let core = Core::new(wagate_core::Parts {
             placement: Placement::new(store.clone()),
             store,
@@ -265,6 +266,7 @@ impl Service {
             health,
             identity,
             address_guard,
+            signing_root,
             clock,
             randomness: Arc::new(SystemRandomness),
             config: CoreConfig {

@@ -12,6 +12,7 @@ use wagate_delivery::{
     AddressGuard, ClientTimeouts, Courier, DeliveryWorker, GuardedClient, SigningRoot, WorkerConfig,
 };
 use wagate_identity::{Randomness as _, SystemRandomness};
+use wagate_store::Store;
 
 use crate::config::Config;
 use crate::parts::{self, Parts};
@@ -33,11 +34,7 @@ pub(crate) async fn start(
         total,
     };
     let client = GuardedClient::new(guard, timeouts)?;
-    let mut drawn = [0; 32];
-    SystemRandomness.fill(&mut drawn);
-    let root = SigningRoot::load_or_create(&parts.store, drawn)
-        .await
-        .context("the signing key of webhooks")?;
+    let root = signing_root(&parts.store).await?;
     let courier = Courier::new(client, root, Arc::clone(&parts.clock), Arc::new(chance));
     let wake = Arc::new(Notify::new());
     let days = u64::from(config.webhooks.disable_after_days);
@@ -67,6 +64,15 @@ pub(crate) async fn start(
         }
     });
     Ok(())
+}
+
+/// What webhooks without a secret of their own are signed with, in all processes.
+pub(crate) async fn signing_root(store: &Store) -> anyhow::Result<SigningRoot> {
+    let mut drawn = [0; 32];
+    SystemRandomness.fill(&mut drawn);
+    SigningRoot::load_or_create(store, drawn)
+        .await
+        .context("the signing key of webhooks")
 }
 
 /// The name under which this process leases deliveries: its gateway's, and its process id,

@@ -36,6 +36,7 @@ const NOT_OFFERED_YET: &[&str] = &[
 /// Operations that the contract does not have.
 const BEYOND_THE_CONTRACT: &[&str] = &[
     "createRealtimeTicket",
+    "getWebhookSigningSecret",
     "listEvents",
     "listWebhookDeliveries",
     "openRealtime",

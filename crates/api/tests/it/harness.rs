@@ -16,7 +16,7 @@ use wagate_cluster::{
     SessionAction, SessionCommand, Signal,
 };
 use wagate_core::{Core, CoreConfig, Health, Parts};
-use wagate_delivery::{AddressGuard, AllowList};
+use wagate_delivery::{AddressGuard, AllowList, SigningRoot};
 use wagate_identity::{Identity, NewApiKey, SystemRandomness};
 use wagate_model::{
     ApiKeyId, Capabilities, Capability, EventId, EventKind, OrganizationId, SessionId,
@@ -165,6 +165,7 @@ impl Service {
             placement: Placement::new(store.handle()),
             identity: identity.clone(),
             address_guard: AddressGuard::new(AllowList::none()),
+            signing_root: SigningRoot::from_bytes([3; 32]),
             clock,
             randomness: Arc::new(SystemRandomness),
             config: CoreConfig::default(),

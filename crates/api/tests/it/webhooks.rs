@@ -112,6 +112,71 @@ async fn a_session_is_set_and_cleared() {
 }
 
 #[tokio::test]
+async fn a_webhook_keeps_what_a_change_does_not_name_and_its_events_once_each() {
+    let service = Service::start().await;
+    let tenant = service.tenant().await;
+    let body = json!({ "url": "https://e.com", "events": ["message", "auth.qr", "message"] });
+    let made = service.post(HOOKS, &tenant.key, body).await.ok(201);
+    assert_eq!(made["events"], json!(["message", "auth.qr"]));
+    let path = format!("{HOOKS}/{}", made["id"].as_str().unwrap());
+    let change = async |body| {
+        service
+            .call(Method::PATCH, &path, &tenant.key, Some(body))
+            .await
+    };
+    assert_eq!(change(json!({ "url": "" })).await.faults(), ["url"]);
+    let endless = json!({ "events": vec!["message"; 65] });
+    assert_eq!(change(endless).await.faults(), ["events"]);
+    let all = change(json!({ "events": ["*", "message"] })).await.ok(200);
+    assert_eq!(all["events"], json!(["*"]));
+    let parts = [
+        json!({ "url": "https://other.example/" }),
+        json!({ "events": ["auth.qr"] }),
+        json!({ "customHeaders": { "X-A": "1" } }),
+        json!({ "retryPolicy": { "attempts": 3 } }),
+        json!({ "active": false }),
+    ];
+    let changes = parts.map(|part| service.call(Method::PATCH, &path, &tenant.key, Some(part)));
+    futures::future::join_all(changes).await;
+    let read = service.get(&path, &tenant.key).await.ok(200);
+    assert_eq!(
+        (&read["url"], &read["events"], &read["customHeaders"]),
+        (
+            &json!("https://other.example/"),
+            &json!(["auth.qr"]),
+            &json!({ "X-A": "1" })
+        )
+    );
+    assert_eq!(
+        (&read["retryPolicy"]["attempts"], &read["active"]),
+        (&json!(3), &json!(false))
+    );
+}
+
+#[tokio::test]
+async fn the_signing_secret_is_shown_where_the_owner_gave_none() {
+    let service = Service::start().await;
+    let key = service.tenant().await.key;
+    let made = service.post(HOOKS, &key, json!({ "url": "https://e.com" }));
+    let path = format!("{HOOKS}/{}", made.await.ok(201)["id"].as_str().unwrap());
+    let secret_path = format!("{path}/signing-secret");
+    let shown = service.get(&secret_path, &key).await.ok(200);
+    assert!(shown["secret"].as_str().unwrap().starts_with("whsec_"));
+    assert_eq!(service.get(&secret_path, &key).await.ok(200), shown);
+    let stranger = service.tenant().await.key;
+    service
+        .get(&secret_path, &stranger)
+        .await
+        .error(404, "not_found");
+    let own = json!({ "secret": "s3cret" });
+    service
+        .call(Method::PATCH, &path, &key, Some(own))
+        .await
+        .ok(200);
+    assert_eq!(service.get(&secret_path, &key).await.ok(200), json!({}));
+}
+
+#[tokio::test]
 async fn deliveries_are_listed_and_replayed() {
     let service = Service::start().await;
     let tenant = service.tenant().await;

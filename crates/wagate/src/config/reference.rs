@@ -145,7 +145,7 @@ const SETTINGS: &[(&str, &str, &str)] = &[
     (
         "webhooks.concurrency",
         "256",
-        "Deliveries at the same time.",
+        "Deliveries at the same time; one organization takes no more than it leaves free.",
     ),
     (
         "webhooks.concurrency_per_webhook",
@@ -160,7 +160,7 @@ const SETTINGS: &[(&str, &str, &str)] = &[
     (
         "webhooks.disable_after_days",
         "5",
-        "A webhook that has failed for so long without a break is disabled.",
+        "A webhook that has failed for so long without a break, 20 times or more, is disabled.",
     ),
     (
         "retention.events_days",
