@@ -1,10 +1,11 @@
 //! The simulator as a whole: server, phones, and the listeners that they are reached by.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use tokio::net::{TcpListener, TcpSocket};
+use axum::serve::Listener;
+use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::task::JoinHandle;
 
 use crate::control::ControlInfo;
@@ -72,6 +73,32 @@ pub struct Simulator {
     tasks: Vec<JoinHandle<()>>,
 }
 
+/// Small stanzas follow each other: none may wait until the one before is confirmed.
+#[derive(Debug)]
+struct PlainListener(TcpListener);
+
+impl Listener for PlainListener {
+    type Io = TcpStream;
+    type Addr = SocketAddr;
+
+    async fn accept(&mut self) -> (Self::Io, Self::Addr) {
+        accept_prompt(&mut self.0).await
+    }
+
+    fn local_addr(&self) -> std::io::Result<Self::Addr> {
+        self.0.local_addr()
+    }
+}
+
+/// The next connection, with what is written sent at once.
+pub(crate) async fn accept_prompt(listener: &mut TcpListener) -> (TcpStream, SocketAddr) {
+    let (stream, peer) = Listener::accept(listener).await;
+    if let Err(error) = stream.set_nodelay(true) {
+        tracing::debug!(%error, "a connection stays slow");
+    }
+    (stream, peer)
+}
+
 /// Ten thousand clients may come at once after a restart.
 const BACKLOG: u32 = 4_096;
 
@@ -92,13 +119,15 @@ impl Simulator {
         };
         let tls_address = tls.as_ref().map(TlsListener::address);
         let tls_certificate = tls.as_ref().map(|tls| tls.certificate().to_vec());
-        server.listens_on(address);
+        server.listens_on(reachable(address));
         let phones = Phones::start(server.clone())
             .await
             .map_err(|error| SimulatorError::Phones(error.to_string()))?;
         let info = ControlInfo {
-            chat_url: Some(format!("ws://{address}/ws/chat")),
-            tls_chat_url: tls_address.map(|address| format!("wss://{address}/ws/chat")),
+            // Whoever listens everywhere is reached where the request went.
+            chat_url: (!address.ip().is_unspecified()).then(|| format!("ws://{address}/ws/chat")),
+            tls_chat_url: tls_address
+                .map(|address| format!("wss://{}/ws/chat", reachable(address))),
             root_public_key: hex::encode(identity.root_public_key()),
         };
         let routes = socket::router(server.clone(), identity.clone()).merge(control::router(
@@ -108,7 +137,7 @@ impl Simulator {
         ));
         let mut tasks = Vec::new();
         let shutdown = server.shutdown_token();
-        let plain = axum::serve(listener, routes.clone())
+        let plain = axum::serve(PlainListener(listener), routes.clone())
             .with_graceful_shutdown(shutdown.clone().cancelled_owned());
         tasks.push(tokio::spawn(async move {
             if let Err(error) = plain.await {
@@ -142,12 +171,12 @@ impl Simulator {
 
     /// The URL of the chat socket.
     pub fn chat_url(&self) -> String {
-        format!("ws://{}/ws/chat", self.address)
+        format!("ws://{}/ws/chat", reachable(self.address))
     }
 
     /// The URL of the chat socket behind TLS, when there is one.
     pub fn tls_chat_url(&self) -> Option<String> {
-        let address = self.tls_address?;
+        let address = reachable(self.tls_address?);
         Some(format!("wss://{address}/ws/chat"))
     }
 
@@ -190,6 +219,16 @@ impl Drop for Simulator {
     }
 }
 
+/// Where this machine reaches a listener.
+pub(crate) fn reachable(address: SocketAddr) -> SocketAddr {
+    let loopback = match address.ip() {
+        IpAddr::V4(ip) if ip.is_unspecified() => Ipv4Addr::LOCALHOST.into(),
+        IpAddr::V6(ip) if ip.is_unspecified() => Ipv6Addr::LOCALHOST.into(),
+        ip => ip,
+    };
+    SocketAddr::new(loopback, address.port())
+}
+
 fn listen(address: SocketAddr) -> std::io::Result<TcpListener> {
     let socket = match address {
         SocketAddr::V4(_) => TcpSocket::new_v4()?,
@@ -198,4 +237,31 @@ fn listen(address: SocketAddr) -> std::io::Result<TcpListener> {
     socket.set_reuseaddr(true)?;
     socket.bind(address)?;
     socket.listen(BACKLOG)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_listener_on_every_address_is_reached_on_this_machine() {
+        for (address, reached) in [
+            ("0.0.0.0:80", "127.0.0.1:80"),
+            ("[::]:80", "[::1]:80"),
+            ("192.0.2.1:80", "192.0.2.1:80"),
+        ] {
+            assert_eq!(reachable(address.parse().unwrap()).to_string(), reached);
+        }
+    }
+
+    #[tokio::test]
+    async fn what_is_written_to_a_client_is_sent_at_once() {
+        let any = SocketAddr::from(([127, 0, 0, 1], 0));
+        let mut plain = PlainListener(listen(any).unwrap());
+        let _client = TcpStream::connect(plain.local_addr().unwrap())
+            .await
+            .unwrap();
+        let (stream, _) = plain.accept().await;
+        assert!(stream.nodelay().unwrap());
+    }
 }

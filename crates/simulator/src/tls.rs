@@ -12,6 +12,8 @@ use tokio::sync::mpsc;
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
 
+use crate::simulator::accept_prompt;
+
 /// A client that has not finished its handshake in this time is dropped.
 const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
 
@@ -81,7 +83,7 @@ async fn accept(
     loop {
         let (stream, peer) = tokio::select! {
             () = ready.closed() => return,
-            accepted = Listener::accept(&mut listener) => accepted,
+            accepted = accept_prompt(&mut listener) => accepted,
         };
         let (acceptor, ready) = (acceptor.clone(), ready.clone());
         tokio::spawn(async move {
