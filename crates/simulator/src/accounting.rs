@@ -3,13 +3,16 @@
 //! Counted are user messages: not notes to oneself, not peer messages between an account's own devices, and not what a
 //! sender encrypts again for a device that asked for a retry.
 //!
-//! - *accepted*: the server has durably queued the message for the recipient's devices and answers
-//!   the sender with an acknowledgement.
+//! - *accepted*: the server answers the sender with an acknowledgement; what there is for the
+//!   recipient's devices has been queued durably. There is nothing when the sender is blocked or
+//!   addressed devices that are not linked any more.
 //! - *delivered*: at least one device of the recipient has taken the message over, with an `<ack>`
-//!   or any receipt for it, so that the server need not keep it for that device.
+//!   or a receipt for it, so that the server need not keep it for that device.
 //! - *acknowledged*: at least one device of the recipient has said that it could read the message,
 //!   with a receipt that is not a request for a retry.
-//! - *pending*: at least one device that the message was sent to has not taken it over.
+//! - *pending*: at least one device that the message was sent to has not taken it over, or has
+//!   asked for it to be encrypted again and not taken that over.
+//! - *refused*: at least one device has said with a nack that it cannot take the message.
 //! - *duplicates*: further arrivals of an id from the same sender for the same recipient. They are
 //!   delivered again: telling them apart is the recipient's business.
 
@@ -25,8 +28,10 @@ use crate::server::namespace::ACCOUNTING;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub enum DeviceProgress {
-    /// Queued by the server.
+    /// Queued by the server, or asked for again.
     Pending,
+    /// Taken from the queue by the device with a nack: it will not read it.
+    Refused,
     /// Taken over by the device.
     Delivered,
     /// Read with success by the device.
@@ -55,6 +60,13 @@ impl MessageRecord {
         self.devices
             .values()
             .any(|progress| *progress == DeviceProgress::Acknowledged)
+    }
+
+    /// Whether a device has said that it cannot take the message.
+    pub fn is_refused(&self) -> bool {
+        self.devices
+            .values()
+            .any(|progress| *progress == DeviceProgress::Refused)
     }
 
     /// Whether a device has not taken the message over.
@@ -125,6 +137,17 @@ impl Accounting {
             .collect()
     }
 
+    /// Looks at every pair's messages by id, from whom and to whom.
+    pub(crate) fn map_pairs<T>(
+        &self,
+        look: impl Fn(&str, &str, &BTreeMap<String, MessageRecord>) -> T,
+    ) -> Vec<T> {
+        self.lock()
+            .iter()
+            .map(|((from, to), messages)| look(from, to, messages))
+            .collect()
+    }
+
     /// The numbers that have exchanged messages with this one.
     pub(crate) fn correspondents(&self, number: &str) -> BTreeSet<String> {
         self.lock()
@@ -152,9 +175,7 @@ impl Accounting {
     pub(crate) fn accept(
         &self,
         batch: &mut Batch<'_>,
-        from: &str,
-        to: &str,
-        id: &str,
+        (from, to, id): (&str, &str, &str),
         devices: &[u16],
     ) {
         let mut pairs = self.lock();
@@ -178,52 +199,60 @@ impl Accounting {
     /// Notes that a device of the recipient has come further with a message.
     pub(crate) fn advance(
         &self,
-        journal: &Journal,
-        (from, to, id): (&str, &str, &str),
+        batch: &mut Batch<'_>,
+        message: (&str, &str, &str),
         device: u16,
         progress: DeviceProgress,
-    ) -> Result<(), JournalError> {
-        let encoded = {
-            let mut pairs = self.lock();
-            let key = (from.to_owned(), to.to_owned());
-            let Some(record) = pairs
-                .get_mut(&key)
-                .and_then(|messages| messages.get_mut(id))
-            else {
-                return Ok(());
-            };
-            let Some(known) = record.devices.get_mut(&device) else {
-                return Ok(());
-            };
-            if *known >= progress {
-                return Ok(());
-            }
-            *known = progress;
-            encode(record)
+    ) {
+        self.change(batch, message, device, |known| {
+            known
+                .is_some_and(|known| known < progress)
+                .then_some(progress)
+        });
+    }
+
+    /// Notes that a message is on its way to a device once more: the device asked for it again, or
+    /// the sender has encrypted it again.
+    pub(crate) fn reopen(&self, batch: &mut Batch<'_>, message: (&str, &str, &str), device: u16) {
+        self.change(batch, message, device, |known| {
+            (known != Some(DeviceProgress::Acknowledged)).then_some(DeviceProgress::Pending)
+        });
+    }
+
+    /// Changes the progress of one device with a message that was accepted before.
+    fn change(
+        &self,
+        batch: &mut Batch<'_>,
+        (from, to, id): (&str, &str, &str),
+        device: u16,
+        change: impl FnOnce(Option<DeviceProgress>) -> Option<DeviceProgress>,
+    ) {
+        let mut pairs = self.lock();
+        let key = (from.to_owned(), to.to_owned());
+        let Some(record) = pairs
+            .get_mut(&key)
+            .and_then(|messages| messages.get_mut(id))
+        else {
+            return;
         };
-        journal.put(ACCOUNTING, journal_key(from, to, id), encoded)
+        let known = record.devices.get(&device).copied();
+        if let Some(progress) = change(known).filter(|progress| known != Some(*progress)) {
+            record.devices.insert(device, progress);
+            batch.put(ACCOUNTING, journal_key(from, to, id), encode(record));
+        }
     }
 
     /// Forgets what waits for a device that is no longer linked.
-    pub(crate) fn forget_device(
-        &self,
-        journal: &Journal,
-        to: &str,
-        device: u16,
-    ) -> Result<(), JournalError> {
-        let mut batch = journal.batch();
-        {
-            let mut pairs = self.lock();
-            for ((from, _), messages) in pairs.iter_mut().filter(|((_, number), _)| number == to) {
-                for (id, record) in messages {
-                    if record.devices.get(&device) == Some(&DeviceProgress::Pending) {
-                        record.devices.remove(&device);
-                        batch.put(ACCOUNTING, journal_key(from, to, id), encode(record));
-                    }
+    pub(crate) fn forget_device(&self, batch: &mut Batch<'_>, to: &str, device: u16) {
+        let mut pairs = self.lock();
+        for ((from, _), messages) in pairs.iter_mut().filter(|((_, number), _)| number == to) {
+            for (id, record) in messages {
+                if record.devices.get(&device) == Some(&DeviceProgress::Pending) {
+                    record.devices.remove(&device);
+                    batch.put(ACCOUNTING, journal_key(from, to, id), encode(record));
                 }
             }
         }
-        batch.commit()
     }
 }
 
@@ -239,53 +268,72 @@ fn encode(record: &MessageRecord) -> Vec<u8> {
 mod tests {
     use super::*;
 
+    const MESSAGE: (&str, &str, &str) = ("1", "2", "A");
+
+    /// Changes the books in a journal write of their own.
+    fn write(journal: &Journal, change: impl FnOnce(&mut Batch<'_>)) {
+        let mut batch = journal.batch();
+        change(&mut batch);
+        batch.commit().unwrap();
+    }
+
+    fn advance(books: &Accounting, journal: &Journal, device: u16, progress: DeviceProgress) {
+        write(journal, |batch| {
+            books.advance(batch, MESSAGE, device, progress);
+        });
+    }
+
     #[test]
     fn a_message_is_counted_through_its_life_and_after_a_restart() {
         let journal = Journal::memory();
         let books = Accounting::default();
-        let mut batch = journal.batch();
-        books.accept(&mut batch, "1", "2", "A", &[0, 1]);
-        batch.commit().unwrap();
-        let message = ("1", "2", "A");
+        write(&journal, |batch| books.accept(batch, MESSAGE, &[0, 1]));
         assert!(books.message("1", "2", "A").unwrap().is_pending());
 
-        books
-            .advance(&journal, message, 0, DeviceProgress::Acknowledged)
-            .unwrap();
-        books
-            .advance(&journal, message, 0, DeviceProgress::Delivered)
-            .unwrap();
-        books
-            .advance(&journal, message, 9, DeviceProgress::Delivered)
-            .unwrap();
+        advance(&books, &journal, 0, DeviceProgress::Acknowledged);
+        advance(&books, &journal, 0, DeviceProgress::Delivered);
+        advance(&books, &journal, 9, DeviceProgress::Delivered);
         let record = books.message("1", "2", "A").unwrap();
         assert!(record.is_acknowledged() && record.is_pending());
 
         let again = Accounting::restore(&journal).unwrap();
-        again
-            .advance(&journal, message, 1, DeviceProgress::Delivered)
-            .unwrap();
+        advance(&again, &journal, 1, DeviceProgress::Delivered);
         let record = again.message("1", "2", "A").unwrap();
         assert!(record.is_delivered() && !record.is_pending());
 
-        let mut batch = journal.batch();
-        again.accept(&mut batch, "1", "2", "A", &[0, 1]);
-        batch.commit().unwrap();
+        write(&journal, |batch| again.accept(batch, MESSAGE, &[0, 1]));
         assert_eq!(again.message("1", "2", "A").unwrap().duplicates, 1);
         assert_eq!(again.pairs().len(), 1);
+    }
+
+    #[test]
+    fn what_is_asked_for_again_waits_again_and_what_is_refused_does_not() {
+        let journal = Journal::memory();
+        let books = Accounting::default();
+        write(&journal, |batch| books.accept(batch, MESSAGE, &[0, 1]));
+        advance(&books, &journal, 0, DeviceProgress::Delivered);
+        advance(&books, &journal, 1, DeviceProgress::Refused);
+        let record = books.message("1", "2", "A").unwrap();
+        assert!(record.is_refused() && !record.is_pending());
+        write(&journal, |batch| books.reopen(batch, MESSAGE, 0));
+        let record = Accounting::restore(&journal)
+            .unwrap()
+            .message("1", "2", "A")
+            .unwrap();
+        assert!(record.is_pending() && !record.is_delivered());
+
+        advance(&books, &journal, 0, DeviceProgress::Acknowledged);
+        write(&journal, |batch| books.reopen(batch, MESSAGE, 0));
+        assert!(books.message("1", "2", "A").unwrap().is_acknowledged());
     }
 
     #[test]
     fn an_unlinked_device_is_not_waited_for() {
         let journal = Journal::memory();
         let books = Accounting::default();
-        let mut batch = journal.batch();
-        books.accept(&mut batch, "1", "2", "A", &[0, 1]);
-        batch.commit().unwrap();
-        books
-            .advance(&journal, ("1", "2", "A"), 0, DeviceProgress::Delivered)
-            .unwrap();
-        books.forget_device(&journal, "2", 1).unwrap();
+        write(&journal, |batch| books.accept(batch, MESSAGE, &[0, 1]));
+        advance(&books, &journal, 0, DeviceProgress::Delivered);
+        write(&journal, |batch| books.forget_device(batch, "2", 1));
         assert!(!books.message("1", "2", "A").unwrap().is_pending());
     }
 }

@@ -1,7 +1,8 @@
 //! Things that go wrong on purpose.
 //!
 //! A fault has a `kind`, and strikes while its `count` lasts (without one: until it is deleted),
-//! each time with its `probability` (without one: always). `target` is a number; without one every
+//! each time with its `probability` (without one: always). What strikes at once, other than a ban,
+//! is over with that. `target` is a number; without one every
 //! number is meant. `tag` narrows the faults on stanzas to one stanza tag.
 //!
 //! | `kind` | strikes | effect |
@@ -118,6 +119,11 @@ impl FaultSpec {
         }
     }
 
+    /// Whether it strikes live sockets once, and never again.
+    fn is_over_at_once(&self) -> bool {
+        self.kind.is_immediate() && self.kind != FaultKind::Ban && self.tag.is_none()
+    }
+
     fn is_for(&self, number: &str, tag: Option<&str>) -> bool {
         self.target.as_deref().is_none_or(|target| target == number)
             && match (self.tag.as_deref(), tag) {
@@ -189,7 +195,7 @@ pub(crate) enum LoginFate {
 #[derive(Debug)]
 struct Waiting {
     faults: BTreeMap<u64, Fault>,
-    next_id: u64,
+    next_number: u64,
     rng: StdRng,
 }
 
@@ -198,6 +204,8 @@ struct Waiting {
 pub struct Faults {
     /// The number of faults, so that nothing is locked while there is none.
     len: AtomicUsize,
+    /// Tells this run's faults from those of earlier ones, which are gone.
+    session: u32,
     waiting: Mutex<Waiting>,
 }
 
@@ -205,9 +213,10 @@ impl Faults {
     pub(crate) fn new(seed: u64) -> Self {
         Self {
             len: AtomicUsize::new(0),
+            session: rand::random(),
             waiting: Mutex::new(Waiting {
                 faults: BTreeMap::new(),
-                next_id: 1,
+                next_number: 1,
                 rng: StdRng::seed_from_u64(seed),
             }),
         }
@@ -232,15 +241,17 @@ impl Faults {
             return Err(FaultError::DelayMissing);
         }
         let mut waiting = self.lock();
-        let id = waiting.next_id;
-        waiting.next_id += 1;
+        let number = waiting.next_number;
+        waiting.next_number += 1;
         let fault = Fault {
-            id: format!("fault_{id}"),
+            id: format!("fault_{:08x}_{number}", self.session),
             spec,
             struck: 0,
         };
-        waiting.faults.insert(id, fault.clone());
-        self.len.store(waiting.faults.len(), Ordering::Release);
+        if !fault.spec.is_over_at_once() {
+            waiting.faults.insert(number, fault.clone());
+            self.len.store(waiting.faults.len(), Ordering::Release);
+        }
         Ok(fault)
     }
 
@@ -289,19 +300,22 @@ impl Faults {
         Some(spec)
     }
 
-    /// Whether the fault still waits and strikes this live connection.
-    pub(crate) fn strike_live(&self, id: &str, number: &str) -> bool {
-        let Some(fault) = self.list().into_iter().find(|fault| fault.id == id) else {
+    /// Whether a fault that strikes at once strikes this live connection.
+    pub(crate) fn strike_live(&self, fault: &mut Fault, number: &str) -> bool {
+        let spec = &fault.spec;
+        if !spec.is_for(number, None) {
             return false;
-        };
-        // A ban is not used up by the connections that it ends: it holds at the login.
-        if fault.spec.kind == FaultKind::Ban {
-            return fault.spec.is_for(number, None);
         }
-        let kind = fault.spec.kind;
-        let target = fault.spec.target.clone();
-        self.strike(|spec| spec.kind == kind && spec.target == target && spec.is_for(number, None))
-            .is_some()
+        // A ban is not used up by the connections that it ends: it holds at the login.
+        if spec.kind == FaultKind::Ban {
+            return true;
+        }
+        let is_struck = spec.count.is_none_or(|count| fault.struck < count)
+            && spec
+                .probability
+                .is_none_or(|probability| self.lock().rng.random_bool(probability));
+        fault.struck += u32::from(is_struck);
+        is_struck
     }
 
     pub(crate) fn inbound(&self, number: &str, tag: &str) -> InboundFate {

@@ -1,5 +1,7 @@
 //! The books: what was accepted, delivered and acknowledged between numbers.
 
+use std::collections::BTreeMap;
+
 use axum::Json;
 use axum::extract::{RawQuery, State};
 use serde_json::{Value, json};
@@ -7,7 +9,7 @@ use serde_json::{Value, json};
 use super::envelope::ApiError;
 use super::messages::query_pairs;
 use super::router::Control;
-use crate::accounting::{MessageRecord, Pair};
+use crate::accounting::MessageRecord;
 use crate::phone::PhoneError;
 
 /// `GET /sim/v1/accounting`; with `ids=true` lists of ids instead of counts.
@@ -24,37 +26,35 @@ pub(crate) async fn list(
             _ => return Err(PhoneError::invalid(name, "is not a known parameter").into()),
         }
     }
-    let pairs = control.server.accounting().pairs();
-    let pairs: Vec<Value> = pairs
-        .iter()
-        .map(|pair| {
-            let show = |select: fn(&MessageRecord) -> bool| column(pair, is_listing_ids, select);
-            let duplicates = if is_listing_ids {
-                show(|record| record.duplicates > 0)
-            } else {
-                let count: u64 = pair
-                    .messages
-                    .values()
-                    .map(|r| u64::from(r.duplicates))
-                    .sum();
-                json!(count)
-            };
-            json!({
-                "from": pair.from,
-                "to": pair.to,
-                "accepted": show(|_| true),
-                "delivered": show(MessageRecord::is_delivered),
-                "acknowledged": show(MessageRecord::is_acknowledged),
-                "duplicates": duplicates,
-                "pending": show(MessageRecord::is_pending),
-            })
+    let books = control.server.accounting();
+    let pairs = books.map_pairs(|from, to, messages| {
+        let show = |select: fn(&MessageRecord) -> bool| column(messages, is_listing_ids, select);
+        let duplicates = if is_listing_ids {
+            show(|record| record.duplicates > 0)
+        } else {
+            let counts = messages.values().map(|r| u64::from(r.duplicates));
+            json!(counts.sum::<u64>())
+        };
+        json!({
+            "from": from,
+            "to": to,
+            "accepted": show(|_| true),
+            "delivered": show(MessageRecord::is_delivered),
+            "acknowledged": show(MessageRecord::is_acknowledged),
+            "duplicates": duplicates,
+            "pending": show(MessageRecord::is_pending),
+            "refused": show(MessageRecord::is_refused),
         })
-        .collect();
+    });
     Ok(Json(json!({ "pairs": pairs })))
 }
 
-fn column(pair: &Pair, is_listing_ids: bool, select: fn(&MessageRecord) -> bool) -> Value {
-    let selected = pair.messages.iter().filter(|(_, record)| select(record));
+fn column(
+    messages: &BTreeMap<String, MessageRecord>,
+    is_listing_ids: bool,
+    select: fn(&MessageRecord) -> bool,
+) -> Value {
+    let selected = messages.iter().filter(|(_, record)| select(record));
     if is_listing_ids {
         json!(selected.map(|(id, _)| id).collect::<Vec<_>>())
     } else {

@@ -2,6 +2,7 @@
 
 use axum::Json;
 use axum::http::StatusCode;
+use axum::http::header::CONTENT_TYPE;
 use axum::response::{IntoResponse, Response};
 use serde_json::json;
 
@@ -26,7 +27,9 @@ impl IntoResponse for ApiError {
                 Some(json!({ "errors": errors })),
             ),
             PhoneError::NotFound(_) => (StatusCode::NOT_FOUND, "not_found", None),
-            PhoneError::Conflict(_) => (StatusCode::CONFLICT, "conflict", None),
+            PhoneError::Conflict(_) | PhoneError::Unreachable(_) => {
+                (StatusCode::CONFLICT, "conflict", None)
+            }
             PhoneError::Refused { code, .. } => (
                 StatusCode::CONFLICT,
                 "conflict",
@@ -53,4 +56,19 @@ impl IntoResponse for ApiError {
 /// The answer to a path or method that does not exist.
 pub(crate) async fn unknown_route() -> ApiError {
     ApiError(PhoneError::NotFound("no such route".to_owned()))
+}
+
+/// Puts what the framework refuses by itself, such as a body that is too large, into the envelope.
+pub(crate) async fn wrap_refusals(response: Response) -> Response {
+    let status = response.status();
+    let is_json = response
+        .headers()
+        .get(CONTENT_TYPE)
+        .is_some_and(|kind| kind.as_bytes().starts_with(b"application/json"));
+    if is_json || !status.is_client_error() {
+        return response;
+    }
+    let message = status.canonical_reason().unwrap_or("refused");
+    let error = json!({ "code": "validation_error", "message": message });
+    (status, Json(json!({ "error": error }))).into_response()
 }

@@ -8,10 +8,11 @@ use axum::Router;
 use axum::extract::State;
 use axum::http::HeaderMap;
 use axum::http::header::HOST;
+use axum::middleware::map_response;
 use axum::routing::{delete, get};
 use serde_json::{Value, json};
 
-use super::envelope::unknown_route;
+use super::envelope::{unknown_route, wrap_refusals};
 use super::{accounting, faults, messages, phones};
 use crate::phone::Phones;
 use crate::server::Server;
@@ -57,6 +58,7 @@ pub fn router(server: Server, phones: Phones, info: ControlInfo) -> Router {
         .route("/sim/v1/accounting", get(accounting::list))
         .fallback(unknown_route)
         .method_not_allowed_fallback(unknown_route)
+        .layer(map_response(wrap_refusals))
         .with_state(Control {
             server,
             phones,

@@ -137,6 +137,29 @@ impl Journal {
             .collect())
     }
 
+    /// What was on a journal in memory after each of its writes, as a process that is killed then
+    /// would leave it.
+    #[cfg(test)]
+    pub(crate) fn states(&self) -> Vec<Self> {
+        let history = match &*self.read() {
+            Some(Backing::Memory(memory)) => memory
+                .history
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner)
+                .clone(),
+            _ => Vec::new(),
+        };
+        (1..=history.len())
+            .map(|count| {
+                let memory = Memory::default();
+                for writes in &history[..count] {
+                    memory.apply(writes.clone());
+                }
+                Self::over(Backing::Memory(memory))
+            })
+            .collect()
+    }
+
     /// Several writes that happen together or not at all.
     pub fn batch(&self) -> Batch<'_> {
         Batch {

@@ -35,6 +35,9 @@ pub enum PhoneError {
     /// The phone's state does not allow it now.
     #[error("{0}")]
     Conflict(String),
+    /// The phone is offline, its connection was lost, or the server did not answer in time.
+    #[error("{0}")]
+    Unreachable(&'static str),
     /// The server refused a stanza.
     #[error("the server refused: {code} {text}")]
     Refused {
@@ -67,7 +70,16 @@ impl PhoneError {
         Self::Internal(message.into())
     }
 
+    pub(crate) fn unreachable(message: &'static str) -> Self {
+        Self::Unreachable(message)
+    }
+
+    /// Whether the same may succeed at another time.
+    pub(crate) fn is_passing(&self) -> bool {
+        matches!(self, Self::Unreachable(_) | Self::Journal(_))
+    }
+
     pub(crate) fn offline() -> Self {
-        Self::Conflict("the phone is offline".to_owned())
+        Self::Unreachable("the phone is offline")
     }
 }

@@ -9,7 +9,7 @@ use wacore_binary::Jid;
 use crate::phone::actor::{Command, Mail, Reply, SendReply, TypingState};
 use crate::phone::content::SendRequest;
 use crate::phone::error::PhoneError;
-use crate::phone::log::{MessageQuery, MessageStatus, StoredMessage};
+use crate::phone::log::{MessageLog, MessageQuery, MessageStatus, StoredMessage};
 use crate::phone::record::Behaviour;
 use crate::phone::shared::{Shared, gone};
 
@@ -181,30 +181,45 @@ impl Phone {
     }
 
     /// The first message that satisfies `is_wanted`; waits up to `wait` for it.
+    ///
+    /// `is_wanted` is asked while the phone's log is locked: it must not use the phone.
     pub async fn wait_for_message(
         &self,
         wait: Duration,
         mut is_wanted: impl FnMut(&StoredMessage) -> bool,
     ) -> Option<StoredMessage> {
+        self.wait_for(wait, |log| log.find(&mut is_wanted).cloned())
+            .await
+    }
+
+    /// Waits until an own message has come at least as far as `status`.
+    pub async fn wait_for_status(&self, id: &str, status: MessageStatus, wait: Duration) -> bool {
+        let has_come_far = |log: &MessageLog| {
+            log.get(id)
+                .is_some_and(|entry| entry.message.status >= status)
+                .then_some(())
+        };
+        self.wait_for(wait, has_come_far).await.is_some()
+    }
+
+    /// Looks at the log at each of its changes until there is something to be found.
+    async fn wait_for<T>(
+        &self,
+        wait: Duration,
+        mut look: impl FnMut(&MessageLog) -> Option<T>,
+    ) -> Option<T> {
         let mut changes = self.shared.watch();
         let found = tokio::time::timeout(wait, async {
             loop {
                 changes.borrow_and_update();
-                let all = self.messages(&MessageQuery::default()).ok()?;
-                if let Some(message) = all.into_iter().find(|message| is_wanted(message)) {
-                    return Some(message);
+                let found = look(&self.shared.log());
+                if found.is_some() {
+                    return found;
                 }
                 changes.changed().await.ok()?;
             }
         });
         found.await.ok().flatten()
-    }
-
-    /// Waits until an own message has come at least as far as `status`.
-    pub async fn wait_for_status(&self, id: &str, status: MessageStatus, wait: Duration) -> bool {
-        self.wait_for_message(wait, |message| message.id == id && message.status >= status)
-            .await
-            .is_some()
     }
 
     /// Asks the phone's task and waits for its answer.

@@ -124,9 +124,7 @@ impl Phone {
             .link_by_ref(self.number(), pairing_ref, sign)
             .await
             .map_err(link_error)?;
-        let device_id = device.id;
-        self.ask(|reply| Command::Linked { device_id, reply })
-            .await??;
+        self.ask(|reply| Command::Serve { reply }).await??;
         Ok(device)
     }
 

@@ -1,6 +1,6 @@
 //! What a phone has sent and received, newest last, bounded.
 
-use std::collections::{BTreeSet, HashMap, HashSet, VecDeque};
+use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -11,6 +11,9 @@ use crate::journal::{Batch, Journal};
 use crate::phone::error::PhoneError;
 
 const MESSAGES: &str = "phone-message";
+
+/// What changes in a message after it was stored, apart from what does not.
+const STATUSES: &str = "phone-message-status";
 
 /// Messages that a phone keeps unless it is told otherwise.
 pub(crate) const DEFAULT_CAPACITY: usize = 10_000;
@@ -88,6 +91,19 @@ struct StoredEntry {
     encoded: String,
 }
 
+/// What changes in a message after it was stored.
+#[derive(Serialize, Deserialize)]
+struct StoredStatus(MessageStatus, i64, u32);
+
+/// What has to be written of a message.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Change {
+    /// Only what changes after it was stored.
+    Status,
+    /// Everything.
+    Whole,
+}
+
 type Fingerprint = [u8; 16];
 
 /// The messages of one phone.
@@ -101,7 +117,7 @@ pub(crate) struct MessageLog {
     /// Sequence numbers and fingerprints of messages that are no longer kept.
     retired: VecDeque<(u64, Fingerprint)>,
     retired_fingerprints: HashSet<Fingerprint>,
-    changed: BTreeSet<u64>,
+    changed: BTreeMap<u64, Change>,
 }
 
 /// Which messages to list.
@@ -125,7 +141,7 @@ impl MessageLog {
             by_fingerprint: HashMap::new(),
             retired: VecDeque::new(),
             retired_fingerprints: HashSet::new(),
-            changed: BTreeSet::new(),
+            changed: BTreeMap::new(),
         }
     }
 
@@ -137,6 +153,11 @@ impl MessageLog {
     ) -> Result<Self, PhoneError> {
         let mut log = Self::new(capacity);
         let prefix = format!("{number}/");
+        let statuses: HashMap<Vec<u8>, StoredStatus> = journal
+            .scan_prefix(STATUSES, &prefix)?
+            .into_iter()
+            .filter_map(|(key, value)| Some((key, serde_json::from_slice(&value).ok()?)))
+            .collect();
         for (key, value) in journal.scan_prefix(MESSAGES, &prefix)? {
             let Some(seq) = key
                 .get(prefix.len()..)
@@ -151,7 +172,12 @@ impl MessageLog {
                 log.first_seq = seq + 1;
                 continue;
             }
-            let stored: StoredEntry = serde_json::from_slice(&value)?;
+            let mut stored: StoredEntry = serde_json::from_slice(&value)?;
+            if let Some(StoredStatus(status, timestamp, duplicates)) = statuses.get(&key) {
+                stored.message.status = *status;
+                stored.message.timestamp = *timestamp;
+                stored.message.duplicates = *duplicates;
+            }
             if log.entries.is_empty() {
                 log.first_seq = seq;
             }
@@ -172,15 +198,25 @@ impl MessageLog {
         batch: &mut Batch<'_>,
         number: &str,
     ) -> Result<(), PhoneError> {
-        for seq in std::mem::take(&mut self.changed) {
+        for (seq, change) in std::mem::take(&mut self.changed) {
             let key = format!("{number}/{seq:020}");
             if let Some(entry) = self.entry(seq) {
-                let stored = StoredEntry {
-                    message: entry.message.clone(),
-                    encoded: STANDARD.encode(&entry.encoded),
-                };
-                batch.put(MESSAGES, key, serde_json::to_vec(&stored)?);
-            } else if let Ok(at) = self.retired.binary_search_by_key(&seq, |(seq, _)| *seq) {
+                let message = &entry.message;
+                if change == Change::Whole {
+                    let stored = StoredEntry {
+                        message: message.clone(),
+                        encoded: STANDARD.encode(&entry.encoded),
+                    };
+                    batch.put(MESSAGES, key, serde_json::to_vec(&stored)?);
+                } else {
+                    let status =
+                        StoredStatus(message.status, message.timestamp, message.duplicates);
+                    batch.put(STATUSES, key, serde_json::to_vec(&status)?);
+                }
+                continue;
+            }
+            batch.delete(STATUSES, &key);
+            if let Ok(at) = self.retired.binary_search_by_key(&seq, |(seq, _)| *seq) {
                 batch.put(MESSAGES, key, self.retired[at].1.to_vec());
             } else {
                 batch.delete(MESSAGES, key);
@@ -192,8 +228,10 @@ impl MessageLog {
     /// Deletes every trace of `number`.
     pub(crate) fn erase(journal: &Journal, number: &str) -> Result<(), PhoneError> {
         let mut batch = journal.batch();
-        for (key, _) in journal.scan_prefix(MESSAGES, format!("{number}/"))? {
-            batch.delete(MESSAGES, key);
+        for namespace in [MESSAGES, STATUSES] {
+            for (key, _) in journal.scan_prefix(namespace, format!("{number}/"))? {
+                batch.delete(namespace, key);
+            }
         }
         Ok(batch.commit()?)
     }
@@ -211,7 +249,7 @@ impl MessageLog {
         let seq = self.first_seq + self.entries.len() as u64;
         self.index(seq, &entry.message);
         self.entries.push_back(entry);
-        self.changed.insert(seq);
+        self.changed.insert(seq, Change::Whole);
         self.retire_oldest();
         true
     }
@@ -282,6 +320,15 @@ impl MessageLog {
             .collect())
     }
 
+    /// The oldest message that satisfies `is_wanted`.
+    pub(crate) fn find(
+        &self,
+        mut is_wanted: impl FnMut(&StoredMessage) -> bool,
+    ) -> Option<&StoredMessage> {
+        let mut messages = self.entries.iter().map(|entry| &entry.message);
+        messages.find(|message| is_wanted(message))
+    }
+
     /// The newest messages, newest first, with their protocol form.
     pub(crate) fn newest(&self) -> impl Iterator<Item = &LogEntry> {
         self.entries.iter().rev()
@@ -301,7 +348,7 @@ impl MessageLog {
             .and_then(|at| self.entries.get_mut(at))
         {
             change(&mut entry.message);
-            self.changed.insert(seq);
+            self.changed.entry(seq).or_insert(Change::Status);
         }
     }
 
@@ -324,12 +371,12 @@ impl MessageLog {
             self.by_fingerprint.remove(&fingerprint);
             self.retired.push_back((seq, fingerprint));
             self.retired_fingerprints.insert(fingerprint);
-            self.changed.insert(seq);
+            self.changed.insert(seq, Change::Whole);
             if self.retired.len() > self.capacity * REMEMBERED_PER_KEPT
                 && let Some((seq, fingerprint)) = self.retired.pop_front()
             {
                 self.retired_fingerprints.remove(&fingerprint);
-                self.changed.insert(seq);
+                self.changed.insert(seq, Change::Whole);
             }
         }
     }

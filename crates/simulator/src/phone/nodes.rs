@@ -1,36 +1,11 @@
 //! Reading and building the stanzas of a phone.
 
+use wacore_binary::Node;
 use wacore_binary::builder::NodeBuilder;
-use wacore_binary::{Jid, Node, NodeContent};
 
-/// An attribute as text.
-pub(crate) fn text_attr(node: &Node, key: &str) -> Option<String> {
-    node.attrs.get(key).map(|value| value.as_str().into_owned())
-}
-
-/// An attribute as a JID.
-pub(crate) fn jid_attr(node: &Node, key: &str) -> Option<Jid> {
-    node.attrs.get(key)?.to_jid()
-}
-
-/// An attribute as a number.
-pub(crate) fn number_attr(node: &Node, key: &str) -> Option<u64> {
-    node.attrs.get(key)?.as_str().parse().ok()
-}
-
-/// The bytes of a node, also when they came as text.
-pub(crate) fn bytes(node: &Node) -> Option<Vec<u8>> {
-    match node.content.as_ref()? {
-        NodeContent::Bytes(bytes) => Some(bytes.clone()),
-        NodeContent::String(text) => Some(text.as_bytes().to_vec()),
-        NodeContent::Nodes(_) => None,
-    }
-}
-
-/// The bytes of a child.
-pub(crate) fn child_bytes(node: &Node, tag: &str) -> Option<Vec<u8>> {
-    bytes(node.get_optional_child(tag)?)
-}
+pub(crate) use crate::server::stanza::{
+    child_bytes, content_bytes as bytes, jid_attr, number_attr, text_attr,
+};
 
 /// The acknowledgement that takes a stanza out of the server's queue.
 ///
@@ -70,6 +45,8 @@ pub(crate) fn receipt_ids(node: &Node) -> Vec<String> {
 
 #[cfg(test)]
 mod tests {
+    use wacore_binary::Jid;
+
     use super::*;
 
     #[test]

@@ -1,5 +1,7 @@
 //! What a phone keeps besides messages and Signal state.
 
+use std::collections::BTreeSet;
+
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use rand::Rng as _;
@@ -46,8 +48,9 @@ pub(crate) struct PhoneRecord {
     pub(crate) app_state_key: AppStateKey,
     pub(crate) is_offline: bool,
     pub(crate) behaviour: Behaviour,
-    /// Companions that have not been given keys and history yet.
-    pub(crate) waiting_companions: Vec<u16>,
+    /// The key indexes of the companions that have been given keys and history.
+    #[serde(default)]
+    pub(crate) served_companions: BTreeSet<u32>,
 }
 
 impl PhoneRecord {
@@ -71,7 +74,7 @@ impl PhoneRecord {
             },
             is_offline: false,
             behaviour: Behaviour::default(),
-            waiting_companions: Vec::new(),
+            served_companions: BTreeSet::new(),
         })
     }
 

@@ -34,6 +34,8 @@ pub struct Device {
     pub platform: String,
     /// Whether the companion has a live socket.
     pub is_online: bool,
+    /// Whether the companion has logged in since it was linked.
+    pub has_logged_in: bool,
     /// When the companion was linked, in milliseconds since the Unix epoch.
     pub linked_at_ms: i64,
 }

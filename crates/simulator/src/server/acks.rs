@@ -6,8 +6,7 @@ use crate::accounting::DeviceProgress;
 use crate::journal::JournalError;
 
 use super::api::Server;
-use super::deliver::Acknowledged;
-use super::queue::Class;
+use super::queue::{Acknowledged, Class};
 use super::session::Session;
 use super::stanza::{jid_attr, text_attr};
 
@@ -25,17 +24,24 @@ impl Server {
             from_user: to.as_ref().map(|to| to.user.as_str()),
             kind: kind.as_deref(),
         };
-        self.acknowledge(&session.account, session.device_id, &found)?;
-        if class == Class::Message
+        let mut transaction = self.begin();
+        // What a receipt has taken before, perhaps to ask for a retry, goes no further by this.
+        if transaction.take(&session.account, session.device_id, &found)
+            && class == Class::Message
             && let Some(sender) = to.and_then(|to| self.inner.directory.by_jid(&to))
         {
+            let progress = if node.attrs.contains_key("error") {
+                DeviceProgress::Refused
+            } else {
+                DeviceProgress::Delivered
+            };
             self.inner.accounting.advance(
-                &self.inner.journal,
+                &mut transaction.batch,
                 (&sender.number, &session.account.number, &id),
                 session.device_id,
-                DeviceProgress::Delivered,
-            )?;
+                progress,
+            );
         }
-        Ok(())
+        transaction.commit()
     }
 }

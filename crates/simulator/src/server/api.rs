@@ -52,7 +52,6 @@ impl Server {
                 lid: self.inner.with_rng(random_lid),
                 push_name: push_name.map_or_else(|| default_push_name(&chosen), str::to_owned),
                 number: chosen,
-                created_at_ms: self.inner.config.clock.now_ms(),
                 next_device_id: 1,
                 next_key_index: 1,
                 ..AccountRecord::default()
@@ -193,7 +192,8 @@ impl Server {
 
     fn forget_account(&self, number: &str) -> Result<(), JournalError> {
         let journal = &self.inner.journal;
-        let mut batch = journal.batch();
+        let mut transaction = self.begin();
+        let batch = &mut transaction.batch;
         batch.delete(namespace::ACCOUNT, number);
         batch.delete(namespace::PICTURE, number);
         let prefix = format!("{number}:");
@@ -208,7 +208,7 @@ impl Server {
                 batch.delete(space, key);
             }
         }
-        batch.commit()
+        transaction.commit()
     }
 }
 

@@ -6,7 +6,7 @@ use wacore_binary::{Node, NodeContent};
 use crate::journal::JournalError;
 
 use super::api::Server;
-use super::deliver::Parcel;
+use super::deliver;
 use super::jids::Addressing;
 use super::session::Session;
 use super::stanza::jid_attr;
@@ -20,11 +20,10 @@ impl Server {
             jid_attr(node, "to").and_then(|to| Some((self.inner.directory.by_jid(&to)?, to)));
         if let Some((target, to)) = target {
             let addressing = Addressing::of(&to).unwrap_or(Addressing::Pn);
-            let device_ids: Vec<u16> = target.lock().devices.keys().copied().collect();
-            let is_for_one = to.device != 0;
+            let name = session.account.lock().record.push_name.clone();
             let mut parcels = Vec::new();
-            for device_id in device_ids {
-                if is_for_one && device_id != to.device {
+            for device_id in target.device_ids() {
+                if to.device != 0 && device_id != to.device {
                     continue;
                 }
                 let mut call = NodeBuilder::new("call")
@@ -33,17 +32,13 @@ impl Server {
                 if let Some(id) = node.attrs.get("id") {
                     call = call.attr("id", id.clone());
                 }
-                let name = session.account.lock().record.push_name.clone();
                 if !name.is_empty() {
-                    call = call.attr("notify", name);
+                    call = call.attr("notify", &name);
                 }
-                let signal = signal_for(signal, device_id);
-                parcels.push(Parcel {
-                    device_id,
-                    node: call.children([signal]).build(),
-                });
+                let call = call.children([signal_for(signal, device_id)]).build();
+                parcels.extend(deliver::parcels(&call, [device_id]));
             }
-            self.deliver(&target, parcels, |_| {})?;
+            self.deliver(&target, parcels)?;
         }
         let mut ack = NodeBuilder::new("ack")
             .attr("class", "call")

@@ -1,9 +1,9 @@
 //! Devices coming online and going offline.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use rand::RngExt;
-use tokio::sync::oneshot;
 use wacore_binary::{Jid, Node};
 
 use crate::faults::{Fault, FaultError, FaultKind, FaultSpec, LoginFate};
@@ -43,8 +43,14 @@ impl Server {
         let (link, receiver) = Link::unbounded(self.inner.next_link_id(), &self.inner.shutdown);
         let session = Self::open_session(account, device.device, link, false)
             .ok_or(ServerError::UnknownDevice)?;
-        let outbox = Outbox::new(session.clone(), receiver);
+        let outbox = Outbox::pushed(session.clone(), receiver);
         Ok(DevicePort::new(self.clone(), session, outbox))
+    }
+
+    /// What a socket's task writes from.
+    pub(crate) fn socket_outbox(&self, session: &Session, receiver: LinkReceiver) -> Outbox {
+        let patience = Duration::from_millis(self.inner.config.offline_patience_ms);
+        Outbox::pulled(session.clone(), receiver, patience)
     }
 
     /// A link for a socket.
@@ -92,17 +98,6 @@ impl Server {
             if device.record.noise_key != noise_key {
                 return Err(Refusal::LoggedOut);
             }
-            if let Some(ban) = &state.record.ban {
-                let left_s = ban.until_s - self.inner.now_s();
-                match ban.code {
-                    None => return Err(Refusal::Banned),
-                    Some(code) if left_s > 0 => {
-                        let expire_s = left_s.unsigned_abs();
-                        return Err(Refusal::TemporarilyBanned { code, expire_s });
-                    }
-                    Some(_) => {}
-                }
-            }
         }
         Ok(account)
     }
@@ -118,6 +113,7 @@ impl Server {
         let live = Live {
             link: link.clone(),
             drain_from: Some(0),
+            asked_for: 0,
             is_passive,
             is_available: false,
         };
@@ -136,17 +132,6 @@ impl Server {
             device_id,
             link,
         })
-    }
-
-    /// Tells whoever links the device that it has logged in for the first time.
-    pub(crate) fn note_login(&self, session: &Session) {
-        let key = (session.account.number.to_string(), session.device_id);
-        let waiting: Option<oneshot::Sender<()>> =
-            self.inner.pairings.lock().first_logins.remove(&key);
-        if let Some(waiting) = waiting {
-            // Whoever asked for the link may have stopped waiting.
-            let _ = waiting.send(());
-        }
     }
 
     /// The connection has ended: the device is offline unless it has a newer one.
@@ -223,14 +208,14 @@ impl Server {
     /// Adds a fault, and strikes live sockets with it when it is of that kind.
     pub fn inject(&self, spec: FaultSpec) -> Result<Fault, FaultError> {
         let is_immediate = spec.kind.is_immediate() && spec.tag.is_none();
-        let fault = self.inner.faults.add(spec)?;
+        let mut fault = self.inner.faults.add(spec)?;
         if is_immediate {
-            self.strike_live(&fault);
+            self.strike_live(&mut fault);
         }
         Ok(fault)
     }
 
-    fn strike_live(&self, fault: &Fault) {
+    fn strike_live(&self, fault: &mut Fault) {
         for account in self.inner.directory.all() {
             let links: Vec<Arc<Link>> = account
                 .lock()
@@ -240,7 +225,7 @@ impl Server {
                 .filter_map(|device| Some(device.live.as_ref()?.link.clone()))
                 .collect();
             for link in links {
-                if !self.inner.faults.strike_live(&fault.id, &account.number) {
+                if !self.inner.faults.strike_live(fault, &account.number) {
                     continue;
                 }
                 match last_words(fault) {

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use bytes::{BufMut, Bytes, BytesMut};
+use bytes::Bytes;
 use wacore_binary::Node;
 
 use crate::faults::OutboundFate;
@@ -11,85 +11,66 @@ use crate::journal::JournalError;
 
 use super::api::Server;
 use super::link::{Link, Outgoing};
-use super::queue::{Class, Queued};
-use super::record::{namespace, sequence_key};
-use super::stanza::{jid_attr, marshal, text_attr};
-use super::state::{AccountCell, AccountState};
+use super::queue::Queued;
+use super::stanza::marshal;
+use super::state::{AccountCell, DeviceState};
 
 /// A stanza for one device.
-pub(crate) struct Parcel {
-    pub(crate) device_id: u16,
-    pub(crate) node: Node,
+pub(super) struct Parcel {
+    pub(super) device_id: u16,
+    pub(super) queued: Arc<Queued>,
+}
+
+/// The same stanza for several devices.
+pub(super) fn parcels(node: &Node, device_ids: impl IntoIterator<Item = u16>) -> Vec<Parcel> {
+    let Some(queued) = Queued::new(node).map(Arc::new) else {
+        return Vec::new();
+    };
+    device_ids
+        .into_iter()
+        .map(|device_id| Parcel {
+            device_id,
+            queued: queued.clone(),
+        })
+        .collect()
 }
 
 impl Server {
     /// Queues stanzas for devices of one account, durably and all at once, and hands them to those
-    /// that are connected. `also` may add to the same journal write.
-    pub(crate) fn deliver(
+    /// that are connected.
+    pub(super) fn deliver(
         &self,
-        account: &AccountCell,
+        account: &Arc<AccountCell>,
         parcels: Vec<Parcel>,
-        also: impl FnOnce(&mut crate::journal::Batch<'_>),
     ) -> Result<(), JournalError> {
-        let mut state = account.lock();
-        let mut batch = self.inner.journal.batch();
-        let mut queued = Vec::with_capacity(parcels.len());
-        for parcel in parcels {
-            let Some(class) = Class::of_tag(&parcel.node.tag) else {
-                continue;
-            };
-            let Some(device) = state.devices.get_mut(&parcel.device_id) else {
-                continue;
-            };
-            let stanza = marshal(&parcel.node);
-            let seq = device.queue.next_seq();
-            let value = journal_value(class, &stanza);
-            batch.put(
-                namespace::QUEUE,
-                sequence_key(&account.number, parcel.device_id, seq),
-                value,
-            );
-            device.queue.insert(seq, entry(class, &parcel.node, stanza));
-            queued.push((parcel.device_id, seq));
+        if parcels.is_empty() {
+            return Ok(());
         }
-        also(&mut batch);
-        if let Err(error) = batch.commit() {
-            for (device_id, seq) in queued {
-                if let Some(device) = state.devices.get_mut(&device_id) {
-                    device.queue.remove(seq);
-                }
-            }
-            return Err(error);
-        }
-        for (device_id, seq) in queued {
-            self.push_queued(account, &mut state, device_id, seq);
-        }
-        Ok(())
+        let mut transaction = self.begin();
+        transaction.deliver(account, parcels);
+        transaction.commit()
     }
 
     /// Hands a queued stanza to the device's connection, unless that reads the queue itself.
-    fn push_queued(
+    pub(super) fn push_queued(
         &self,
         account: &AccountCell,
-        state: &mut AccountState,
-        device_id: u16,
+        device: &mut DeviceState,
         seq: u64,
+        queued: &Queued,
     ) {
-        let Some(device) = state.devices.get_mut(&device_id) else {
-            return;
-        };
-        let Some(live) = &device.live else {
+        let Some(live) = &mut device.live else {
             return;
         };
         if live.drain_from.is_some() || live.is_passive {
             return;
         }
-        let link = live.link.clone();
-        let Some((_, queued)) = device.queue.take_batch(seq, 1).pop() else {
+        if live.link.is_full() {
+            // A slow reader goes on from its queue when it has caught up.
+            live.drain_from = Some(seq);
             return;
-        };
-        let tag = queued.class.tag();
-        self.push_bytes(account, &link, tag, queued.stanza);
+        }
+        self.push_bytes(account, &live.link, queued.class.tag(), queued.stanza());
     }
 
     /// Sends a stanza that is not kept to one device, when it is connected.
@@ -131,59 +112,5 @@ impl Server {
                 });
             }
         }
-    }
-
-    /// Takes what a device acknowledged from its queue.
-    pub(crate) fn acknowledge(
-        &self,
-        account: &AccountCell,
-        device_id: u16,
-        found: &Acknowledged<'_>,
-    ) -> Result<Option<Queued>, JournalError> {
-        let mut state = account.lock();
-        let Some(device) = state.devices.get_mut(&device_id) else {
-            return Ok(None);
-        };
-        let Some(seq) = device
-            .queue
-            .find(found.class, found.id, found.from_user, found.kind)
-        else {
-            return Ok(None);
-        };
-        let removed = device.queue.remove(seq);
-        self.inner.journal.delete(
-            namespace::QUEUE,
-            sequence_key(&account.number, device_id, seq),
-        )?;
-        Ok(removed)
-    }
-}
-
-/// What an acknowledgement says about the stanza that it means.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Acknowledged<'a> {
-    pub(crate) class: Class,
-    pub(crate) id: &'a str,
-    pub(crate) from_user: Option<&'a str>,
-    pub(crate) kind: Option<&'a str>,
-}
-
-fn journal_value(class: Class, stanza: &Bytes) -> Bytes {
-    let mut value = BytesMut::with_capacity(1 + stanza.len());
-    value.put_u8(class as u8);
-    value.put_slice(stanza);
-    value.freeze()
-}
-
-fn entry(class: Class, node: &Node, stanza: Bytes) -> Queued {
-    Queued {
-        class,
-        id: text_attr(node, "id").unwrap_or_default().into(),
-        from_user: jid_attr(node, "from")
-            .map(|jid| jid.user.as_str().into())
-            .unwrap_or_default(),
-        kind: text_attr(node, "type").unwrap_or_default().into(),
-        stanza,
-        was_sent: false,
     }
 }

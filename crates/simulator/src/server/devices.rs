@@ -1,6 +1,6 @@
 //! Telling everybody concerned that an account's list of devices has changed.
 
-use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use wacore_binary::Node;
 use wacore_binary::builder::NodeBuilder;
@@ -8,7 +8,7 @@ use wacore_binary::builder::NodeBuilder;
 use crate::journal::JournalError;
 
 use super::api::Server;
-use super::deliver::Parcel;
+use super::deliver::{Parcel, parcels};
 use super::jids::Addressing;
 use super::state::{AccountCell, AccountState};
 
@@ -17,7 +17,7 @@ impl Server {
     /// have talked to it.
     pub(super) fn announce_devices(
         &self,
-        account: &AccountCell,
+        account: &Arc<AccountCell>,
         change: &'static str,
         device_id: u16,
         key_index: u32,
@@ -30,7 +30,7 @@ impl Server {
                 devices_hash(account, &state, Addressing::Pn),
             )
         };
-        self.deliver(account, own, |_| {})?;
+        self.deliver(account, own)?;
         let signed_list = account.lock().record.key_index_list.clone();
         for number in self.inner.accounting.correspondents(&account.number) {
             let Some(contact) = self.inner.directory.by_number(&number) else {
@@ -66,18 +66,10 @@ impl Server {
     /// Delivers a stanza to every device of an account.
     pub(super) fn deliver_to_all(
         &self,
-        account: &AccountCell,
+        account: &Arc<AccountCell>,
         node: &Node,
     ) -> Result<(), JournalError> {
-        let device_ids: BTreeSet<u16> = account.lock().devices.keys().copied().collect();
-        let parcels = device_ids
-            .into_iter()
-            .map(|device_id| Parcel {
-                device_id,
-                node: node.clone(),
-            })
-            .collect();
-        self.deliver(account, parcels, |_| {})
+        self.deliver(account, parcels(node, account.device_ids()))
     }
 
     fn own_parcels(
@@ -117,15 +109,8 @@ impl Server {
             .attr("t", at_s)
             .children([list])
             .build();
-        state
-            .devices
-            .keys()
-            .filter(|device_id| **device_id != changed)
-            .map(|device_id| Parcel {
-                device_id: *device_id,
-                node: node.clone(),
-            })
-            .collect()
+        let others = state.devices.keys().copied();
+        parcels(&node, others.filter(|device_id| *device_id != changed))
     }
 }
 

@@ -31,6 +31,8 @@ pub struct ServerConfig {
     pub socket_queue_len: usize,
     /// How long a companion may take from `pair-success` to its first login.
     pub link_timeout_ms: u64,
+    /// How long a client may take to ask for more of its backlog before it gets the rest unasked.
+    pub offline_patience_ms: u64,
     /// Below this many one-time prekeys a device is told to upload more.
     pub low_prekeys: usize,
 }
@@ -44,6 +46,7 @@ impl Default for ServerConfig {
             max_companions: 4,
             socket_queue_len: 1_024,
             link_timeout_ms: 60_000,
+            offline_patience_ms: 2_000,
             low_prekeys: 10,
         }
     }
@@ -58,6 +61,8 @@ pub(crate) struct Inner {
     pub(crate) accounting: Accounting,
     pub(crate) faults: Faults,
     pub(crate) shutdown: CancellationToken,
+    /// Whose turn it is to change queues and books.
+    pub(crate) turns: Mutex<()>,
     rng: Mutex<StdRng>,
     next_link_id: AtomicU64,
     /// Where the simulator listens, known once it does.
@@ -80,6 +85,7 @@ impl Inner {
             accounting,
             faults,
             shutdown: CancellationToken::new(),
+            turns: Mutex::new(()),
             rng: Mutex::new(rng),
             next_link_id: AtomicU64::new(1),
             address: OnceLock::new(),

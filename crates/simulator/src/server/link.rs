@@ -88,6 +88,25 @@ impl Link {
         }
     }
 
+    /// Whether the connection has more to write than it may: its client reads slowly.
+    ///
+    /// Room is left for what is not kept, such as the answers to requests.
+    pub(crate) fn is_full(&self) -> bool {
+        match &self.lane {
+            Lane::Bounded(tx) => tx.capacity() <= tx.max_capacity() / 4,
+            Lane::Unbounded(_) => false,
+        }
+    }
+
+    /// Whether nothing reaches the connection any more.
+    pub(crate) fn is_over(&self) -> bool {
+        self.cut.is_cancelled()
+            || match &self.lane {
+                Lane::Bounded(tx) => tx.is_closed(),
+                Lane::Unbounded(tx) => tx.is_closed(),
+            }
+    }
+
     /// Hands something to the connection; a connection that cannot take it is cut.
     pub(crate) fn push(&self, outgoing: Outgoing) -> bool {
         let is_taken = match &self.lane {

@@ -4,19 +4,23 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::oneshot;
+use wacore_binary::Node;
 use wacore_binary::builder::NodeBuilder;
-use wacore_binary::{Jid, Node};
+
+use crate::journal::JournalError;
 
 use super::account::Device;
 use super::api::{Server, to_json};
 use super::error::{LinkError, ServerError};
 use super::jids::Addressing;
 use super::link::Outgoing;
-use super::pairings::{Attempt, LinkCodeHello, LinkContext, NewDevice, Registration, SignedLink};
+use super::pairings::{
+    Allotted, Attempt, FirstLogin, LinkContext, NewDevice, Registration, SignedLink,
+};
 use super::record::{DeviceRecord, SignedPreKey, device_key, namespace};
+use super::session::Session;
 use super::stanza::{
-    child_bytes, content_bytes, marshal, number_attr, server_jid, stream_conflict, stream_error,
-    text_attr,
+    content_bytes, marshal, number_attr, server_jid, stream_conflict, stream_error, text_attr,
 };
 use super::state::{AccountCell, DeviceState};
 
@@ -41,40 +45,31 @@ impl Server {
                 .ok_or(LinkError::UnknownReference)?;
             (link_id, waiting.registration.clone())
         };
-        let record = self.allot(&account, &registration)?;
-        let device_id = record.id;
-        let signed = sign(self.context(&account, &record, registration))?;
+        let allotted = self.allot(&account, &registration)?;
+        let device_id = allotted.record.id;
+        let signed = sign(self.context(&account, &allotted.record, registration))?;
         let (answer, answered) = oneshot::channel();
-        let (first_login, logged_in) = oneshot::channel();
+        let logged_in = FirstLogin::awaited(self, number, device_id);
         {
             let mut waitings = self.inner.pairings.lock();
-            waitings
-                .first_logins
-                .insert((number.to_owned(), device_id), first_login);
             let waiting = waitings
                 .by_link
                 .get_mut(&link_id)
                 .ok_or(LinkError::Disconnected)?;
             let iq_id = self.inner.stanza_id();
-            let success = self.pair_success(&account, &record, &signed, &iq_id);
-            waiting.attempt = Some(Attempt {
+            let success = self.pair_success(&account, &allotted.record, &signed, &iq_id);
+            let attempt = Attempt {
                 iq_id,
                 device: NewDevice {
-                    number: number.to_owned(),
-                    record,
+                    allotted,
                     key_index_list: signed.key_index_list,
                 },
                 answer,
-            });
+            };
+            waiting.attempt = Some(attempt);
             waiting.link.push(Outgoing::Stanza(marshal(&success)));
         }
-        let outcome = self.await_link(answered, logged_in).await;
-        self.inner
-            .pairings
-            .lock()
-            .first_logins
-            .remove(&(number.to_owned(), device_id));
-        outcome?;
+        self.await_link(answered, logged_in).await?;
         let state = account.lock();
         let device = state
             .devices
@@ -86,65 +81,16 @@ impl Server {
     async fn await_link(
         &self,
         answered: oneshot::Receiver<Result<(), LinkError>>,
-        logged_in: oneshot::Receiver<()>,
+        mut logged_in: FirstLogin<'_>,
     ) -> Result<(), LinkError> {
         let limit = Duration::from_millis(self.inner.config.link_timeout_ms);
         tokio::time::timeout(limit, async {
             answered.await.map_err(|_| LinkError::Disconnected)??;
+            let logged_in = &mut logged_in.receiver;
             logged_in.await.map_err(|_| LinkError::Disconnected)
         })
         .await
         .map_err(|_| LinkError::Timeout)?
-    }
-
-    /// The newest linking code that a companion asked for in this number's name.
-    pub fn pending_link_code(&self, number: &str) -> Option<LinkCodeHello> {
-        self.inner.pairings.lock().pending_hello(number).cloned()
-    }
-
-    /// Sends the primary's answer to a linking code to the companion that waits behind `pairing_ref`.
-    ///
-    /// On the wire this is the `link_code_companion_reg` notification of stage `primary_hello`
-    /// (wacore `pair_code`); a device may as well send that stage as an iq of namespace `md`.
-    pub fn send_primary_hello(
-        &self,
-        number: &str,
-        pairing_ref: &str,
-        wrapped_primary_ephemeral: Vec<u8>,
-        primary_identity: Vec<u8>,
-    ) -> Result<(), LinkError> {
-        let account = self.cell(number).map_err(|_| LinkError::UnknownAccount)?;
-        let mut waitings = self.inner.pairings.lock();
-        let (_, waiting) = waitings
-            .by_ref(pairing_ref, self.inner.config.clock.now_ms())
-            .ok_or(LinkError::UnknownReference)?;
-        let stage = NodeBuilder::new("link_code_companion_reg")
-            .attr("stage", "primary_hello")
-            .children([
-                NodeBuilder::new("link_code_pairing_wrapped_primary_ephemeral_pub")
-                    .bytes(wrapped_primary_ephemeral)
-                    .build(),
-                NodeBuilder::new("primary_identity_pub")
-                    .bytes(primary_identity)
-                    .build(),
-                NodeBuilder::new("link_code_pairing_ref")
-                    .bytes(pairing_ref.as_bytes().to_vec())
-                    .build(),
-            ])
-            .build();
-        let notification = self.link_code_notification(account.jid(Addressing::Pn), stage);
-        waiting.link.push(Outgoing::Stanza(marshal(&notification)));
-        Ok(())
-    }
-
-    pub(super) fn link_code_notification(&self, from: Jid, stage: Node) -> Node {
-        NodeBuilder::new("notification")
-            .attr("from", from)
-            .attr("type", "link_code_companion_reg")
-            .attr("id", self.inner.stanza_id())
-            .attr("t", self.inner.now_s())
-            .children([stage])
-            .build()
     }
 
     /// Removes a companion, as the primary does in its list of linked devices or the companion
@@ -162,13 +108,33 @@ impl Server {
         self.remove_device(&account, device_id, key_index_list)
     }
 
+    /// Publishes the `ADVSignedKeyIndexList` that the primary has signed anew, unless the one that
+    /// it saw has been replaced meanwhile.
+    pub(crate) fn replace_key_index_list(
+        &self,
+        number: &str,
+        seen: &[u8],
+        list: Vec<u8>,
+    ) -> Result<(), ServerError> {
+        let account = self.cell(number)?;
+        let mut state = account.lock();
+        if state.record.key_index_list == seen {
+            state.record.key_index_list = list;
+            state.record.key_index_list_at_s = self.inner.now_s();
+            self.save_account(&state)?;
+        }
+        Ok(())
+    }
+
     pub(super) fn remove_device(
         &self,
-        account: &AccountCell,
+        account: &Arc<AccountCell>,
         device_id: u16,
         key_index_list: Option<Vec<u8>>,
     ) -> Result<(), ServerError> {
         let number = &*account.number;
+        let mut transaction = self.begin();
+        let batch = &mut transaction.batch;
         let (key_index, live) = {
             let mut state = account.lock();
             let device = state
@@ -179,7 +145,6 @@ impl Server {
                 state.record.key_index_list = list;
                 state.record.key_index_list_at_s = self.inner.now_s();
             }
-            let mut batch = self.inner.journal.batch();
             batch.put(namespace::ACCOUNT, number, to_json(&state.record));
             batch.delete(namespace::DEVICE, device_key(number, device_id));
             for space in [
@@ -192,33 +157,37 @@ impl Server {
                     batch.delete(space, key);
                 }
             }
-            batch.commit()?;
             (device.record.key_index, device.live)
         };
+        let books = &self.inner.accounting;
+        books.forget_device(batch, number, device_id);
+        transaction.commit()?;
         if let Some(live) = live {
             let error = stream_conflict("device_removed");
             live.link.push(Outgoing::Last(marshal(&error)));
         }
-        self.inner
-            .accounting
-            .forget_device(&self.inner.journal, number, device_id)?;
         self.announce_devices(account, "remove", device_id, key_index)?;
         Ok(())
     }
 
+    /// Sets a device id and a key index aside for as long as the attempt lasts.
     fn allot(
         &self,
-        account: &AccountCell,
+        account: &Arc<AccountCell>,
         registration: &Registration,
-    ) -> Result<DeviceRecord, LinkError> {
+    ) -> Result<Allotted, LinkError> {
         let mut state = account.lock();
         // The primary is in the list too.
-        if state.devices.len() > self.inner.config.max_companions {
+        if state.devices.len() + state.allotted.len() > self.inner.config.max_companions {
             return Err(LinkError::TooManyDevices);
         }
+        let id = state.free_device_id().ok_or(LinkError::TooManyDevices)?;
+        let key_index = state.allotted.values().max().map_or(0, |taken| taken + 1);
+        let key_index = key_index.max(state.record.next_key_index);
+        state.allotted.insert(id, key_index);
         let record = DeviceRecord {
-            id: state.record.next_device_id,
-            key_index: state.record.next_key_index,
+            id,
+            key_index,
             noise_key: registration.noise_key.to_vec(),
             platform: registration.platform.clone(),
             linked_at_ms: self.inner.config.clock.now_ms(),
@@ -230,11 +199,13 @@ impl Server {
                 signature: registration.signed_prekey_signature.clone(),
             }),
             device_identity: Vec::new(),
+            has_logged_in: false,
         };
-        state.record.next_device_id += 1;
-        state.record.next_key_index += 1;
-        self.save_account(&state)?;
-        Ok(record)
+        drop(state);
+        Ok(Allotted {
+            account: account.clone(),
+            record,
+        })
     }
 
     fn context(
@@ -295,7 +266,7 @@ impl Server {
     }
 
     /// The companion's answer to `pair-success`: the link is made, or refused.
-    fn finish_attempt(&self, new: NewDevice, answer: &Node) -> Result<(), LinkError> {
+    fn finish_attempt(&self, new: &NewDevice, answer: &Node) -> Result<(), LinkError> {
         if text_attr(answer, "type").as_deref() == Some("error") {
             let code = answer
                 .get_optional_child("error")
@@ -308,31 +279,60 @@ impl Server {
             .get_optional_child_by_tag(&["pair-device-sign", "device-identity"])
             .and_then(content_bytes)
             .ok_or(LinkError::Refused { code: 400 })?;
-        let account = self
-            .cell(&new.number)
-            .map_err(|_| LinkError::UnknownAccount)?;
-        let mut record = new.record;
+        let account = &new.allotted.account;
+        let mut record = new.allotted.record.clone();
         record.device_identity = identity;
-        let (device_id, key_index) = (record.id, record.key_index);
-        {
-            let mut state = account.lock();
-            state.record.key_index_list = new.key_index_list;
-            state.record.key_index_list_at_s = self.inner.now_s();
-            let mut batch = self.inner.journal.batch();
-            batch.put(namespace::ACCOUNT, &*account.number, to_json(&state.record));
-            batch.put(
-                namespace::DEVICE,
-                device_key(&account.number, device_id),
-                to_json(&record),
-            );
-            batch.commit()?;
-            let device = DeviceState {
-                record,
-                ..DeviceState::default()
-            };
-            state.devices.insert(device_id, device);
+        let device_id = record.id;
+        let mut state = account.lock();
+        if state.is_deleted {
+            return Err(LinkError::UnknownAccount);
         }
-        self.announce_devices(&account, "add", device_id, key_index)?;
+        state.record.next_device_id = device_id + 1;
+        state.record.next_key_index = record.key_index + 1;
+        state.record.key_index_list = new.key_index_list.clone();
+        state.record.key_index_list_at_s = self.inner.now_s();
+        let mut batch = self.inner.journal.batch();
+        batch.put(namespace::ACCOUNT, &*account.number, to_json(&state.record));
+        batch.put(
+            namespace::DEVICE,
+            device_key(&account.number, device_id),
+            to_json(&record),
+        );
+        batch.commit()?;
+        let device = DeviceState {
+            record,
+            ..DeviceState::default()
+        };
+        state.devices.insert(device_id, device);
+        Ok(())
+    }
+
+    /// A device is in use from its first login on: everybody concerned is told, and whoever links
+    /// it.
+    pub(crate) fn note_login(&self, session: &Session) -> Result<(), JournalError> {
+        let (account, device_id) = (&session.account, session.device_id);
+        let new_key_index = {
+            let state = account.lock();
+            let device = state.devices.get(&device_id);
+            device
+                .filter(|device| !device.record.has_logged_in)
+                .map(|device| device.record.key_index)
+        };
+        if let Some(key_index) = new_key_index {
+            self.announce_devices(account, "add", device_id, key_index)?;
+            // Noted when all have been told: a process that is killed before tells them again.
+            let mut state = account.lock();
+            if let Some(device) = state.devices.get_mut(&device_id) {
+                device.record.has_logged_in = true;
+                self.save_device(&account.number, &device.record)?;
+            }
+        }
+        let key = (account.number.to_string(), device_id);
+        let waiting = self.inner.pairings.lock().first_logins.remove(&key);
+        if let Some((_, waiting)) = waiting {
+            // Whoever asked for the link may have stopped waiting.
+            let _ = waiting.send(());
+        }
         Ok(())
     }
 
@@ -342,8 +342,9 @@ impl Server {
             return;
         }
         if let Some(attempt) = self.take_attempt(link_id, node) {
-            let outcome = self.finish_attempt(attempt.device, node);
+            let outcome = self.finish_attempt(&attempt.device, node);
             let is_linked = outcome.is_ok();
+            drop(attempt.device);
             // Whoever asked for the link may have gone; the link stands all the same.
             let _ = attempt.answer.send(outcome);
             if is_linked {
@@ -383,84 +384,5 @@ impl Server {
         if let Some(waiting) = waitings.by_link.get(&link_id) {
             waiting.link.push(outgoing);
         }
-    }
-
-    fn link_code_stage(&self, link_id: u64, iq: &Node, stage: &Node) -> Node {
-        match text_attr(stage, "stage").as_deref() {
-            Some("companion_hello") => self.companion_hello(link_id, iq, stage),
-            Some("companion_finish") => self.companion_finish(link_id, iq, stage),
-            _ => super::stanza::iq_error(iq, 400, "bad-request"),
-        }
-    }
-
-    /// How long a linking code may be entered (wacore `pair_code`: 180 seconds).
-    const CODE_VALID_MS: i64 = 180_000;
-
-    fn companion_hello(&self, link_id: u64, iq: &Node, stage: &Node) -> Node {
-        let Some(number) = super::stanza::jid_attr(stage, "jid").map(|jid| jid.user.to_string())
-        else {
-            return super::stanza::iq_error(iq, 400, "bad-request");
-        };
-        let (Some(wrapped), Some(noise_key)) = (
-            child_bytes(stage, "link_code_pairing_wrapped_companion_ephemeral_pub"),
-            child_bytes(stage, "companion_server_auth_key_pub"),
-        ) else {
-            return super::stanza::iq_error(iq, 400, "bad-request");
-        };
-        let Ok(account) = self.cell(&number) else {
-            return super::stanza::iq_error(iq, 404, "item-not-found");
-        };
-        let text = |tag| {
-            child_bytes(stage, tag)
-                .map(|bytes| String::from_utf8_lossy(&bytes).into_owned())
-                .unwrap_or_default()
-        };
-        let hello = LinkCodeHello {
-            pairing_ref: self.new_ref(),
-            wrapped_companion_ephemeral: wrapped,
-            companion_noise_key: noise_key,
-            platform_id: text("companion_platform_id"),
-            platform_display: text("companion_platform_display"),
-        };
-        let pairing_ref = NodeBuilder::new("link_code_pairing_ref")
-            .bytes(hello.pairing_ref.as_bytes().to_vec())
-            .build();
-        {
-            let mut waitings = self.inner.pairings.lock();
-            let expires_at_ms = self.inner.config.clock.now_ms() + Self::CODE_VALID_MS;
-            waitings.issue(hello.pairing_ref.clone(), link_id, expires_at_ms);
-            waitings.hello(number.clone(), link_id, hello);
-            if let Some(waiting) = waitings.by_link.get_mut(&link_id) {
-                waiting.code_number = Some(number);
-            }
-        }
-        let mut shown = stage.clone();
-        if let Some(wacore_binary::NodeContent::Nodes(children)) = &mut shown.content {
-            children.push(pairing_ref.clone());
-        }
-        let notification = self.link_code_notification(server_jid(), shown);
-        self.push_to_device(&account, 0, &notification);
-        let registered = NodeBuilder::new("link_code_companion_reg")
-            .attr("stage", "companion_hello")
-            .children([pairing_ref])
-            .build();
-        super::stanza::iq_result(iq, [registered])
-    }
-
-    /// The companion's key bundle, on to the primary.
-    fn companion_finish(&self, link_id: u64, iq: &Node, stage: &Node) -> Node {
-        let number = self
-            .inner
-            .pairings
-            .lock()
-            .by_link
-            .get(&link_id)
-            .and_then(|waiting| waiting.code_number.clone());
-        let Some(account) = number.and_then(|number| self.cell(&number).ok()) else {
-            return super::stanza::iq_error(iq, 404, "item-not-found");
-        };
-        let notification = self.link_code_notification(server_jid(), stage.clone());
-        self.push_to_device(&account, 0, &notification);
-        super::stanza::iq_result(iq, [])
     }
 }

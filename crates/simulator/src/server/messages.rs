@@ -1,6 +1,7 @@
 //! Messages from one user's device to another user's devices.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use wacore_binary::builder::NodeBuilder;
 use wacore_binary::{Jid, JidExt, Node};
@@ -8,7 +9,7 @@ use wacore_binary::{Jid, JidExt, Node};
 use crate::journal::JournalError;
 
 use super::api::Server;
-use super::deliver::Parcel;
+use super::deliver::{Parcel, parcels};
 use super::jids::Addressing;
 use super::phash::phash;
 use super::session::Session;
@@ -38,6 +39,8 @@ const KEPT_CHILDREN: [&str; 5] = [
 /// One device that a message is for, with what was encrypted for it.
 struct Copy<'a> {
     jid: Jid,
+    /// Whose device it is, when it is anybody's.
+    owner: Option<Arc<AccountCell>>,
     encs: Vec<&'a Node>,
 }
 
@@ -55,14 +58,9 @@ impl Server {
             self.refuse_message(session, node, 404);
             return Ok(());
         };
-        let copies = copies(node, &to);
+        let copies = self.copies(node, &to);
         if copies.is_empty() {
             self.refuse_message(session, node, 479);
-            return Ok(());
-        }
-        if Self::is_blocked(&recipient, session) {
-            // Whoever is blocked is not told.
-            self.acknowledge_message(session, node, None);
             return Ok(());
         }
         let message = Message {
@@ -74,89 +72,106 @@ impl Server {
             t: self.inner.now_s(),
             notify: session.account.lock().record.push_name.clone(),
         };
-        let is_to_self = recipient.number == session.account.number;
-        self.deliver_copies(&message, &recipient, &copies, !is_to_self)?;
-        if !is_to_self {
-            self.deliver_copies(&message, &session.account, &copies, false)?;
-        }
+        self.deliver_message(&message, &copies)?;
         let drift = (!message.is_for_one_device())
-            .then(|| self.device_drift(&message, &copies))
+            .then(|| Self::device_drift(&message, &copies))
             .flatten();
         self.acknowledge_message(session, node, drift);
         Ok(())
     }
 
-    /// Queues the copies for one account; messages between two accounts are counted.
-    fn deliver_copies(
+    /// Queues the copies; messages between two accounts are counted, whatever there is to queue.
+    fn deliver_message(
         &self,
         message: &Message<'_>,
-        account: &AccountCell,
         copies: &[Copy<'_>],
-        is_counted: bool,
     ) -> Result<(), JournalError> {
-        let existing: BTreeSet<u16> = account.lock().devices.keys().copied().collect();
-        let mut device_ids = Vec::new();
-        let mut parcels = Vec::new();
-        for copy in copies {
-            let is_theirs = self
-                .inner
-                .directory
-                .by_jid(&copy.jid)
-                .is_some_and(|owner| owner.number == account.number);
-            let is_sender = account.number == message.session.account.number
-                && copy.jid.device == message.session.device_id;
-            if !is_theirs || is_sender || !existing.contains(&copy.jid.device) {
-                continue;
+        let own = &message.session.account;
+        let recipient = message.recipient;
+        let is_to_self = recipient.number == own.number;
+        // Whoever is blocked is not told: neither the message nor its absence.
+        let theirs = if recipient.lock().has_blocked(own) {
+            Vec::new()
+        } else {
+            message.parcels_for(recipient, copies)
+        };
+        let ours = if is_to_self {
+            Vec::new()
+        } else {
+            message.parcels_for(own, copies)
+        };
+        let mut transaction = self.begin();
+        let device_ids = transaction.deliver(recipient, theirs);
+        if !is_to_self {
+            let (books, batch) = (&self.inner.accounting, &mut transaction.batch);
+            let key = (&*own.number, &*recipient.number, message.id);
+            if message.is_sent_again() {
+                for device_id in device_ids {
+                    books.reopen(batch, key, device_id);
+                }
+            } else {
+                books.accept(batch, key, &device_ids);
             }
-            device_ids.push(copy.jid.device);
-            parcels.push(Parcel {
-                device_id: copy.jid.device,
-                node: message.copy_for(account, copy),
-            });
         }
-        let from = &message.session.account.number;
-        let is_counted = is_counted && !message.is_retry() && !device_ids.is_empty();
-        self.deliver(account, parcels, |batch| {
-            if is_counted {
-                let accounting = &self.inner.accounting;
-                accounting.accept(batch, from, &account.number, message.id, &device_ids);
-            }
-        })
+        transaction.deliver(own, ours);
+        transaction.commit()
     }
 
     /// The hash of the devices that the message should have been for, when it was for others.
-    fn device_drift(&self, message: &Message<'_>, copies: &[Copy<'_>]) -> Option<String> {
-        let addressing = Addressing::of(message.to)?;
-        let mut expected: Vec<Jid> = Vec::new();
+    fn device_drift(message: &Message<'_>, copies: &[Copy<'_>]) -> Option<String> {
         let own = &message.session.account;
+        let mut expected: BTreeSet<(&str, u16)> = BTreeSet::new();
         for account in [message.recipient, own] {
-            for device_id in account.lock().devices.keys() {
-                let is_sender =
-                    account.number == own.number && *device_id == message.session.device_id;
-                let jid = account.device_jid(addressing, *device_id);
-                if !is_sender && !expected.contains(&jid) {
-                    expected.push(jid);
-                }
-            }
+            let device_ids = account.device_ids().into_iter();
+            expected.extend(device_ids.map(|device_id| (&*account.number, device_id)));
         }
-        let addressed = |copy: &Copy<'_>| {
-            let owner = self.inner.directory.by_jid(&copy.jid)?;
-            Some(owner.device_jid(addressing, copy.jid.device))
-        };
-        let mut met: Vec<Jid> = copies.iter().filter_map(addressed).collect();
-        met.sort_unstable_by_key(ToString::to_string);
-        expected.sort_unstable_by_key(ToString::to_string);
-        (met != expected).then(|| phash(&expected))
+        expected.remove(&(&*own.number, message.session.device_id));
+        let met = copies
+            .iter()
+            .filter_map(|copy| Some((&*copy.owner.as_ref()?.number, copy.jid.device)));
+        if met.collect::<BTreeSet<_>>() == expected {
+            return None;
+        }
+        let addressing = Addressing::of(message.to)?;
+        let jids: Vec<Jid> = expected
+            .into_iter()
+            .map(|(number, device_id)| {
+                let account = if *number == *own.number {
+                    own
+                } else {
+                    message.recipient
+                };
+                account.device_jid(addressing, device_id)
+            })
+            .collect();
+        Some(phash(&jids))
     }
 
-    fn is_blocked(recipient: &AccountCell, session: &Session) -> bool {
-        let state = recipient.lock();
-        [Addressing::Pn, Addressing::Lid]
-            .into_iter()
-            .any(|addressing| {
-                let sender = session.account.jid(addressing).to_string();
-                state.record.blocklist.contains(&sender)
+    /// What a message holds for each device: a list of participants, or one `<enc>` for the device
+    /// in `to`.
+    fn copies<'a>(&self, node: &'a Node, to: &Jid) -> Vec<Copy<'a>> {
+        let copy = |jid: Jid, encs| Copy {
+            owner: self.inner.directory.by_jid(&jid),
+            jid,
+            encs,
+        };
+        let Some(participants) = node.get_optional_child("participants") else {
+            let encs: Vec<&Node> = node.get_children_by_tag("enc").collect();
+            // A resend for one device of a group names it in `participant`.
+            let jid = jid_attr(node, "participant").unwrap_or_else(|| to.clone());
+            return if encs.is_empty() {
+                Vec::new()
+            } else {
+                vec![copy(jid, encs)]
+            };
+        };
+        participants
+            .get_children_by_tag("to")
+            .filter_map(|to| {
+                let encs = to.get_children_by_tag("enc").collect();
+                Some(copy(jid_attr(to, "jid")?, encs))
             })
+            .collect()
     }
 
     fn acknowledge_message(&self, session: &Session, node: &Node, drift: Option<String>) {
@@ -186,35 +201,12 @@ fn message_ack(node: &Node) -> NodeBuilder {
     ack
 }
 
-/// What a message holds for each device: a list of participants, or one `<enc>` for the device in `to`.
-fn copies<'a>(node: &'a Node, to: &Jid) -> Vec<Copy<'a>> {
-    let Some(participants) = node.get_optional_child("participants") else {
-        let encs: Vec<&Node> = node.get_children_by_tag("enc").collect();
-        // A resend for one device of a group names it in `participant`.
-        let jid = jid_attr(node, "participant").unwrap_or_else(|| to.clone());
-        return if encs.is_empty() {
-            Vec::new()
-        } else {
-            vec![Copy { jid, encs }]
-        };
-    };
-    participants
-        .get_children_by_tag("to")
-        .filter_map(|to| {
-            Some(Copy {
-                jid: jid_attr(to, "jid")?,
-                encs: to.get_children_by_tag("enc").collect(),
-            })
-        })
-        .collect()
-}
-
 struct Message<'a> {
     session: &'a Session,
     node: &'a Node,
     id: &'a str,
     to: &'a Jid,
-    recipient: &'a AccountCell,
+    recipient: &'a Arc<AccountCell>,
     t: i64,
     notify: String,
 }
@@ -222,15 +214,34 @@ struct Message<'a> {
 impl Message<'_> {
     /// A resend for one device, or a peer message between an account's own devices.
     fn is_for_one_device(&self) -> bool {
-        self.is_retry()
+        self.is_sent_again()
             || text_attr(self.node, "category").as_deref() == Some("peer")
             || self.to.device() != 0
     }
 
-    fn is_retry(&self) -> bool {
-        self.node
-            .get_children_by_tag("enc")
-            .any(|enc| enc.attrs.contains_key("count"))
+    /// Whether the message was accepted before: a device asked for it again, or the sender learned
+    /// of devices that it had missed.
+    fn is_sent_again(&self) -> bool {
+        text_attr(self.node, "device_fanout").as_deref() == Some("false")
+            || self
+                .node
+                .get_children_by_tag("enc")
+                .any(|enc| enc.attrs.contains_key("count"))
+    }
+
+    /// The copies for one account's devices, other than the sending one.
+    fn parcels_for(&self, account: &AccountCell, copies: &[Copy<'_>]) -> Vec<Parcel> {
+        let own = &self.session.account;
+        copies
+            .iter()
+            .filter(|copy| {
+                let owner = copy.owner.as_ref();
+                let is_sender =
+                    account.number == own.number && copy.jid.device == self.session.device_id;
+                owner.is_some_and(|owner| owner.number == account.number) && !is_sender
+            })
+            .flat_map(|copy| parcels(&self.copy_for(account, copy), [copy.jid.device]))
+            .collect()
     }
 
     /// The message as one device gets it (wacore `parse_message_info` reads these attributes).

@@ -1,8 +1,10 @@
 //! What a connection is to write next: answers first, then the waiting queue, then live stanzas.
 
 use std::collections::VecDeque;
+use std::time::Duration;
 
 use bytes::Bytes;
+use tokio::time::Instant;
 use wacore_binary::Node;
 use wacore_binary::builder::NodeBuilder;
 
@@ -14,6 +16,10 @@ use super::stanza::{marshal, server_jid, unmarshal};
 /// How many queued stanzas a connection takes at a time; the rest stays in the queue.
 const BATCH_LEN: usize = 32;
 
+/// How much of a backlog comes unasked; for more the client asks, batch by batch
+/// (whatsapp-rust `client::offline_resume`).
+const PRIMER_LEN: usize = 5;
+
 /// The reading side of a session: a socket's task or a [`super::DevicePort`] drives it.
 pub(crate) struct Outbox {
     session: Session,
@@ -21,6 +27,7 @@ pub(crate) struct Outbox {
     ready: VecDeque<Bytes>,
     /// How far the backlog has been announced and sent.
     progress: Progress,
+    pace: Pace,
 }
 
 /// The offline delivery of a connection.
@@ -31,13 +38,48 @@ struct Progress {
     sent: usize,
 }
 
+/// Who sets the pace of the offline delivery.
+#[derive(Debug)]
+enum Pace {
+    /// The client, by asking for batches; when it does not ask for this long, the server.
+    Pulled {
+        patience: Duration,
+        /// When the patience that began with the last stanza of a batch is over.
+        until: Option<Instant>,
+    },
+    /// The server: some clients never ask.
+    Pushed,
+}
+
+/// What there was to take from the queue.
+enum Filled {
+    /// Something was made ready.
+    Ready,
+    /// Nothing: what comes is live.
+    Idle,
+    /// Nothing until the client asks for it.
+    Unasked,
+}
+
 impl Outbox {
-    pub(crate) fn new(session: Session, receiver: LinkReceiver) -> Self {
+    /// For a client that asks for its backlog, or waits for so long and gets it all the same.
+    pub(crate) fn pulled(session: Session, receiver: LinkReceiver, patience: Duration) -> Self {
+        let until = None;
+        Self::new(session, receiver, Pace::Pulled { patience, until })
+    }
+
+    /// For a device that gets its backlog as fast as it reads.
+    pub(crate) fn pushed(session: Session, receiver: LinkReceiver) -> Self {
+        Self::new(session, receiver, Pace::Pushed)
+    }
+
+    fn new(session: Session, receiver: LinkReceiver, pace: Pace) -> Self {
         Self {
             session,
             receiver,
             ready: VecDeque::new(),
             progress: Progress::default(),
+            pace,
         }
     }
 
@@ -53,32 +95,43 @@ impl Outbox {
                 Some(outgoing) => return Some(outgoing),
                 None => {}
             }
-            if self.fill() {
-                continue;
-            }
-            match self.receiver.recv().await? {
+            let outgoing = match self.fill() {
+                Filled::Ready => continue,
+                Filled::Idle => self.receiver.recv().await?,
+                Filled::Unasked => {
+                    let over = self.pace.patience_over();
+                    tokio::select! {
+                        biased;
+                        outgoing = self.receiver.recv() => outgoing?,
+                        () = over => {
+                            self.pace = Pace::Pushed;
+                            continue;
+                        }
+                    }
+                }
+            };
+            match outgoing {
                 Outgoing::Wake => {}
                 outgoing => return Some(outgoing),
             }
         }
     }
 
-    /// Takes the next batch from the queue, or ends the offline delivery; false when there is
-    /// nothing to do but wait.
-    fn fill(&mut self) -> bool {
+    /// Takes the next batch from the queue, or ends the offline delivery.
+    fn fill(&mut self) -> Filled {
         let mut state = self.session.account.lock();
         let Some(device) = state.devices.get_mut(&self.session.device_id) else {
-            return false;
+            return Filled::Idle;
         };
         let Some(live) = device
             .live
             .as_mut()
             .filter(|live| live.link.id == self.session.link.id && !live.is_passive)
         else {
-            return false;
+            return Filled::Idle;
         };
         let Some(drain_from) = live.drain_from else {
-            return false;
+            return Filled::Idle;
         };
         if !self.progress.was_announced {
             self.progress.was_announced = true;
@@ -86,9 +139,16 @@ impl Outbox {
             if counts.total() > 0 {
                 self.ready.push_back(marshal(&preview(counts)));
             }
-            return true;
+            return Filled::Ready;
         }
-        let batch = device.queue.take_batch(drain_from, BATCH_LEN);
+        let limit = match self.pace {
+            Pace::Pulled { .. } if !self.progress.was_ended => PRIMER_LEN
+                .saturating_add(live.asked_for)
+                .saturating_sub(self.progress.sent)
+                .min(BATCH_LEN),
+            _ => BATCH_LEN,
+        };
+        let batch = device.queue.batch(drain_from, limit.max(1));
         let Some((last, _)) = batch.last() else {
             live.drain_from = None;
             if !self.progress.was_ended {
@@ -96,17 +156,46 @@ impl Outbox {
                 self.ready
                     .push_back(marshal(&offline_end(self.progress.sent)));
             }
-            return true;
+            return Filled::Ready;
         };
+        if limit == 0 {
+            return Filled::Unasked;
+        }
         live.drain_from = Some(last + 1);
         drop(state);
+        self.pace.restart();
         for (_, queued) in batch {
+            if self.progress.was_ended {
+                // A slow reader, or one that was passive, catches up.
+                self.ready.push_back(queued.stanza());
+                continue;
+            }
             self.progress.sent += 1;
-            if let Some(stanza) = as_offline(&queued.stanza, self.progress.sent) {
+            if let Some(stanza) = as_offline(&queued.stanza(), self.progress.sent) {
                 self.ready.push_back(stanza);
             }
         }
-        true
+        Filled::Ready
+    }
+}
+
+impl Pace {
+    /// Something was sent: the client has its time anew.
+    fn restart(&mut self) {
+        if let Self::Pulled { until, .. } = self {
+            *until = None;
+        }
+    }
+
+    /// Resolves when the client has not asked for too long.
+    fn patience_over(&mut self) -> impl Future<Output = ()> + use<> {
+        let until = match self {
+            Self::Pulled { patience, until } => {
+                *until.get_or_insert_with(|| Instant::now() + *patience)
+            }
+            Self::Pushed => Instant::now(),
+        };
+        tokio::time::sleep_until(until)
     }
 }
 

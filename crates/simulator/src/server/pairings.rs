@@ -6,9 +6,11 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::oneshot;
 use wacore_binary::Jid;
 
+use super::api::Server;
 use super::error::LinkError;
 use super::link::Link;
 use super::record::DeviceRecord;
+use super::state::AccountCell;
 
 /// What an unpaired companion published when it connected
 /// (`DevicePairingRegistrationData` of `ClientPayload`).
@@ -90,9 +92,59 @@ pub(crate) struct Attempt {
 /// What the account gets when the link is made.
 #[derive(Debug)]
 pub(crate) struct NewDevice {
-    pub(crate) number: String,
-    pub(crate) record: DeviceRecord,
+    pub(crate) allotted: Allotted,
     pub(crate) key_index_list: Vec<u8>,
+}
+
+/// A device that an attempt may make; when it is dropped, its id is free for another attempt.
+///
+/// It must not be dropped while the account is locked.
+#[derive(Debug)]
+pub(crate) struct Allotted {
+    pub(crate) account: Arc<AccountCell>,
+    pub(crate) record: DeviceRecord,
+}
+
+impl Drop for Allotted {
+    fn drop(&mut self) {
+        self.account.lock().allotted.remove(&self.record.id);
+    }
+}
+
+/// Resolves at the first login of a device; when it is dropped, nobody waits for that any more.
+pub(crate) struct FirstLogin<'a> {
+    server: &'a Server,
+    device: (String, u16),
+    id: u64,
+    pub(crate) receiver: oneshot::Receiver<()>,
+}
+
+impl<'a> FirstLogin<'a> {
+    pub(crate) fn awaited(server: &'a Server, number: &str, device_id: u16) -> Self {
+        let (sender, receiver) = oneshot::channel();
+        let device = (number.to_owned(), device_id);
+        let id = server.inner.next_link_id();
+        let mut waitings = server.inner.pairings.lock();
+        waitings.first_logins.insert(device.clone(), (id, sender));
+        drop(waitings);
+        Self {
+            server,
+            device,
+            id,
+            receiver,
+        }
+    }
+}
+
+impl Drop for FirstLogin<'_> {
+    fn drop(&mut self) {
+        let mut waitings = self.server.inner.pairings.lock();
+        if let Some((id, _)) = waitings.first_logins.get(&self.device)
+            && *id == self.id
+        {
+            waitings.first_logins.remove(&self.device);
+        }
+    }
 }
 
 /// An unpaired companion's connection.
@@ -120,15 +172,17 @@ pub(crate) struct Waitings {
     refs: HashMap<String, Issued>,
     hellos: HashMap<String, (u64, LinkCodeHello)>,
     /// Resolved at the first login of a device that was just linked.
-    pub(crate) first_logins: HashMap<(String, u16), oneshot::Sender<()>>,
+    pub(crate) first_logins: HashMap<(String, u16), (u64, oneshot::Sender<()>)>,
 }
 
 impl Waitings {
     /// Makes a reference known for a connection.
     pub(crate) fn issue(&mut self, pairing_ref: String, link_id: u64, expires_at_ms: i64) {
-        if let Some(waiting) = self.by_link.get_mut(&link_id) {
-            waiting.refs.push(pairing_ref.clone());
-        }
+        // A connection that has gone shows nothing, and nobody would forget the reference.
+        let Some(waiting) = self.by_link.get_mut(&link_id) else {
+            return;
+        };
+        waiting.refs.push(pairing_ref.clone());
         self.refs.insert(
             pairing_ref,
             Issued {
@@ -148,9 +202,33 @@ impl Waitings {
         Some((link_id, self.by_link.get_mut(&link_id)?))
     }
 
-    /// Keeps the newest first stage for a number; a code entered for an older one is not answered.
+    /// Keeps the newest first stage for a number, and of a connection; a code entered for an older
+    /// one is not answered.
     pub(crate) fn hello(&mut self, number: String, link_id: u64, hello: LinkCodeHello) {
+        self.forget_hello(link_id);
+        let Some(waiting) = self.by_link.get_mut(&link_id) else {
+            return;
+        };
+        waiting.code_number = Some(number.clone());
         self.hellos.insert(number, (link_id, hello));
+    }
+
+    fn forget_hello(&mut self, link_id: u64) {
+        let waiting = self.by_link.get_mut(&link_id);
+        let Some(number) = waiting.and_then(|waiting| waiting.code_number.take()) else {
+            return;
+        };
+        if let Some((_, hello)) = self
+            .hellos
+            .get(&number)
+            .filter(|(owner, _)| *owner == link_id)
+        {
+            self.refs.remove(&hello.pairing_ref);
+            if let Some(waiting) = self.by_link.get_mut(&link_id) {
+                waiting.refs.retain(|known| *known != hello.pairing_ref);
+            }
+            self.hellos.remove(&number);
+        }
     }
 
     pub(crate) fn pending_hello(&self, number: &str) -> Option<&LinkCodeHello> {
@@ -159,17 +237,10 @@ impl Waitings {
 
     /// Forgets a connection and whatever waited on it.
     pub(crate) fn remove(&mut self, link_id: u64) -> Option<Waiting> {
+        self.forget_hello(link_id);
         let waiting = self.by_link.remove(&link_id)?;
         for pairing_ref in &waiting.refs {
             self.refs.remove(pairing_ref);
-        }
-        if let Some(number) = &waiting.code_number
-            && self
-                .hellos
-                .get(number)
-                .is_some_and(|(owner, _)| *owner == link_id)
-        {
-            self.hellos.remove(number);
         }
         Some(waiting)
     }

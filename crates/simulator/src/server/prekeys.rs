@@ -3,9 +3,21 @@
 use std::collections::VecDeque;
 
 use bytes::Bytes;
+use wacore_libsignal::protocol::PublicKey;
 
 /// A prekey's id takes three bytes on the wire and its public key thirty-two.
 const ENTRY_LEN: usize = 35;
+
+/// Whether a signed prekey is signed by the identity that it comes with.
+pub(crate) fn is_signed(identity: &[u8], prekey: &[u8], signature: &[u8]) -> bool {
+    let (Ok(identity), Ok(prekey)) = (
+        PublicKey::from_djb_public_key_bytes(identity),
+        PublicKey::from_djb_public_key_bytes(prekey),
+    ) else {
+        return false;
+    };
+    identity.verify_signature(&prekey.serialize(), signature)
+}
 
 /// An uploaded list of prekeys, kept as one allocation.
 #[derive(Debug, Clone)]

@@ -9,7 +9,7 @@ use super::api::Server;
 use super::jids::Addressing;
 use super::session::Session;
 use super::stanza::{jid_attr, text_attr};
-use super::state::{AccountCell, AccountState};
+use super::state::{AccountCell, AccountState, Watcher};
 
 impl Server {
     pub(super) fn handle_presence(
@@ -26,7 +26,7 @@ impl Server {
                 if let Some(target) = jid_attr(node, "to")
                     && let Some(target) = self.inner.directory.by_jid(&target)
                 {
-                    target.lock().watchers.remove(&*session.account.number);
+                    target.lock().watchers.remove(&session.link.id);
                 }
                 Ok(())
             }
@@ -101,22 +101,44 @@ impl Server {
         };
         let presence = {
             let mut state = target.lock();
-            state
-                .watchers
-                .insert(session.account.number.to_string(), addressing);
-            presence_of(&state, target.jid(addressing))
+            // Subscriptions end with their connections.
+            state.watchers.retain(|_, watcher| !watcher.link.is_over());
+            if state.has_blocked(&session.account) {
+                // Whoever is blocked is not told so.
+                nobody_there(target.jid(addressing))
+                    .attr("last", "deny")
+                    .build()
+            } else {
+                let watcher = Watcher {
+                    number: session.account.number.clone(),
+                    link: session.link.clone(),
+                    addressing,
+                };
+                state.watchers.insert(session.link.id, watcher);
+                presence_of(&state, target.jid(addressing))
+            }
         };
         self.push_node(&session.account, &session.link, &presence);
     }
 
     fn tell_watchers(&self, account: &AccountCell) {
-        let watchers = account.lock().watchers.clone();
-        for (number, addressing) in watchers {
-            let Some(watcher) = self.inner.directory.by_number(&number) else {
+        let watchers: Vec<Watcher> = {
+            let mut state = account.lock();
+            state.watchers.retain(|_, watcher| !watcher.link.is_over());
+            state.watchers.values().cloned().collect()
+        };
+        for watcher in watchers {
+            let Some(contact) = self.inner.directory.by_number(&watcher.number) else {
                 continue;
             };
-            let presence = presence_of(&account.lock(), account.jid(addressing));
-            self.push_to_all(&watcher, &presence);
+            let presence = {
+                let state = account.lock();
+                if state.has_blocked(&contact) {
+                    continue;
+                }
+                presence_of(&state, account.jid(watcher.addressing))
+            };
+            self.push_node(&contact, &watcher.link, &presence);
         }
     }
 
@@ -139,6 +161,7 @@ impl Server {
         if let Some(to) = jid_attr(node, "to")
             && let Some(target) = self.inner.directory.by_jid(&to)
             && target.number != session.account.number
+            && !target.lock().has_blocked(&session.account)
         {
             let addressing = Addressing::of(&to).unwrap_or(Addressing::Pn);
             let chatstate = NodeBuilder::new("chatstate")
@@ -151,8 +174,8 @@ impl Server {
 }
 
 fn presence_of(state: &AccountState, from: Jid) -> Node {
-    let presence = NodeBuilder::new("presence").attr("from", from);
     if state.is_available() {
+        let presence = NodeBuilder::new("presence").attr("from", from);
         return presence.attr("type", "available").build();
     }
     let is_hidden = state
@@ -160,10 +183,16 @@ fn presence_of(state: &AccountState, from: Jid) -> Node {
         .privacy
         .get("last")
         .is_some_and(|who| who == "none");
-    let presence = presence.attr("type", "unavailable");
+    let presence = nobody_there(from);
     if is_hidden || state.record.last_seen_at_s == 0 {
         presence.attr("last", "deny").build()
     } else {
         presence.attr("last", state.record.last_seen_at_s).build()
     }
+}
+
+fn nobody_there(from: Jid) -> NodeBuilder {
+    NodeBuilder::new("presence")
+        .attr("from", from)
+        .attr("type", "unavailable")
 }

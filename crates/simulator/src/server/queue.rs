@@ -1,8 +1,12 @@
 //! The durable queue of one device: what it has not acknowledged yet.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
 
-use bytes::Bytes;
+use bytes::{BufMut, Bytes, BytesMut};
+use wacore_binary::Node;
+
+use super::stanza::{jid_attr, marshal, text_attr, unmarshal};
 
 /// What kind of stanza waits; each is acknowledged with its own class.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -46,8 +50,8 @@ impl Class {
     }
 }
 
-/// A stanza that waits for its acknowledgement.
-#[derive(Debug, Clone)]
+/// A stanza that waits for its acknowledgement; several devices may share it.
+#[derive(Debug)]
 pub(crate) struct Queued {
     pub(crate) class: Class,
     /// The stanza's `id`.
@@ -56,10 +60,54 @@ pub(crate) struct Queued {
     pub(crate) from_user: Box<str>,
     /// The stanza's `type`, when it has one.
     pub(crate) kind: Box<str>,
+    /// The journal's value: the class, one byte, and the marshalled stanza.
+    pub(crate) value: Bytes,
+}
+
+impl Queued {
+    /// A stanza on its way into queues; `None` when stanzas of its tag are not kept, or when it
+    /// has no id that an acknowledgement could name.
+    pub(crate) fn new(node: &Node) -> Option<Self> {
+        let class = Class::of_tag(&node.tag)?;
+        let stanza = marshal(node);
+        let mut value = BytesMut::with_capacity(1 + stanza.len());
+        value.put_u8(class as u8);
+        value.put_slice(&stanza);
+        Self::over(class, node, value.freeze())
+    }
+
+    /// A stanza read back from the journal.
+    pub(crate) fn restore(value: &Bytes) -> Option<Self> {
+        let class = Class::from_byte(*value.first()?)?;
+        let node = unmarshal(&value[1..])?;
+        Self::over(class, &node, value.clone())
+    }
+
+    fn over(class: Class, node: &Node, value: Bytes) -> Option<Self> {
+        Some(Self {
+            class,
+            id: text_attr(node, "id").filter(|id| !id.is_empty())?.into(),
+            from_user: jid_attr(node, "from")
+                .map(|jid| jid.user.as_str().into())
+                .unwrap_or_default(),
+            kind: text_attr(node, "type").unwrap_or_default().into(),
+            value,
+        })
+    }
+
     /// The stanza, marshalled.
-    pub(crate) stanza: Bytes,
-    /// Whether it was handed to a connection before, so that the next time is a redelivery.
-    pub(crate) was_sent: bool,
+    pub(crate) fn stanza(&self) -> Bytes {
+        self.value.slice(1..)
+    }
+}
+
+/// What an acknowledgement says about the stanza that it means.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Acknowledged<'a> {
+    pub(crate) class: Class,
+    pub(crate) id: &'a str,
+    pub(crate) from_user: Option<&'a str>,
+    pub(crate) kind: Option<&'a str>,
 }
 
 /// The number of waiting stanzas by class, for the offline preview.
@@ -80,7 +128,9 @@ impl Counts {
 /// Stanzas in the order in which they arrived.
 #[derive(Debug, Default)]
 pub(crate) struct Queue {
-    entries: BTreeMap<u64, Queued>,
+    entries: BTreeMap<u64, Arc<Queued>>,
+    /// The numbers of the stanzas with an id, so that a long queue is not searched.
+    by_id: HashMap<Box<str>, Vec<u64>>,
     next_seq: u64,
 }
 
@@ -91,26 +141,26 @@ impl Queue {
     }
 
     /// Adds a stanza under the number from [`Queue::next_seq`], or one read back from the journal.
-    pub(crate) fn insert(&mut self, seq: u64, queued: Queued) {
+    pub(crate) fn insert(&mut self, seq: u64, queued: Arc<Queued>) {
         self.next_seq = self.next_seq.max(seq + 1);
+        match self.by_id.get_mut(&queued.id) {
+            Some(seqs) => seqs.push(seq),
+            None => {
+                self.by_id.insert(queued.id.clone(), vec![seq]);
+            }
+        }
         self.entries.insert(seq, queued);
     }
 
     /// Finds what an acknowledgement means: same class and id, then as close as the attributes tell.
-    pub(crate) fn find(
-        &self,
-        class: Class,
-        id: &str,
-        from_user: Option<&str>,
-        kind: Option<&str>,
-    ) -> Option<u64> {
+    pub(crate) fn find(&self, found: &Acknowledged<'_>) -> Option<u64> {
         let mut best: Option<(u8, u64)> = None;
-        for (seq, entry) in &self.entries {
-            if entry.class != class || &*entry.id != id {
+        for seq in self.by_id.get(found.id)? {
+            let Some(entry) = self.entries.get(seq).filter(|e| e.class == found.class) else {
                 continue;
-            }
-            let has_same_user = from_user.is_none_or(|user| *entry.from_user == *user);
-            let has_same_kind = *entry.kind == *kind.unwrap_or_default();
+            };
+            let has_same_user = found.from_user.is_none_or(|user| *entry.from_user == *user);
+            let has_same_kind = *entry.kind == *found.kind.unwrap_or_default();
             let score = u8::from(has_same_user) * 2 + u8::from(has_same_kind);
             if best.is_none_or(|(best_score, _)| score > best_score) {
                 best = Some((score, *seq));
@@ -119,20 +169,23 @@ impl Queue {
         best.map(|(_, seq)| seq)
     }
 
-    pub(crate) fn remove(&mut self, seq: u64) -> Option<Queued> {
-        self.entries.remove(&seq)
+    pub(crate) fn remove(&mut self, seq: u64) -> Option<Arc<Queued>> {
+        let removed = self.entries.remove(&seq)?;
+        if let Some(seqs) = self.by_id.get_mut(&removed.id) {
+            seqs.retain(|other| *other != seq);
+            if seqs.is_empty() {
+                self.by_id.remove(&removed.id);
+            }
+        }
+        Some(removed)
     }
 
-    /// Up to `limit` stanzas from `from_seq` on, marked as sent.
-    pub(crate) fn take_batch(&mut self, from_seq: u64, limit: usize) -> Vec<(u64, Queued)> {
+    /// Up to `limit` stanzas from `from_seq` on.
+    pub(crate) fn batch(&self, from_seq: u64, limit: usize) -> Vec<(u64, Arc<Queued>)> {
         self.entries
-            .range_mut(from_seq..)
+            .range(from_seq..)
             .take(limit)
-            .map(|(seq, entry)| {
-                let taken = (*seq, entry.clone());
-                entry.was_sent = true;
-                taken
-            })
+            .map(|(seq, entry)| (*seq, entry.clone()))
             .collect()
     }
 
@@ -154,14 +207,26 @@ impl Queue {
 mod tests {
     use super::*;
 
-    fn queued(class: Class, id: &str, from_user: &str, kind: &str) -> Queued {
-        Queued {
+    fn queued(class: Class, id: &str, from_user: &str, kind: &str) -> Arc<Queued> {
+        Arc::new(Queued {
             class,
             id: id.into(),
             from_user: from_user.into(),
             kind: kind.into(),
-            stanza: Bytes::new(),
-            was_sent: false,
+            value: Bytes::from_static(b"\x01"),
+        })
+    }
+
+    fn about<'a>(
+        class: Class,
+        from_user: Option<&'a str>,
+        kind: Option<&'a str>,
+    ) -> Acknowledged<'a> {
+        Acknowledged {
+            class,
+            id: "A",
+            from_user,
+            kind,
         }
     }
 
@@ -173,23 +238,39 @@ mod tests {
             assert_eq!(seq, index as u64);
             queue.insert(seq, queued(Class::Receipt, "A", "1", kind));
         }
+        queue.insert(queue.next_seq(), queued(Class::Receipt, "B", "1", "read"));
+        let find = |queue: &Queue, class, user, kind| queue.find(&about(class, user, kind));
         assert_eq!(
-            queue.find(Class::Receipt, "A", Some("1"), Some("read")),
+            find(&queue, Class::Receipt, Some("1"), Some("read")),
             Some(1)
         );
-        assert_eq!(queue.find(Class::Receipt, "A", Some("1"), None), Some(0));
-        assert_eq!(queue.find(Class::Message, "A", Some("1"), None), None);
+        assert_eq!(find(&queue, Class::Receipt, Some("1"), None), Some(0));
+        assert_eq!(find(&queue, Class::Message, Some("1"), None), None);
         assert!(queue.remove(1).is_some());
-        assert_eq!(queue.find(Class::Receipt, "A", None, Some("read")), Some(0));
+        assert_eq!(find(&queue, Class::Receipt, None, Some("read")), Some(0));
+        assert!(queue.remove(0).is_some());
+        assert_eq!(find(&queue, Class::Receipt, None, None), None);
+        assert!(queue.by_id.len() == 1 && queue.counts().total() == 1);
     }
 
     #[test]
-    fn a_second_batch_is_a_redelivery() {
-        let mut queue = Queue::default();
-        queue.insert(7, queued(Class::Message, "A", "1", ""));
-        assert!(!queue.take_batch(0, 10)[0].1.was_sent);
-        assert!(queue.take_batch(0, 10)[0].1.was_sent);
-        assert_eq!(queue.next_seq(), 8);
-        assert_eq!(queue.counts().total(), 1);
+    fn a_restored_stanza_is_the_one_that_was_written() {
+        let node = wacore_binary::builder::NodeBuilder::new("receipt")
+            .attr("from", wacore_binary::Jid::pn_device("1555", 3))
+            .attr("id", "A")
+            .attr("type", "read")
+            .build();
+        let written = Queued::new(&node).unwrap();
+        let restored = Queued::restore(&written.value).unwrap();
+        for queued in [written, restored] {
+            assert_eq!(queued.class, Class::Receipt);
+            assert_eq!(
+                (&*queued.id, &*queued.from_user, &*queued.kind),
+                ("A", "1555", "read")
+            );
+            assert_eq!(unmarshal(&queued.stanza()).unwrap().tag, "receipt");
+        }
+        let nameless = wacore_binary::builder::NodeBuilder::new("receipt").build();
+        assert!(Queued::new(&nameless).is_none());
     }
 }

@@ -1,5 +1,7 @@
 //! Receipts: they take messages from the sender's queue and go on to whom they are for.
 
+use std::sync::Arc;
+
 use wacore_binary::builder::NodeBuilder;
 use wacore_binary::{Jid, Node};
 
@@ -7,9 +9,9 @@ use crate::accounting::DeviceProgress;
 use crate::journal::JournalError;
 
 use super::api::Server;
-use super::deliver::{Acknowledged, Parcel};
+use super::deliver::{Parcel, parcels};
 use super::jids::Addressing;
-use super::queue::Class;
+use super::queue::{Acknowledged, Class};
 use super::session::Session;
 use super::stanza::{jid_attr, text_attr};
 use super::state::AccountCell;
@@ -35,6 +37,11 @@ impl Server {
         let target = to
             .as_ref()
             .and_then(|to| Some((to, self.inner.directory.by_jid(to)?)));
+        let relays = match &target {
+            Some((to, target)) => self.relays(session, node, &kind, to, target),
+            None => Vec::new(),
+        };
+        let mut transaction = self.begin();
         for id in message_ids(node) {
             let found = Acknowledged {
                 class: Class::Message,
@@ -42,75 +49,59 @@ impl Server {
                 from_user: to.as_ref().map(|to| to.user.as_str()),
                 kind: None,
             };
-            self.acknowledge(&session.account, session.device_id, &found)?;
+            transaction.take(&session.account, session.device_id, &found);
             if let Some((_, target)) = &target {
-                let progress = progress_of(&kind);
                 let message = (&*target.number, &*session.account.number, &*id);
-                self.inner.accounting.advance(
-                    &self.inner.journal,
-                    message,
-                    session.device_id,
-                    progress,
-                )?;
+                let (books, batch) = (&self.inner.accounting, &mut transaction.batch);
+                match progress_of(&kind) {
+                    Some(progress) => {
+                        books.advance(batch, message, session.device_id, progress);
+                    }
+                    None => books.reopen(batch, message, session.device_id),
+                }
             }
         }
-        if let Some((to, target)) = &target {
-            self.relay_receipt(session, node, &kind, to, target)?;
+        for (account, parcels) in relays {
+            transaction.deliver(&account, parcels);
         }
+        transaction.commit()?;
         self.acknowledge_stanza(session, node, "receipt");
         Ok(())
     }
 
-    fn relay_receipt(
+    /// The receipt as those get it whom it is for.
+    fn relays(
         &self,
         session: &Session,
         node: &Node,
         kind: &str,
         to: &Jid,
-        target: &AccountCell,
-    ) -> Result<(), JournalError> {
+        target: &Arc<AccountCell>,
+    ) -> Vec<(Arc<AccountCell>, Vec<Parcel>)> {
+        let mut relays = Vec::new();
         let addressing = Addressing::of(to).unwrap_or(Addressing::Pn);
-        let receipt = self.receipt_from(session, node, addressing, kind);
         let is_own = target.number == session.account.number;
         // Reading without telling stays among one's own devices.
         if kind != "read-self" && kind != "played-self" {
+            let receipt = self.receipt_from(session, node, addressing, kind);
             let only = FOR_ONE_DEVICE.contains(&kind).then_some(to.device);
-            self.deliver_receipt(target, &receipt, |device_id| {
-                only.is_none_or(|only| only == device_id)
-                    && !(is_own && device_id == session.device_id)
-            })?;
+            let device_ids = target.device_ids().into_iter().filter(|device_id| {
+                only.is_none_or(|only| only == *device_id)
+                    && !(is_own && *device_id == session.device_id)
+            });
+            relays.push((target.clone(), parcels(&receipt, device_ids)));
         }
         let own_kind = match kind {
             "read" | "read-self" => "read-self",
             "played" | "played-self" => "played-self",
-            _ => return Ok(()),
+            _ => return relays,
         };
-        if is_own {
-            return Ok(());
+        if !is_own {
+            let mut own = self.receipt_from(session, node, addressing, own_kind);
+            own.attrs.insert("recipient", to.to_non_ad());
+            relays.push((session.account.clone(), parcels(&own, session.siblings())));
         }
-        let mut own = self.receipt_from(session, node, addressing, own_kind);
-        own.attrs.insert("recipient", to.to_non_ad());
-        self.deliver_receipt(&session.account, &own, |device_id| {
-            device_id != session.device_id
-        })
-    }
-
-    fn deliver_receipt(
-        &self,
-        account: &AccountCell,
-        receipt: &Node,
-        is_for: impl Fn(u16) -> bool,
-    ) -> Result<(), JournalError> {
-        let device_ids: Vec<u16> = account.lock().devices.keys().copied().collect();
-        let parcels = device_ids
-            .into_iter()
-            .filter(|device_id| is_for(*device_id))
-            .map(|device_id| Parcel {
-                device_id,
-                node: receipt.clone(),
-            })
-            .collect();
-        self.deliver(account, parcels, |_| {})
+        relays
     }
 
     fn receipt_from(
@@ -163,29 +154,11 @@ fn message_ids(node: &Node) -> Vec<String> {
     ids
 }
 
-/// A request for a retry takes a message over without having read it.
-fn progress_of(kind: &str) -> DeviceProgress {
+/// How far a receipt brings a message; `None` when it asks for the message to be encrypted again.
+fn progress_of(kind: &str) -> Option<DeviceProgress> {
     match kind {
-        "retry" | "enc_rekey_retry" | "server-error" => DeviceProgress::Delivered,
-        _ => DeviceProgress::Acknowledged,
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_receipt_names_all_its_messages() {
-        let item = |id: &'static str| NodeBuilder::new("item").attr("id", id).build();
-        let node = NodeBuilder::new("receipt")
-            .attr("id", "A")
-            .children([NodeBuilder::new("list")
-                .children([item("B"), item("C")])
-                .build()])
-            .build();
-        assert_eq!(message_ids(&node), ["A", "B", "C"]);
-        assert_eq!(progress_of("retry"), DeviceProgress::Delivered);
-        assert_eq!(progress_of("inactive"), DeviceProgress::Acknowledged);
+        "retry" | "enc_rekey_retry" => None,
+        "server-error" => Some(DeviceProgress::Delivered),
+        _ => Some(DeviceProgress::Acknowledged),
     }
 }

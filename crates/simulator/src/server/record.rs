@@ -32,11 +32,11 @@ pub(crate) struct AccountRecord {
     pub(crate) number: String,
     pub(crate) lid: String,
     pub(crate) push_name: String,
-    pub(crate) created_at_ms: i64,
     pub(crate) about: String,
     pub(crate) about_set_at_s: i64,
-    /// Device ids are never used twice in an account.
+    /// Where the search for a free device id begins, so that a freed one is not used again soon.
     pub(crate) next_device_id: u16,
+    /// Key indexes are never used twice in an account.
     pub(crate) next_key_index: u32,
     /// The `ADVSignedKeyIndexList` that the primary last signed.
     #[serde(with = "hex::serde")]
@@ -49,18 +49,6 @@ pub(crate) struct AccountRecord {
     pub(crate) last_seen_at_s: i64,
     pub(crate) disappearing_mode_s: u32,
     pub(crate) disappearing_mode_set_at_s: i64,
-    pub(crate) ban: Option<Ban>,
-    /// Trusted-contact tokens by the number of whoever gave them.
-    pub(crate) tokens: BTreeMap<String, String>,
-}
-
-/// Why the account may not log in.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-pub(crate) struct Ban {
-    /// The `code` of a temporary ban's `<failure>`; `None` when the ban is for good.
-    pub(crate) code: Option<u16>,
-    /// When a temporary ban ends.
-    pub(crate) until_s: i64,
 }
 
 /// A signed prekey as the device uploaded it.
@@ -90,6 +78,9 @@ pub(crate) struct DeviceRecord {
     /// The `ADVSignedDeviceIdentity` that the companion countersigned.
     #[serde(with = "hex::serde")]
     pub(crate) device_identity: Vec<u8>,
+    /// Whether everybody concerned has been told of the device, at its first login.
+    #[serde(default)]
+    pub(crate) has_logged_in: bool,
 }
 
 /// The journal key of something that belongs to a device.

@@ -3,14 +3,12 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use bytes::Bytes;
 use serde::de::DeserializeOwned;
 
 use crate::journal::{Journal, JournalError};
 
-use super::queue::{Class, Queued};
+use super::queue::Queued;
 use super::record::{AccountRecord, DeviceRecord, namespace, split_device_key};
-use super::stanza::{jid_attr, text_attr, unmarshal};
 use super::state::{AccountCell, AccountState, DeviceState, Directory};
 
 type States = HashMap<String, AccountState>;
@@ -104,30 +102,12 @@ fn prekeys(journal: &Journal, states: &mut States) -> Result<(), JournalError> {
 fn queues(journal: &Journal, states: &mut States) -> Result<(), JournalError> {
     for (key, value) in journal.scan(namespace::QUEUE)? {
         if let Some((device, seq)) = locate(states, &key)
-            && let Some(queued) = queued(&value)
+            && let Some(queued) = Queued::restore(&value)
         {
-            device.queue.insert(seq, queued);
+            device.queue.insert(seq, Arc::new(queued));
         }
     }
     Ok(())
-}
-
-/// A queue's journal value is the class, one byte, and the stanza.
-fn queued(value: &Bytes) -> Option<Queued> {
-    let class = Class::from_byte(*value.first()?)?;
-    let stanza = value.slice(1..);
-    let node = unmarshal(&stanza)?;
-    Some(Queued {
-        class,
-        id: text_attr(&node, "id").unwrap_or_default().into(),
-        from_user: jid_attr(&node, "from")
-            .map(|jid| jid.user.as_str().into())
-            .unwrap_or_default(),
-        kind: text_attr(&node, "type").unwrap_or_default().into(),
-        stanza,
-        // Whether it reached the device before the restart is not known: it counts as redelivery.
-        was_sent: true,
-    })
 }
 
 fn app_state(journal: &Journal, states: &mut States) -> Result<(), JournalError> {

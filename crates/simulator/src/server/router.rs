@@ -10,7 +10,9 @@ use crate::journal::JournalError;
 use super::api::Server;
 use super::link::Outgoing;
 use super::session::Session;
-use super::stanza::{marshal, stream_conflict, stream_error};
+use super::stanza::{
+    marshal, number_attr, stream_conflict, stream_error, stream_not_well_formed, text_attr,
+};
 
 impl Server {
     /// Handles one stanza of a device; what it causes has been written down when this returns.
@@ -56,6 +58,15 @@ impl Server {
     }
 
     fn dispatch(&self, session: &Session, node: &Node) -> Result<(), JournalError> {
+        let needs_id = matches!(&*node.tag, "iq" | "message" | "receipt" | "ack" | "call");
+        if needs_id && text_attr(node, "id").is_none_or(|id| id.is_empty()) {
+            // Neither it nor what comes of it could be acknowledged.
+            tracing::debug!(stanza.tag = %node.tag, "cut a connection for a stanza without an id");
+            session
+                .link
+                .push(Outgoing::Last(marshal(&stream_not_well_formed())));
+            return Ok(());
+        }
         match &*node.tag {
             "iq" => self.handle_iq(session, node),
             "message" => self.handle_message(session, node),
@@ -67,12 +78,35 @@ impl Server {
                 Ok(())
             }
             "call" => self.handle_call(session, node),
-            // Batches are not asked for here: the queue follows as fast as it is read.
-            "ib" => Ok(()),
+            "ib" => {
+                Self::handle_ib(session, node);
+                Ok(())
+            }
             _ => {
                 tracing::debug!(stanza.tag = %node.tag, "ignored a stanza of unknown tag");
                 Ok(())
             }
+        }
+    }
+
+    /// A client asks for the next batch of its backlog.
+    fn handle_ib(session: &Session, node: &Node) {
+        let count = node
+            .get_optional_child("offline_batch")
+            .and_then(|batch| number_attr(batch, "count"))
+            .and_then(|count| usize::try_from(count).ok());
+        let Some(count) = count else {
+            return;
+        };
+        let mut state = session.account.lock();
+        if let Some(live) = state
+            .devices
+            .get_mut(&session.device_id)
+            .and_then(|device| device.live.as_mut())
+            .filter(|live| live.link.id == session.link.id)
+        {
+            live.asked_for = live.asked_for.saturating_add(count);
+            live.link.push(Outgoing::Wake);
         }
     }
 }

@@ -21,4 +21,10 @@ impl Session {
     pub(crate) fn jid(&self, addressing: Addressing) -> Jid {
         self.account.device_jid(addressing, self.device_id)
     }
+
+    /// The account's other devices.
+    pub(crate) fn siblings(&self) -> impl Iterator<Item = u16> + use<'_> {
+        let device_ids = self.account.device_ids().into_iter();
+        device_ids.filter(|device_id| *device_id != self.device_id)
+    }
 }

@@ -108,6 +108,13 @@ pub(crate) fn stream_error(code: u16) -> Node {
     NodeBuilder::new("stream:error").attr("code", code).build()
 }
 
+/// `<stream:error>` for a client that sent what no server can handle.
+pub(crate) fn stream_not_well_formed() -> Node {
+    NodeBuilder::new("stream:error")
+        .children([NodeBuilder::new("xml-not-well-formed").build()])
+        .build()
+}
+
 /// `<stream:error><conflict type=…/></stream:error>`; a removed device also gets the code 401.
 pub(crate) fn stream_conflict(kind: &'static str) -> Node {
     let mut error = NodeBuilder::new("stream:error");

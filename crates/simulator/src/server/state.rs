@@ -19,6 +19,8 @@ pub(crate) struct Live {
     pub(crate) link: Arc<Link>,
     /// While set, the connection itself reads the queue, from here on, and nothing is pushed.
     pub(crate) drain_from: Option<u64>,
+    /// How many stanzas of its backlog the client has asked for.
+    pub(crate) asked_for: usize,
     /// A passive connection gets answers only, until it says that it is active.
     pub(crate) is_passive: bool,
     /// Whether the device says that its user is there.
@@ -36,18 +38,50 @@ pub(crate) struct DeviceState {
     pub(crate) was_told_of_low_prekeys: bool,
 }
 
+/// A connection that asked for an account's presence.
+#[derive(Debug, Clone)]
+pub(crate) struct Watcher {
+    /// Whose connection it is.
+    pub(crate) number: Box<str>,
+    pub(crate) link: Arc<Link>,
+    /// How the account was addressed.
+    pub(crate) addressing: Addressing,
+}
+
 /// Everything that changes in an account.
 #[derive(Debug, Default)]
 pub(crate) struct AccountState {
     pub(crate) record: AccountRecord,
     pub(crate) devices: BTreeMap<u16, DeviceState>,
+    /// Device ids with their key indexes that attempts to link have set aside.
+    pub(crate) allotted: BTreeMap<u16, u32>,
     pub(crate) collections: Collections,
-    /// Numbers that asked for this account's presence, and the addressing that they asked in.
-    pub(crate) watchers: BTreeMap<String, Addressing>,
+    /// Those that asked for this account's presence, by connection.
+    pub(crate) watchers: BTreeMap<u64, Watcher>,
     pub(crate) is_deleted: bool,
 }
 
+/// Companions have the ids from 1 on; addresses hold a device in one byte.
+const MAX_DEVICE_ID: u16 = 255;
+
 impl AccountState {
+    /// A device id that no companion has, nor an attempt to link one.
+    pub(crate) fn free_device_id(&self) -> Option<u16> {
+        let next = self.record.next_device_id.clamp(1, MAX_DEVICE_ID);
+        (next..=MAX_DEVICE_ID)
+            .chain(1..next)
+            .find(|id| !self.devices.contains_key(id) && !self.allotted.contains_key(id))
+    }
+
+    /// Whether another user has been blocked; users are blocked under their LID.
+    pub(crate) fn has_blocked(&self, other: &AccountCell) -> bool {
+        !self.record.blocklist.is_empty()
+            && self
+                .record
+                .blocklist
+                .contains(&other.jid(Addressing::Lid).to_string())
+    }
+
     /// Whether any device says that the user is there.
     pub(crate) fn is_available(&self) -> bool {
         self.devices
@@ -91,6 +125,11 @@ impl AccountCell {
         self.jid(addressing).with_device(device_id)
     }
 
+    /// The account's devices, the primary included.
+    pub(crate) fn device_ids(&self) -> Vec<u16> {
+        self.lock().devices.keys().copied().collect()
+    }
+
     pub(crate) fn describe(&self) -> Account {
         let state = self.lock();
         Account {
@@ -120,6 +159,7 @@ impl AccountCell {
             key_index: device.record.key_index,
             platform: device.record.platform.clone(),
             is_online: device.live.is_some(),
+            has_logged_in: device.record.has_logged_in,
             linked_at_ms: device.record.linked_at_ms,
         }
     }
@@ -172,5 +212,27 @@ impl Directory {
         let mut all: Vec<_> = index.by_number.values().cloned().collect();
         all.sort_by(|a, b| a.number.cmp(&b.number));
         all
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_free_device_id_fits_into_a_byte_and_is_nobody_s() {
+        let mut state = AccountState::default();
+        state.record.next_device_id = 254;
+        state.devices.insert(0, DeviceState::default());
+        state.devices.insert(254, DeviceState::default());
+        state.allotted.insert(255, 1);
+        assert_eq!(state.free_device_id(), Some(1));
+        state.record.next_device_id = 256;
+        state.allotted.clear();
+        assert_eq!(state.free_device_id(), Some(255));
+        for id in 1..=255 {
+            state.devices.insert(id, DeviceState::default());
+        }
+        assert_eq!(state.free_device_id(), None);
     }
 }

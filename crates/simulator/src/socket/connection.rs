@@ -14,13 +14,14 @@ use super::route::Endpoint;
 use super::wire::{Over, Wire};
 use super::{handshake, pairing};
 use crate::noise::Transport;
-use crate::server::Server;
 use crate::server::connections::Refusal;
 use crate::server::jids::Addressing;
 use crate::server::link::Outgoing;
 use crate::server::outbox::Outbox;
+use crate::server::prekeys::is_signed;
 use crate::server::session::Session;
 use crate::server::stanza::{marshal, server_jid};
+use crate::server::{Registration, Server};
 
 /// After this much silence the client is asked whether it is there.
 const PING_AFTER: Duration = Duration::from_mins(1);
@@ -105,6 +106,9 @@ pub(super) async fn run(endpoint: Endpoint, socket: WebSocket) {
             stanzas.send_node(&failure(405)).await
         }
         Some(introduction) => match introduction.intent {
+            Intent::Register(registration) if !is_signed_by_itself(&registration) => {
+                stanzas.send_node(&failure(400)).await
+            }
             Intent::Register(registration) => {
                 pairing::run(&server, &mut stanzas, *registration).await
             }
@@ -119,7 +123,7 @@ pub(super) async fn run(endpoint: Endpoint, socket: WebSocket) {
                     match Server::open_session(account, device_id, link, is_passive) {
                         None => stanzas.send_node(&failure(401)).await,
                         Some(session) => {
-                            let outbox = Outbox::new(session.clone(), receiver);
+                            let outbox = server.socket_outbox(&session, receiver);
                             let outcome = serve(&server, &mut stanzas, &session, outbox).await;
                             server.close_session(&session);
                             outcome
@@ -141,7 +145,10 @@ async fn serve(
     let mut cut = pin!(session.link.cut_token().cancelled_owned());
     stanzas.send_node(&success(server, session)).await?;
     stanzas.send_node(&edge_routing()).await?;
-    server.note_login(session);
+    server.note_login(session).map_err(|error| {
+        tracing::error!(%error, "a first login could not be written down");
+        Over
+    })?;
     let mut heard_at = Instant::now();
     let mut asked_at: Option<Instant> = None;
     let mut silence = pin!(tokio::time::sleep(PING_AFTER));
@@ -171,6 +178,14 @@ async fn serve(
             }
         }
     }
+}
+
+fn is_signed_by_itself(registration: &Registration) -> bool {
+    is_signed(
+        &registration.identity,
+        &registration.signed_prekey,
+        &registration.signed_prekey_signature,
+    )
 }
 
 fn success(server: &Server, session: &Session) -> Node {

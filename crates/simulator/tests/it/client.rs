@@ -17,7 +17,7 @@ use wacore_noise::{
     XxFallbackHandshakeState, XxHandshakeState,
 };
 use wagate_simulator::Simulator;
-use wagate_simulator::server::{LinkContext, SignedLink};
+use wagate_simulator::server::{LinkContext, LinkError, SignedLink};
 use waproto::whatsapp::ClientPayload;
 use waproto::whatsapp::client_payload::DevicePairingRegistrationData;
 
@@ -92,16 +92,26 @@ pub(crate) fn keys() -> KeyPair {
     KeyPair::generate(&mut rand::make_rng::<rand::rngs::StdRng>())
 }
 
+/// A signature of an identity over a prekey, as clients make it.
+pub(crate) fn signature(identity: &KeyPair, prekey: &KeyPair) -> Vec<u8> {
+    let mut rng = rand::make_rng::<rand::rngs::StdRng>();
+    let signature = identity
+        .private_key
+        .calculate_signature(&prekey.public_key.serialize(), &mut rng);
+    signature.unwrap().to_vec()
+}
+
 /// What an unlinked companion says in its handshake.
 pub(crate) fn registration() -> ClientPayload {
+    let (identity, prekey) = (keys(), keys());
     ClientPayload {
         device_pairing_data: waproto::buffa::MessageField::some(DevicePairingRegistrationData {
             e_regid: Some(vec![0, 0, 0, 9]),
             e_keytype: Some(vec![5]),
-            e_ident: Some(keys().public_key.public_key_bytes().to_vec()),
+            e_ident: Some(identity.public_key.public_key_bytes().to_vec()),
             e_skey_id: Some(vec![0, 0, 1]),
-            e_skey_val: Some(keys().public_key.public_key_bytes().to_vec()),
-            e_skey_sig: Some(vec![7; 64]),
+            e_skey_val: Some(prekey.public_key.public_key_bytes().to_vec()),
+            e_skey_sig: Some(signature(&identity, &prekey)),
             ..Default::default()
         }),
         ..Default::default()
@@ -243,27 +253,38 @@ pub(crate) fn attr(node: &Node, key: &str) -> String {
         .unwrap_or_default()
 }
 
+/// The first reference that an unlinked companion is shown.
+pub(crate) async fn first_reference(companion: &mut Client) -> String {
+    let pair_device = companion.next_tagged("iq").await;
+    pair_device
+        .get_optional_child_by_tag(&["pair-device", "ref"])
+        .and_then(Node::content_as_string)
+        .unwrap()
+        .to_string()
+}
+
+/// What a primary that looks at nothing signs.
+pub(crate) fn sign_anything(_: LinkContext) -> Result<SignedLink, LinkError> {
+    Ok(SignedLink {
+        device_identity: b"identity".to_vec(),
+        key_index_list: b"list".to_vec(),
+        client_props: None,
+    })
+}
+
 /// Links a scripted companion to an account and logs it in; its keys are not Signal's.
 pub(crate) async fn linked(simulator: &Simulator, number: &str) -> (Client, KeyPair, u16) {
     let noise = keys();
     let url = simulator.chat_url();
     let (mut companion, _) = Client::xx(&url, noise.clone(), &registration()).await;
-    let pair_device = companion.next_tagged("iq").await;
-    let pairing_ref = pair_device
-        .get_optional_child_by_tag(&["pair-device", "ref"])
-        .and_then(Node::content_as_string)
-        .unwrap()
-        .to_string();
-    let sign = |_: LinkContext| {
-        Ok(SignedLink {
-            device_identity: b"identity".to_vec(),
-            key_index_list: b"list".to_vec(),
-            client_props: None,
-        })
-    };
+    let pairing_ref = first_reference(&mut companion).await;
     let server = simulator.server().clone();
     let owner = number.to_owned();
-    let link = tokio::spawn(async move { server.link_by_ref(&owner, &pairing_ref, sign).await });
+    let link = tokio::spawn(async move {
+        server
+            .link_by_ref(&owner, &pairing_ref, sign_anything)
+            .await
+    });
     let success = companion.next_tagged("iq").await;
     let device: Jid = attr(
         success

@@ -4,9 +4,12 @@ use std::sync::Arc;
 
 use wacore::store::in_memory::InMemoryBackend;
 use wacore::types::events::Event;
+use wacore_binary::builder::NodeBuilder;
+use wacore_binary::{Jid, NodeContent};
 use wagate_simulator::phone::{MessageStatus, Phone};
 use wagate_simulator::{Simulator, SimulatorConfig};
 
+use crate::client::{Client, linked};
 use crate::support_engine::{Engine, WAIT, simulator};
 
 async fn two_phones(simulator: &Simulator) -> (Phone, Phone) {
@@ -129,10 +132,40 @@ async fn an_unlinked_client_is_logged_out() {
     simulator.shutdown().await;
 }
 
+/// The key indexes in the list that a user's phone has signed.
+async fn listed_key_indexes(client: &mut Client, user: &Jid) -> Vec<u32> {
+    let empty = |tag| NodeBuilder::new(tag).build();
+    let user = NodeBuilder::new("user").attr("jid", user).build();
+    let usync = NodeBuilder::new("usync")
+        .children([
+            NodeBuilder::new("query")
+                .children([empty("devices")])
+                .build(),
+            NodeBuilder::new("list").children([user]).build(),
+        ])
+        .build();
+    let request = NodeBuilder::new("iq")
+        .attr("to", "s.whatsapp.net")
+        .attr("type", "get")
+        .attr("xmlns", "usync")
+        .attr("id", "devices")
+        .children([usync])
+        .build();
+    let answer = client.ask(request).await;
+    let list = answer.get_optional_child_by_tag(&["usync", "list", "user", "devices"]);
+    let list = list.unwrap().get_optional_child("key-index-list").unwrap();
+    let Some(NodeContent::Bytes(list)) = &list.content else {
+        panic!("the list is empty");
+    };
+    wacore::adv::decode_key_index_list(list)
+        .unwrap()
+        .valid_indexes
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn logging_out_removes_the_device() {
     let simulator = simulator().await;
-    let (alice, _) = two_phones(&simulator).await;
+    let (alice, bob) = two_phones(&simulator).await;
     let backend = Arc::new(InMemoryBackend::new());
     let engine = Engine::linked(&simulator, &backend, &alice).await;
     engine.client.logout().await;
@@ -150,6 +183,15 @@ async fn logging_out_removes_the_device() {
     })
     .await
     .expect("the device is still there");
+    // The phone signs the list of companions without it.
+    let (mut witness, _, _) = linked(&simulator, bob.number()).await;
+    tokio::time::timeout(WAIT, async {
+        while listed_key_indexes(&mut witness, alice.jid()).await != [0] {
+            poll.tick().await;
+        }
+    })
+    .await
+    .expect("the device is still listed");
     engine.stop().await;
     simulator.shutdown().await;
 }

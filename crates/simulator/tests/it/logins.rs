@@ -2,9 +2,13 @@
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use wagate_simulator::faults::{FaultKind, FaultSpec};
+use wagate_simulator::server::{LinkContext, LinkError};
 use wagate_simulator::{Simulator, SimulatorConfig};
 
-use crate::client::{attr, keys, linked, logged_in, login, refused, registration};
+use crate::client::{
+    Client, attr, first_reference, keys, linked, logged_in, login, refused, registration,
+    sign_anything,
+};
 use crate::support_engine::simulator;
 
 #[tokio::test]
@@ -101,11 +105,8 @@ async fn sockets_close_when_a_fault_says_so() {
     let simulator = simulator().await;
     let phone = simulator.phones().create(None, None).await.unwrap();
     let (mut client, noise, device) = linked(&simulator, phone.number()).await;
-    let close = FaultSpec {
-        count: Some(1),
-        ..FaultSpec::new(FaultKind::CloseSocket)
-    };
-    simulator.server().inject(close).unwrap();
+    let close = FaultSpec::new(FaultKind::CloseSocket);
+    assert_eq!(simulator.server().inject(close).unwrap().struck, 1);
     while let Some(node) = client.next().await {
         assert_ne!(node.tag, "stream:error");
     }
@@ -134,5 +135,43 @@ async fn a_closed_connection_takes_what_the_client_still_writes() {
     }
     stream.write_all(&[0x88, 0x80, 0, 0, 0, 0]).await.unwrap();
     assert_eq!(stream.read(&mut [0; 1]).await.unwrap(), 0);
+    simulator.shutdown().await;
+}
+
+/// An attempt to link counts while it lasts, and leaves nothing behind when it fails.
+#[tokio::test]
+async fn an_attempt_that_fails_uses_up_no_device() {
+    let mut config = SimulatorConfig::new("127.0.0.1:0".parse().unwrap());
+    config.server.max_companions = 1;
+    let simulator = Simulator::start(config).await.unwrap();
+    let server = simulator.server();
+    let number = server.create_account(None, None).unwrap().number;
+    let url = simulator.chat_url();
+    let (mut first, _) = Client::xx(&url, keys(), &registration()).await;
+    let (mut second, _) = Client::xx(&url, keys(), &registration()).await;
+    let references = (
+        first_reference(&mut first).await,
+        first_reference(&mut second).await,
+    );
+    let unsigned = |_: LinkContext| Err(LinkError::Sign("no".to_owned()));
+    let refused = server.link_by_ref(&number, &references.0, unsigned).await;
+    assert!(matches!(refused, Err(LinkError::Sign(_))));
+
+    let (waiting, owner) = (server.clone(), number.clone());
+    let attempt = tokio::spawn(async move {
+        waiting
+            .link_by_ref(&owner, &references.0, sign_anything)
+            .await
+    });
+    first.next_tagged("iq").await;
+    let refused = server
+        .link_by_ref(&number, &references.1, sign_anything)
+        .await;
+    assert!(matches!(refused, Err(LinkError::TooManyDevices)));
+    drop(first);
+    let ended = attempt.await.unwrap();
+    assert!(matches!(ended, Err(LinkError::Disconnected)));
+    let (_, _, device) = linked(&simulator, &number).await;
+    assert_eq!(device, 1);
     simulator.shutdown().await;
 }

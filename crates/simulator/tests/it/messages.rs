@@ -171,14 +171,15 @@ async fn a_message_waits_until_it_is_acknowledged() {
         "0"
     );
 
-    // A request for a retry takes it over, but has not read it.
+    // A request for a retry takes it from the queue, but waits for another copy.
     receiver.send(&receipt(&again, Some("retry"))).await;
     receiver.next_tagged("ack").await;
     let record = books().unwrap();
-    assert!(record.is_delivered() && !record.is_acknowledged() && !record.is_pending());
+    assert!(!record.is_delivered() && record.is_pending());
     receiver.send(&receipt(&again, None)).await;
     receiver.next_tagged("ack").await;
-    assert!(books().unwrap().is_acknowledged());
+    let record = books().unwrap();
+    assert!(record.is_acknowledged() && !record.is_pending());
 
     drop(receiver);
     let mut receiver = logged_in(&simulator, &bob.number, device, &noise).await;
@@ -282,5 +283,199 @@ async fn stanzas_are_lost_and_doubled_when_a_fault_says_so() {
     drop(receiver);
     let mut receiver = logged_in(&simulator, &bob.number, device, &noise).await;
     assert_eq!(attr(&receiver.next_tagged("message").await, "id"), "F1");
+    simulator.shutdown().await;
+}
+
+#[tokio::test]
+async fn a_nack_is_no_delivery() {
+    let simulator = simulator().await;
+    let (alice, bob) = (account(&simulator), account(&simulator));
+    let (mut sender, _, _) = linked(&simulator, &alice.number).await;
+    let (mut receiver, _, device) = linked(&simulator, &bob.number).await;
+    let copies = [(bob.jid.with_device(device), "odd")];
+    send(&mut sender, &message(&bob.jid, "R1", &copies)).await;
+    let theirs = receiver.next_tagged("message").await;
+    let nack = NodeBuilder::new("ack")
+        .attr("class", "message")
+        .attr("id", "R1")
+        .attr("to", attr(&theirs, "from"))
+        .attr("error", 487_u16)
+        .build();
+    receiver.send(&nack).await;
+    receiver.ask(ping("1")).await;
+    let books = simulator.server().accounting();
+    let record = books.message(&alice.number, &bob.number, "R1").unwrap();
+    assert!(record.is_refused() && !record.is_delivered() && !record.is_pending());
+    simulator.shutdown().await;
+}
+
+fn ping(id: &str) -> Node {
+    NodeBuilder::new("iq")
+        .attr("to", "s.whatsapp.net")
+        .attr("type", "get")
+        .attr("xmlns", "w:p")
+        .attr("id", id)
+        .build()
+}
+
+/// A message is in the books whenever its sender is told that it was taken, and one's own devices
+/// get their copies although the recipient gets none.
+#[tokio::test]
+async fn what_reaches_nobody_is_counted_and_still_copied_to_own_devices() {
+    let simulator = simulator().await;
+    let (alice, bob) = (account(&simulator), account(&simulator));
+    let (mut sender, _, _) = linked(&simulator, &alice.number).await;
+    let (mut other, _, other_id) = linked(&simulator, &alice.number).await;
+    let (mut blocker, _, device) = linked(&simulator, &bob.number).await;
+    let block = NodeBuilder::new("item")
+        .attr("jid", alice.lid.clone())
+        .attr("pn_jid", alice.jid.clone())
+        .attr("action", "block")
+        .build();
+    let mut request = ping("1");
+    request.attrs.insert("xmlns", "blocklist");
+    request.attrs.insert("type", "set");
+    request.content = Some(wacore_binary::NodeContent::Nodes(vec![block]));
+    assert_eq!(attr(&blocker.ask(request).await, "type"), "result");
+
+    let own = (alice.jid.with_device(other_id), "mine");
+    for (id, theirs) in [("B1", device), ("B2", 77)] {
+        let copies = [(bob.jid.with_device(theirs), "x"), own.clone()];
+        assert_eq!(
+            attr(
+                &send(&mut sender, &message(&bob.jid, id, &copies)).await,
+                "error"
+            ),
+            ""
+        );
+        assert_eq!(attr(&other.next_tagged("message").await, "id"), id);
+        let books = simulator.server().accounting();
+        let record = books.message(&alice.number, &bob.number, id).unwrap();
+        assert!(!record.is_delivered() && !record.is_pending());
+    }
+    blocker.ask(ping("2")).await;
+    simulator.shutdown().await;
+}
+
+/// What has no id could never be taken from a queue again.
+#[tokio::test]
+async fn a_stanza_without_an_id_ends_the_connection() {
+    let simulator = simulator().await;
+    let (alice, bob) = (account(&simulator), account(&simulator));
+    let (mut receiver, _, _) = linked(&simulator, &bob.number).await;
+    for tag in ["receipt", "call"] {
+        let (mut sender, _, _) = linked(&simulator, &alice.number).await;
+        let stanza = NodeBuilder::new(tag)
+            .attr("to", bob.jid.clone())
+            .children([NodeBuilder::new("offer").build()])
+            .build();
+        sender.send(&stanza).await;
+        let error = sender.next_tagged("stream:error").await;
+        assert!(error.get_optional_child("xml-not-well-formed").is_some());
+        assert!(sender.next().await.is_none());
+    }
+    receiver.send(&ping("1")).await;
+    loop {
+        let node = receiver.next().await.unwrap();
+        assert!(node.tag != "receipt" && node.tag != "call");
+        if node.tag == "iq" {
+            break;
+        }
+    }
+    simulator.shutdown().await;
+}
+
+/// Sends messages to a device that is away, and logs it in.
+async fn with_backlog(patience_ms: u64, count: usize) -> (Simulator, Client) {
+    let mut config = SimulatorConfig::new("127.0.0.1:0".parse().unwrap());
+    config.server.offline_patience_ms = patience_ms;
+    let simulator = Simulator::start(config).await.unwrap();
+    let (alice, bob) = (account(&simulator), account(&simulator));
+    let (mut sender, _, _) = linked(&simulator, &alice.number).await;
+    let (receiver, noise, device) = linked(&simulator, &bob.number).await;
+    drop(receiver);
+    for number in 0..count {
+        let copies = [(bob.jid.with_device(device), "later")];
+        let id = format!("O{number}");
+        send(&mut sender, &message(&bob.jid, &id, &copies)).await;
+    }
+    let receiver = logged_in(&simulator, &bob.number, device, &noise).await;
+    (simulator, receiver)
+}
+
+/// How many messages came before the answer to a request, and whether the backlog ended.
+async fn before_answer(client: &mut Client, id: &str) -> (usize, bool) {
+    client.send(&ping(id)).await;
+    let (mut messages, mut has_ended) = (0, false);
+    loop {
+        let node = client.next().await.unwrap();
+        messages += usize::from(node.tag == "message");
+        has_ended |= node.get_optional_child("offline").is_some();
+        if node.tag == "iq" && attr(&node, "id") == id {
+            return (messages, has_ended);
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_backlog_comes_as_it_is_asked_for() {
+    let (simulator, mut receiver) = with_backlog(u64::from(u32::MAX), 9).await;
+    for _ in 0..5 {
+        receiver.next_tagged("message").await;
+    }
+    assert_eq!(before_answer(&mut receiver, "1").await, (0, false));
+    for (count, came) in [(3, 3), (200, 1)] {
+        let batch = NodeBuilder::new("offline_batch").attr("count", count);
+        let batch = NodeBuilder::new("ib").children([batch.build()]).build();
+        receiver.send(&batch).await;
+        for _ in 0..came {
+            receiver.next_tagged("message").await;
+        }
+    }
+    let end = receiver.next_tagged("ib").await;
+    assert_eq!(
+        attr(end.get_optional_child("offline").unwrap(), "count"),
+        "9"
+    );
+    simulator.shutdown().await;
+}
+
+#[tokio::test]
+async fn a_client_that_never_asks_gets_its_backlog_all_the_same() {
+    let (simulator, mut receiver) = with_backlog(1, 9).await;
+    for number in 0..9 {
+        let message = receiver.next_tagged("message").await;
+        assert_eq!(attr(&message, "id"), format!("O{number}"));
+    }
+    let end = receiver.next_tagged("ib").await;
+    assert_eq!(
+        attr(end.get_optional_child("offline").unwrap(), "count"),
+        "9"
+    );
+    simulator.shutdown().await;
+}
+
+/// More than the socket and its queue in the process hold waits in the device's queue.
+#[tokio::test]
+async fn a_slow_reader_misses_nothing_and_is_not_cut() {
+    const COUNT: usize = 200;
+    let mut config = SimulatorConfig::new("127.0.0.1:0".parse().unwrap());
+    config.server.socket_queue_len = 16;
+    let simulator = Simulator::start(config).await.unwrap();
+    let (alice, bob) = (account(&simulator), account(&simulator));
+    let (mut sender, _, _) = linked(&simulator, &alice.number).await;
+    let (mut receiver, _, device) = linked(&simulator, &bob.number).await;
+    before_answer(&mut receiver, "1").await;
+    let large = "x".repeat(100_000);
+    for number in 0..COUNT {
+        let copies = [(bob.jid.with_device(device), &*large)];
+        let id = format!("S{number}");
+        send(&mut sender, &message(&bob.jid, &id, &copies)).await;
+    }
+    for number in 0..COUNT {
+        let message = receiver.next_tagged("message").await;
+        assert_eq!(attr(&message, "id"), format!("S{number}"));
+    }
+    assert_eq!(before_answer(&mut receiver, "2").await.0, 0);
     simulator.shutdown().await;
 }

@@ -119,7 +119,7 @@ async fn an_offline_phone_gets_everything_once_when_it_is_back() {
     bob.go_offline().await.unwrap();
     assert!(!server.account(bob.number()).unwrap().is_online);
     let refused = bob.send_text(alice.number(), "x").await;
-    assert!(matches!(refused, Err(PhoneError::Conflict(_))));
+    assert!(matches!(refused, Err(PhoneError::Unreachable(_))));
     let mut ids = Vec::new();
     for number in 0..50 {
         let sent = alice.send_text(bob.number(), &number.to_string()).await;
@@ -162,6 +162,11 @@ async fn phones_go_on_from_the_journal() {
         arrived(&bob, &sent.id).await;
         let answer = bob.send_text(alice.number(), "two").await.unwrap();
         arrived(&alice, &answer.id).await;
+        assert!(
+            alice
+                .wait_for_status(&sent.id, MessageStatus::Delivered, WAIT)
+                .await
+        );
         bob.go_offline().await.unwrap();
         alice.send_text(bob.number(), "three").await.unwrap();
         phones.stop().await;
@@ -174,6 +179,8 @@ async fn phones_go_on_from_the_journal() {
         phones.get("15550000002").unwrap(),
     );
     assert_eq!(alice.message(&before.1).unwrap().body, "two");
+    let status = alice.message(&before.0).unwrap().status;
+    assert_eq!(status, MessageStatus::Delivered);
     assert_eq!(bob.message(&before.0).unwrap().body, "one");
     bob.go_online().await.unwrap();
     let waited = bob
@@ -307,6 +314,7 @@ async fn a_phone_that_is_cut_off_comes_back() {
     let (alice, bob) = pair(&phones).await;
     let fault = FaultSpec {
         target: Some(bob.number().to_owned()),
+        tag: Some("receipt".to_owned()),
         count: Some(1),
         ..FaultSpec::new(FaultKind::CloseSocket)
     };
@@ -378,6 +386,7 @@ async fn a_deleted_phone_leaves_nothing_behind() {
         "phone-identity",
         "phone-prekey",
         "phone-message",
+        "phone-message-status",
         "phone-contact",
     ] {
         let left = journal.scan_prefix(namespace, alice.number()).unwrap();
@@ -406,4 +415,70 @@ async fn a_small_log_stays_small_and_right() {
     arrived(&bob, &last).await;
     let bodies: Vec<String> = received(&bob).into_iter().map(|m| m.body).collect();
     assert_eq!(bodies, ["7", "8", "9", "10", "11"]);
+}
+
+/// Closes the phone's connection when it next asks the server something.
+fn cut_next_question(server: &Server, phone: &Phone) {
+    let fault = FaultSpec {
+        target: Some(phone.number().to_owned()),
+        tag: Some("iq".to_owned()),
+        count: Some(1),
+        ..FaultSpec::new(FaultKind::CloseSocket)
+    };
+    server.inject(fault).unwrap();
+}
+
+#[tokio::test]
+async fn a_retry_that_could_not_be_answered_is_answered_later() {
+    let (server, phones) = simulator(Journal::memory()).await;
+    let (alice, bob) = pair(&phones).await;
+    let first = alice.send_text(bob.number(), "before").await.unwrap();
+    arrived(&bob, &first.id).await;
+    let answer = bob.send_text(alice.number(), "hi").await.unwrap();
+    arrived(&alice, &answer.id).await;
+    bob.go_offline().await.unwrap();
+    let second = alice.send_text(bob.number(), "after").await.unwrap();
+    // Bob cannot read it, and Alice has to ask the server for his keys.
+    for phone in [&alice, &bob] {
+        phone.forget_sessions().await.unwrap();
+    }
+    cut_next_question(&server, &alice);
+    bob.go_online().await.unwrap();
+    assert_eq!(arrived(&bob, &second.id).await.body, "after");
+    assert!(server.faults().list().is_empty());
+}
+
+/// A question that went into a lost connection would wait its full time for an answer.
+#[tokio::test]
+async fn what_follows_a_lost_connection_does_not_wait_for_it() {
+    let (server, phones) = simulator(Journal::memory()).await;
+    let (alice, bob) = pair(&phones).await;
+    let carol = phones.create(None, None).await.unwrap();
+    cut_next_question(&server, &alice);
+    let both = async {
+        tokio::join!(
+            alice.typing(bob.number(), ChatState::Typing),
+            alice.typing(carol.number(), ChatState::Typing),
+        )
+    };
+    let answered = tokio::time::timeout(Duration::from_secs(15), both).await;
+    let (lost, after) = answered.expect("a question was asked in vain");
+    assert!(matches!(lost, Err(PhoneError::Unreachable(_))));
+    after.unwrap();
+}
+
+#[tokio::test]
+async fn the_devices_of_a_contact_are_asked_for_once() {
+    let (server, phones) = simulator(Journal::memory()).await;
+    let (alice, bob) = pair(&phones).await;
+    alice.send_text(bob.number(), "one").await.unwrap();
+    let no_questions = FaultSpec {
+        target: Some(alice.number().to_owned()),
+        tag: Some("iq".to_owned()),
+        direction: Direction::In,
+        ..FaultSpec::new(FaultKind::Drop)
+    };
+    server.inject(no_questions).unwrap();
+    let sent = alice.send_text(bob.number(), "two").await.unwrap();
+    assert_eq!(arrived(&bob, &sent.id).await.body, "two");
 }

@@ -263,6 +263,13 @@ async fn every_mistake_gets_the_envelope() {
         assert_eq!(answer["error"]["code"], code, "{method} {path}");
         assert!(answer["error"]["message"].is_string(), "{method} {path}");
     }
+    let text = json!({ "to": "15550000002", "type": "text", "text": "x".repeat(3 << 20) });
+    let (status, answer) = call(&api, "POST", &format!("{phone}/messages"), text).await;
+    assert_eq!(status, StatusCode::PAYLOAD_TOO_LARGE);
+    assert_eq!(answer["error"]["code"], "validation_error");
+    let nulls = json!({ "to": "15550000002", "type": "text", "text": "x", "options": null });
+    let (status, _) = call(&api, "POST", &format!("{phone}/messages"), nulls).await;
+    assert_eq!(status, StatusCode::CREATED);
     let body = json!({ "to": 1, "type": "text", "colour": "red" });
     let (_, answer) = call(&api, "POST", &format!("{phone}/messages"), body).await;
     let faults = answer["error"]["details"]["errors"].as_array().unwrap();

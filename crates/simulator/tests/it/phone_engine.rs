@@ -8,6 +8,7 @@ use wacore::store::in_memory::InMemoryBackend;
 use wacore::store::traits::AppSyncStore as _;
 use wacore::types::events::{Event, EventHandler, EventInterest, EventKind};
 use wagate_simulator::Simulator;
+use wagate_simulator::faults::{FaultKind, FaultSpec};
 use wagate_simulator::phone::{MessageStatus, Phone, PhoneError, StoredMessage};
 
 use crate::support_engine::{Engine, simulator};
@@ -83,6 +84,67 @@ async fn a_companion_is_given_keys_and_history() {
     assert_eq!(key.from_me, Some(true));
     let text = message.message.as_option().unwrap().conversation.as_deref();
     assert_eq!(text, Some("before linking"));
+    engine.stop().await;
+    simulator.shutdown().await;
+}
+
+/// Whoever asked for the link may go before it is made, or be killed.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_companion_is_served_when_nobody_waits_for_its_link() {
+    let simulator = simulator().await;
+    let (alice, _bob) = two_phones(&simulator).await;
+    let backend = Arc::new(InMemoryBackend::new());
+    let mut engine = Engine::start(&simulator, &backend).await;
+    let (events, mut history) = mpsc::unbounded_channel();
+    let interest = EventInterest::of(&[EventKind::HistorySync]);
+    let listener = Arc::new(HistoryListener(events));
+    let _subscription = engine.client.subscribe(interest, listener);
+    let qr = engine
+        .wait_for("QR code", |event| match event {
+            Event::PairingQrCode(qr) => Some(qr.code.clone()),
+            _ => None,
+        })
+        .await;
+    let paired = engine.wait_for("pairing", |event| {
+        matches!(event, Event::PairSuccess(_)).then_some(())
+    });
+    tokio::select! {
+        biased;
+        () = paired => {}
+        _ = alice.scan(&qr) => panic!("the link was waited for"),
+    }
+    let served = tokio::time::timeout(WAIT, history.recv()).await;
+    assert!(served.expect("no history came").is_some());
+    assert!(backend.get_latest_sync_key_id().await.unwrap().is_some());
+    engine.stop().await;
+    simulator.shutdown().await;
+}
+
+/// A phone that was not told of a new device learns of it by the server's acknowledgement.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_device_that_a_message_missed_gets_it_too() {
+    let simulator = simulator().await;
+    let (alice, bob) = two_phones(&simulator).await;
+    let first = bob.send_text(alice.number(), "before").await.unwrap();
+    arrived(&alice, &first.id).await;
+    let untold = FaultSpec {
+        target: Some(bob.number().to_owned()),
+        tag: Some("notification".to_owned()),
+        ..FaultSpec::new(FaultKind::Drop)
+    };
+    simulator.server().inject(untold).unwrap();
+    let backend = Arc::new(InMemoryBackend::new());
+    let mut engine = Engine::linked(&simulator, &backend, &alice).await;
+    let sent = bob.send_text(alice.number(), "after").await.unwrap();
+    let (text, id) = engine.text().await;
+    assert_eq!((&*text, id), ("after", sent.id));
+    let books = simulator.server().accounting();
+    let pairs = books.pairs();
+    assert!(
+        pairs
+            .iter()
+            .all(|pair| pair.messages.values().all(|m| m.duplicates == 0))
+    );
     engine.stop().await;
     simulator.shutdown().await;
 }

@@ -1,9 +1,12 @@
 //! Requests, namespace by namespace.
 
+use std::sync::LazyLock;
+
 use wacore_binary::builder::NodeBuilder;
 use wacore_binary::{Jid, Node};
+use wacore_libsignal::protocol::KeyPair;
 
-use crate::client::{Client, attr, linked};
+use crate::client::{Client, attr, keys, linked, signature};
 use crate::support_engine::simulator;
 
 fn iq(kind: &'static str, namespace: &'static str, id: &str, child: Option<Node>) -> Node {
@@ -31,12 +34,16 @@ fn error_code(answer: &Node) -> String {
     attr(answer.get_optional_child("error").unwrap(), "code")
 }
 
+/// The identity of the scripted devices.
+static IDENTITY: LazyLock<KeyPair> = LazyLock::new(keys);
+
 fn signed_prekey(id: u8) -> Node {
+    let prekey = keys();
     NodeBuilder::new("skey")
         .children([
             bytes("id", vec![0, 0, id]),
-            bytes("value", vec![4; 32]),
-            bytes("signature", vec![5; 64]),
+            bytes("value", prekey.public_key.public_key_bytes().to_vec()),
+            bytes("signature", signature(&IDENTITY, &prekey)),
         ])
         .build()
 }
@@ -51,7 +58,7 @@ async fn upload(client: &mut Client, ids: &[u8]) -> Node {
     upload.content = Some(wacore_binary::NodeContent::Nodes(vec![
         bytes("registration", vec![0, 0, 0, 9]),
         bytes("type", vec![5]),
-        bytes("identity", vec![3; 32]),
+        bytes("identity", IDENTITY.public_key.public_key_bytes().to_vec()),
         NodeBuilder::new("list").children(keys).build(),
         signed_prekey(1),
     ]));
@@ -277,11 +284,16 @@ async fn settings_are_kept() {
         .map(|category| attr(category, "value"));
     assert_eq!(last.as_deref(), Some("none"));
 
-    let item = NodeBuilder::new("item")
-        .attr("jid", phone.jid().clone())
-        .attr("action", "block")
-        .build();
-    client.ask(iq("set", "blocklist", "b1", Some(item))).await;
+    let block = |jid: &Jid| {
+        NodeBuilder::new("item")
+            .attr("jid", jid)
+            .attr("pn_jid", phone.jid())
+            .attr("action", "block")
+            .build()
+    };
+    client
+        .ask(iq("set", "blocklist", "b1", Some(block(phone.lid()))))
+        .await;
     let blocked = client.ask(iq("get", "blocklist", "b2", None)).await;
     let item = blocked
         .get_optional_child_by_tag(&["list", "item"])
@@ -378,7 +390,7 @@ async fn pictures_are_set_found_and_removed() {
         "s",
         Some(bytes("picture", vec![9; 10])),
     );
-    let id = attr(
+    let id: String = attr(
         client.ask(set).await.get_optional_child("picture").unwrap(),
         "id",
     );
@@ -386,8 +398,56 @@ async fn pictures_are_set_found_and_removed() {
     let picture = found.get_optional_child("picture").unwrap();
     assert_eq!(attr(picture, "id"), id);
     assert!(attr(picture, "url").starts_with(&format!("http://{}", simulator.addr())));
+    let mut known = get("g4");
+    if let Some(wacore_binary::NodeContent::Nodes(children)) = &mut known.content {
+        children[0].attrs.insert("id", id);
+    }
+    let unchanged = client.ask(known).await;
+    let picture = unchanged.get_optional_child("picture").unwrap();
+    assert_eq!(attr(picture, "url"), "");
     client.ask(iq("set", "w:profile:picture", "d", None)).await;
     assert_eq!(error_code(&client.ask(get("g3")).await), "404");
+    simulator.shutdown().await;
+}
+
+#[tokio::test]
+async fn what_a_server_refuses_is_refused() {
+    let simulator = simulator().await;
+    let phone = simulator.phones().create(None, None).await.unwrap();
+    let other = simulator.phones().create(None, None).await.unwrap();
+    let (mut client, _, _) = linked(&simulator, phone.number()).await;
+    let by_number = NodeBuilder::new("item")
+        .attr("jid", other.jid())
+        .attr("action", "block")
+        .build();
+    let answer = client.ask(iq("set", "blocklist", "1", Some(by_number)));
+    assert_eq!(error_code(&answer.await), "400");
+    for (name, value) in [("last", "everybody"), ("shoe-size", "all")] {
+        let category = NodeBuilder::new("category")
+            .attr("name", name)
+            .attr("value", value)
+            .build();
+        let set = NodeBuilder::new("privacy").children([category]).build();
+        let answer = client.ask(iq("set", "privacy", name, Some(set))).await;
+        assert_eq!(error_code(&answer), "400", "{name}");
+    }
+    let mut picture = iq(
+        "set",
+        "w:profile:picture",
+        "2",
+        Some(bytes("picture", vec![9])),
+    );
+    picture.attrs.insert("target", other.jid());
+    assert_eq!(error_code(&client.ask(picture).await), "403");
+    let mut forged = signed_prekey(2);
+    if let Some(wacore_binary::NodeContent::Nodes(children)) = &mut forged.content {
+        children.retain(|child| child.tag != "signature");
+        children.push(bytes("signature", vec![5; 64]));
+    }
+    upload(&mut client, &[1]).await;
+    let rotate = NodeBuilder::new("rotate").children([forged]).build();
+    let answer = client.ask(iq("set", "encrypt", "3", Some(rotate))).await;
+    assert_eq!(error_code(&answer), "406");
     simulator.shutdown().await;
 }
 

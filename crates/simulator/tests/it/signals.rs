@@ -4,7 +4,7 @@ use wacore_binary::builder::NodeBuilder;
 use wacore_binary::{Jid, Node};
 use wagate_simulator::faults::{FaultKind, FaultSpec};
 
-use crate::client::{Client, attr, linked, login};
+use crate::client::{Client, attr, linked, logged_in, login};
 use crate::support_engine::simulator;
 
 fn presence(kind: &'static str) -> Node {
@@ -44,6 +44,74 @@ async fn presence_reaches_those_who_asked() {
     assert_eq!(attr(&gone, "type"), "unavailable");
     assert!(attr(&gone, "last").parse::<i64>().unwrap() > 0);
     simulator.shutdown().await;
+}
+
+/// A subscription ends with its connection, and whoever is blocked gets none.
+#[tokio::test]
+async fn presence_goes_to_the_connection_that_asked() {
+    let simulator = simulator().await;
+    let server = simulator.server();
+    let alice = server.create_account(None, None).unwrap();
+    let bob = server.create_account(None, None).unwrap();
+    let (mut subject, _, _) = linked(&simulator, &alice.number).await;
+    let (mut first, noise, device) = linked(&simulator, &bob.number).await;
+    let subscribe = NodeBuilder::new("presence")
+        .attr("type", "subscribe")
+        .attr("to", alice.lid.clone())
+        .build();
+    first.send(&subscribe).await;
+    first.next_tagged("presence").await;
+    drop(first);
+    let mut second = logged_in(&simulator, &bob.number, device, &noise).await;
+    subject.send(&presence("available")).await;
+    // The server has handled it when it answers what was sent after it.
+    assert!(!sees_presence(&mut subject, "0").await);
+    assert!(!sees_presence(&mut second, "1").await);
+
+    second.send(&subscribe).await;
+    second.next_tagged("presence").await;
+    let item = NodeBuilder::new("item")
+        .attr("jid", bob.lid.clone())
+        .attr("pn_jid", bob.jid.clone())
+        .attr("action", "block")
+        .build();
+    let block = NodeBuilder::new("iq")
+        .attr("to", "s.whatsapp.net")
+        .attr("type", "set")
+        .attr("xmlns", "blocklist")
+        .attr("id", "b")
+        .children([item])
+        .build();
+    assert_eq!(attr(&subject.ask(block).await, "type"), "result");
+    subject.send(&presence("unavailable")).await;
+    let typing = NodeBuilder::new("chatstate")
+        .attr("to", alice.jid.clone())
+        .children([NodeBuilder::new("composing").build()])
+        .build();
+    assert!(!sees_presence(&mut subject, "4").await);
+    second.send(&typing).await;
+    assert!(!sees_presence(&mut second, "2").await);
+    assert!(!sees_presence(&mut subject, "3").await);
+    simulator.shutdown().await;
+}
+
+/// Whether presence or typing comes before the answer to a request.
+async fn sees_presence(client: &mut Client, id: &str) -> bool {
+    let ping = NodeBuilder::new("iq")
+        .attr("to", "s.whatsapp.net")
+        .attr("type", "get")
+        .attr("xmlns", "w:p")
+        .attr("id", id)
+        .build();
+    client.send(&ping).await;
+    loop {
+        let node = client.next().await.unwrap();
+        match &*node.tag {
+            "presence" | "chatstate" => return true,
+            "iq" => return false,
+            _ => {}
+        }
+    }
 }
 
 #[tokio::test]

@@ -69,8 +69,9 @@ impl Actor {
                 self.signal.forget_all_sessions();
                 let _ = reply.send(self.commit());
             }
-            Command::Linked { device_id, reply } => {
-                let _ = reply.send(self.on_linked(device_id).await);
+            Command::Serve { reply } => {
+                self.serve_companions().await;
+                let _ = reply.send(Ok(()));
             }
             Command::AwaitFinish {
                 pairing_ref,
@@ -78,7 +79,7 @@ impl Actor {
                 reply,
             } => {
                 self.awaited_finish = Some((pairing_ref, finish));
-                let _ = reply.send(if self.connection.is_some() {
+                let _ = reply.send(if self.is_connected() {
                     Ok(())
                 } else {
                     Err(PhoneError::offline())
@@ -192,7 +193,7 @@ impl Actor {
     }
 
     fn require_connection(&self) -> Result<(), PhoneError> {
-        if self.connection.is_some() {
+        if self.is_connected() {
             Ok(())
         } else {
             Err(PhoneError::offline())

@@ -1,52 +1,80 @@
 //! What a newly linked companion is given: the app state key, names and history.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::Write as _;
 
 use flate2::Compression;
 use flate2::write::ZlibEncoder;
-use wacore_binary::Jid;
+use wacore::adv::decode_key_index_list;
+use wacore_binary::{Jid, Node};
 use waproto::buffa::MessageField;
 use waproto::whatsapp as wa;
 
 use super::run::Actor;
 use crate::phone::error::PhoneError;
+use crate::phone::link::key_index_list;
 use crate::phone::log::MessageStatus;
+use crate::phone::nodes::child_bytes;
 
 /// History that a companion gets when it is linked, newest first.
 const HISTORY_MESSAGES: usize = 500;
 
 impl Actor {
-    /// A companion was linked: it is served now, or when the phone is back.
-    pub(super) async fn on_linked(&mut self, device_id: u16) -> Result<(), PhoneError> {
-        self.record.waiting_companions.push(device_id);
-        self.commit_record()?;
-        self.serve_waiting_companions().await;
-        Ok(())
-    }
-
-    /// Serves every companion that still waits; those who cannot be served go on waiting.
-    pub(super) async fn serve_waiting_companions(&mut self) {
-        if self.connection.is_none() || self.record.waiting_companions.is_empty() {
+    /// Serves every companion that has logged in and has not been served; those who cannot be
+    /// served now are when the phone connects again or the account's devices change.
+    pub(super) async fn serve_companions(&mut self) {
+        if !self.is_connected() {
             return;
         }
-        let linked: Vec<u16> = self
-            .server
-            .account(&self.shared.number)
-            .map(|account| account.devices.iter().map(|device| device.id).collect())
-            .unwrap_or_default();
-        for device_id in self.record.waiting_companions.clone() {
-            if linked.contains(&device_id)
-                && let Err(error) = self.serve_companion(device_id).await
-            {
-                tracing::warn!(device.id = device_id, %error, "companion goes on waiting");
+        let Some(account) = self.server.account(&self.shared.number) else {
+            return;
+        };
+        let linked: BTreeSet<u32> = account.devices.iter().map(|d| d.key_index).collect();
+        self.record
+            .served_companions
+            .retain(|key_index| linked.contains(key_index));
+        for device in account.devices {
+            if !device.has_logged_in || self.record.served_companions.contains(&device.key_index) {
                 continue;
             }
-            self.record.waiting_companions.retain(|id| *id != device_id);
+            if let Err(error) = self.serve_companion(device.id).await {
+                tracing::warn!(device.id = device.id, %error, "companion goes on waiting");
+                continue;
+            }
+            self.record.served_companions.insert(device.key_index);
             if let Err(error) = self.commit_record() {
                 tracing::error!(%error, "phone could not save its record");
             }
         }
+    }
+
+    /// Signs the list of companions anew when it names one that is not linked: it has logged out by
+    /// itself.
+    pub(super) fn renew_key_index_list(&self, notification: &Node) -> Result<(), PhoneError> {
+        let published = notification
+            .get_optional_child("devices")
+            .and_then(|devices| child_bytes(devices, "key-index-list"));
+        let (Some(published), Some(account)) =
+            (published, self.server.account(&self.shared.number))
+        else {
+            return Ok(());
+        };
+        let companions = account.devices.iter().map(|device| device.key_index);
+        let linked: Vec<u32> = std::iter::once(0).chain(companions).collect();
+        let listed = decode_key_index_list(&published).map(|list| list.valid_indexes);
+        if listed
+            .iter()
+            .flatten()
+            .all(|key_index| linked.contains(key_index))
+        {
+            return Ok(());
+        }
+        let now_s = u64::try_from(self.server.clock().now_s()).unwrap_or_default();
+        let identity = &self.shared.keys.identity;
+        let list = key_index_list(identity, self.shared.raw_id, now_s, linked)?;
+        Ok(self
+            .server
+            .replace_key_index_list(&self.shared.number, &published, list)?)
     }
 
     async fn serve_companion(&mut self, device_id: u16) -> Result<(), PhoneError> {

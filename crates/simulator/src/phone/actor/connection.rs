@@ -16,6 +16,8 @@ pub(super) struct Connection {
     sender: DeviceSender,
     reader: JoinHandle<()>,
     opened_at: Instant,
+    /// The server has ended it, or does not answer: nothing can be asked any more.
+    is_lost: bool,
 }
 
 /// A connection that was lost before this was a bad one.
@@ -39,6 +41,23 @@ impl Actor {
         self.connection.is_some() && self.connection_count == connection
     }
 
+    /// Whether the phone can be reached, and reach anybody.
+    pub(super) fn is_connected(&self) -> bool {
+        self.connection.as_ref().is_some_and(|c| !c.is_lost)
+    }
+
+    /// Notes at once that the connection is over, and sees to it before anything else.
+    ///
+    /// What is asked meanwhile fails without waiting; stanzas that have come on the connection are
+    /// in the server's queue and come again.
+    pub(super) fn lose_connection(&mut self) {
+        if let Some(connection) = &mut self.connection {
+            connection.is_lost = true;
+            let closed = Mail::Closed(self.connection_count);
+            self.backlog.push_front(closed);
+        }
+    }
+
     /// Opens the port, makes sure that the server has prekeys, and sends what was not
     /// acknowledged the last time.
     pub(super) async fn connect(&mut self) -> Result<(), PhoneError> {
@@ -52,7 +71,7 @@ impl Actor {
         let mail = self
             .own_mail
             .upgrade()
-            .ok_or_else(|| PhoneError::internal("the phone is being stopped"))?;
+            .ok_or_else(|| PhoneError::unreachable("the phone is being stopped"))?;
         self.connection_count += 1;
         let number = self.connection_count;
         let sender = port.sender();
@@ -74,12 +93,13 @@ impl Actor {
             sender,
             reader,
             opened_at: Instant::now(),
+            is_lost: false,
         });
         if !self.record.has_uploaded_prekeys {
             self.upload_prekeys().await?;
         }
         self.resend_unacknowledged().await;
-        self.serve_waiting_companions().await;
+        self.serve_companions().await;
         Ok(())
     }
 
@@ -140,11 +160,11 @@ impl Actor {
     /// Sends a stanza.
     pub(super) fn transmit(&self, node: Node) -> Result<(), PhoneError> {
         match &self.connection {
-            Some(connection) => {
+            Some(connection) if !connection.is_lost => {
                 connection.sender.send(node);
                 Ok(())
             }
-            None => Err(PhoneError::offline()),
+            _ => Err(PhoneError::offline()),
         }
     }
 }

@@ -13,7 +13,7 @@ use crate::phone::content::{Content, Quoted, build, describe};
 use crate::phone::error::PhoneError;
 use crate::phone::link::{CompanionFinish, verify_device_identity};
 use crate::phone::log::{LogEntry, MessageStatus, StoredMessage};
-use crate::phone::nodes::{bytes, child_bytes, number_attr, text_attr};
+use crate::phone::nodes::{bytes, child_bytes, jid_attr, number_attr, text_attr};
 use crate::phone::signal::{EncKind, SignalState, raw_identity};
 use wacore_binary::builder::NodeBuilder;
 
@@ -34,7 +34,7 @@ impl Actor {
             "message" => self.on_message(&node).await,
             "receipt" => self.on_receipt(&node).await,
             "notification" => self.on_notification(&node).await,
-            "ack" => self.on_ack(&node),
+            "ack" => self.on_ack(&node).await,
             "call" => self.acknowledge(&node),
             "iq" => self.on_query(&node),
             _ => Ok(()),
@@ -227,6 +227,20 @@ impl Actor {
             Some("encrypt") if node.get_optional_child("count").is_some() => {
                 self.acknowledge(node)?;
                 return self.upload_prekeys().await;
+            }
+            Some("account_sync") if node.get_optional_child("devices").is_some() => {
+                self.forget_devices(&self.shared.lid.clone());
+                self.acknowledge(node)?;
+                self.renew_key_index_list(node)?;
+                self.serve_companions().await;
+                return Ok(());
+            }
+            Some("devices") => {
+                for user in ["from", "lid"] {
+                    if let Some(user) = jid_attr(node, user) {
+                        self.forget_devices(&user);
+                    }
+                }
             }
             Some("link_code_companion_reg") => {
                 if let Some(stage) = node.get_optional_child("link_code_companion_reg") {

@@ -87,9 +87,8 @@ pub(crate) enum Command {
     ForgetSessions {
         reply: Reply,
     },
-    /// A companion was linked; it gets keys and history.
-    Linked {
-        device_id: u16,
+    /// A companion was linked; tell when it has been given keys and history.
+    Serve {
         reply: Reply,
     },
     /// Tell when the companion behind a typed code answers.

@@ -14,7 +14,7 @@ use crate::phone::content::{describe, device_sent, encode_padded, new_message_id
 use crate::phone::error::PhoneError;
 use crate::phone::handle::Sent;
 use crate::phone::log::{LogEntry, MessageStatus, StoredMessage};
-use crate::phone::nodes::{number_attr, text_attr};
+use crate::phone::nodes::{jid_attr, number_attr, text_attr};
 use crate::phone::signal::Ciphertext;
 
 /// A message on its way to one person.
@@ -97,22 +97,41 @@ impl Actor {
     /// Shape: wacore `send::prepare_dm_stanza`. A primary has no `<device-identity>`.
     async fn fan_out(&mut self, parcel: &Parcel<'_>) -> Result<Node, PhoneError> {
         let own = self.shared.lid.clone();
-        let mut users = vec![parcel.to.clone()];
-        if parcel.to.user != own.user {
-            users.push(own.clone());
-        }
-        let mut devices = Vec::new();
-        for device in self.devices_of(users).await? {
-            let lid = self.contacts.lid_of(&device).unwrap_or(device);
-            if !(lid.user == own.user && lid.device == 0) {
-                devices.push(lid);
-            }
-        }
+        let devices = self.recipients(parcel.to).await?;
         if parcel.to.user != own.user && !devices.iter().any(|d| d.user == parcel.to.user) {
             return Err(PhoneError::NotFound(
                 "the number is not registered".to_owned(),
             ));
         }
+        let participants = self.copies(parcel, devices.clone()).await?;
+        if participants.is_empty() && parcel.to.user != own.user {
+            return Err(PhoneError::Conflict(
+                "no device of the recipient has keys".to_owned(),
+            ));
+        }
+        self.sent_to.insert(parcel.id.to_owned(), devices);
+        Ok(addressed(parcel, participants))
+    }
+
+    /// The devices that a message to a user is for: the user's and this account's other ones.
+    async fn recipients(&mut self, to: &Jid) -> Result<Vec<Jid>, PhoneError> {
+        let own = self.shared.lid.clone();
+        let mut devices = if to.user == own.user {
+            self.devices_of(&[to]).await?
+        } else {
+            self.devices_of(&[to, &own]).await?
+        };
+        devices.retain(|device| device.user != own.user || device.device != 0);
+        Ok(devices)
+    }
+
+    /// A message encrypted for each of these devices that has keys.
+    async fn copies(
+        &mut self,
+        parcel: &Parcel<'_>,
+        devices: Vec<Jid>,
+    ) -> Result<Vec<Node>, PhoneError> {
+        let own_user = self.shared.lid.user.clone();
         self.ensure_sessions(&devices).await?;
         let plain = encode_padded(parcel.message);
         let copy = encode_padded(&device_sent(&parcel.to.to_string(), parcel.message));
@@ -123,7 +142,7 @@ impl Actor {
             if !self.signal.has_session(&device) {
                 continue;
             }
-            let padded = if device.user == own.user {
+            let padded = if device.user == own_user {
                 &copy
             } else {
                 &plain
@@ -137,17 +156,35 @@ impl Actor {
                     .build(),
             );
         }
-        if participants.is_empty() && parcel.to.user != own.user {
-            return Err(PhoneError::Conflict(
-                "no device of the recipient has keys".to_owned(),
-            ));
+        Ok(participants)
+    }
+
+    /// The server knows of other devices than a message was for: those that it missed get it too.
+    async fn reach_missed_devices(&mut self, id: &str, met: &[Jid]) -> Result<(), PhoneError> {
+        let Some((chat, encoded)) = self.own_message(id) else {
+            return Ok(());
+        };
+        let own = self.shared.lid.clone();
+        let to = self.lid_of(&chat).await?.to_non_ad();
+        self.forget_devices(&to);
+        self.forget_devices(&own);
+        let mut missed = self.recipients(&to).await?;
+        missed.retain(|device| !met.contains(device));
+        if missed.is_empty() {
+            return Ok(());
         }
-        let children = [NodeBuilder::new("participants")
-            .children(participants)
-            .build()];
-        Ok(message_node(parcel, parcel.to, edit.as_ref())
-            .children(children)
-            .build())
+        let message = waproto::codec::message_decode(&encoded)
+            .map_err(|_| PhoneError::internal("a stored message is damaged"))?;
+        let parcel = Parcel {
+            id,
+            to: &to,
+            message: &message,
+        };
+        let participants = self.copies(&parcel, missed).await?;
+        let mut node = addressed(&parcel, participants);
+        node.attrs.insert("device_fanout", "false");
+        self.commit()?;
+        self.transmit(node)
     }
 
     /// Begins sessions with those devices that have none yet and publish a bundle.
@@ -212,7 +249,7 @@ impl Actor {
     }
 
     /// The server's word on a message: taken, or refused.
-    pub(super) fn on_ack(&mut self, node: &Node) -> Result<(), PhoneError> {
+    pub(super) async fn on_ack(&mut self, node: &Node) -> Result<(), PhoneError> {
         if text_attr(node, "class").as_deref() != Some("message") {
             return Ok(());
         }
@@ -220,13 +257,18 @@ impl Actor {
             return Ok(());
         };
         if let Some(code) = number_attr(node, "error") {
-            self.give_up(
-                &id,
+            let error = if code == 404 {
+                if let Some(to) = jid_attr(node, "from") {
+                    self.forget_devices(&to);
+                }
+                PhoneError::NotFound("the number is not registered".to_owned())
+            } else {
                 PhoneError::Refused {
                     code: u16::try_from(code).unwrap_or(500),
                     text: "nack".to_owned(),
-                },
-            );
+                }
+            };
+            self.give_up(&id, error);
             return Ok(());
         }
         let timestamp = number_attr(node, "t")
@@ -235,12 +277,22 @@ impl Actor {
         self.shared.log().acknowledge(&id, timestamp);
         self.commit()?;
         if let Some(Some(reply)) = self.unacknowledged.remove(&id) {
-            let _ = reply.send(Ok(Sent { id, timestamp }));
+            let sent = Sent {
+                id: id.clone(),
+                timestamp,
+            };
+            let _ = reply.send(Ok(sent));
         }
-        Ok(())
+        match self.sent_to.remove(&id) {
+            Some(met) if node.attrs.contains_key("phash") => {
+                self.reach_missed_devices(&id, &met).await
+            }
+            _ => Ok(()),
+        }
     }
 
     fn give_up(&mut self, id: &str, error: PhoneError) {
+        self.sent_to.remove(id);
         self.shared.log().advance(id, MessageStatus::Failed);
         if let Err(error) = self.commit() {
             tracing::error!(%error, "phone could not save a failed message");
@@ -249,6 +301,15 @@ impl Actor {
             let _ = reply.send(Err(error));
         }
     }
+}
+
+/// A message with its copies.
+fn addressed(parcel: &Parcel<'_>, participants: Vec<Node>) -> Node {
+    let edit = EditAttribute::infer_from_message(parcel.message);
+    let participants = NodeBuilder::new("participants").children(participants);
+    message_node(parcel, parcel.to, edit.as_ref())
+        .children([participants.build()])
+        .build()
 }
 
 /// `<enc>` with its attributes; `count` marks an answer to a retry receipt.

@@ -27,9 +27,12 @@ impl Actor {
         let id = self.requests.generate_request_id();
         let node = RequestUtils::build_iq_node(&self.requests, query, Some(id.clone()));
         self.transmit(node)?;
-        let answer = tokio::time::timeout(ANSWER_TIMEOUT, self.await_answer(&id))
-            .await
-            .map_err(|_| PhoneError::Conflict("the server did not answer in time".to_owned()))??;
+        let answer = tokio::time::timeout(ANSWER_TIMEOUT, self.await_answer(&id)).await;
+        let Ok(answer) = answer else {
+            self.lose_connection();
+            return Err(PhoneError::unreachable("the server did not answer in time"));
+        };
+        let answer = answer?;
         if text_attr(&answer, "type").as_deref() != Some("error") {
             return Ok(answer);
         }
@@ -51,7 +54,7 @@ impl Actor {
                 .mail
                 .recv()
                 .await
-                .ok_or_else(|| PhoneError::internal("the phone is being stopped"))?;
+                .ok_or_else(|| PhoneError::unreachable("the phone is being stopped"))?;
             match mail {
                 Mail::Stanza(connection, node)
                     if self.is_current(connection)
@@ -61,8 +64,8 @@ impl Actor {
                     return Ok(node);
                 }
                 Mail::Closed(connection) if self.is_current(connection) => {
-                    self.backlog.push_back(Mail::Closed(connection));
-                    return Err(PhoneError::Conflict("the connection was lost".to_owned()));
+                    self.lose_connection();
+                    return Err(PhoneError::unreachable("the connection was lost"));
                 }
                 mail => self.backlog.push_back(mail),
             }
@@ -75,20 +78,38 @@ impl Actor {
             .map_err(|error| PhoneError::Conflict(format!("the server's answer is odd: {error}")))
     }
 
-    /// The devices of each user, the primary included, in the users' own addressing.
-    pub(super) async fn devices_of(&mut self, users: Vec<Jid>) -> Result<Vec<Jid>, PhoneError> {
-        let sid = self.requests.generate_request_id();
-        let response = self.ask_typed(&DeviceListSpec::new(users, sid)).await?;
-        Ok(response
-            .device_lists
-            .into_iter()
-            .flat_map(|list| {
-                let user = list.user;
-                list.devices
-                    .into_iter()
-                    .map(move |device| user.with_device(device.device))
-            })
-            .collect())
+    /// The devices of each user, the primary included, by LID; asks the server for those that are
+    /// not known.
+    pub(super) async fn devices_of(&mut self, users: &[&Jid]) -> Result<Vec<Jid>, PhoneError> {
+        let is_unknown = |user: &&&Jid| !self.devices.contains_key(user.user.as_str());
+        let unknown: Vec<Jid> = users
+            .iter()
+            .filter(is_unknown)
+            .map(|u| (*u).clone())
+            .collect();
+        if !unknown.is_empty() {
+            let sid = self.requests.generate_request_id();
+            let response = self.ask_typed(&DeviceListSpec::new(unknown, sid)).await?;
+            for list in response.device_lists {
+                let user = self.contacts.lid_of(&list.user).unwrap_or(list.user);
+                let ids = list.devices.into_iter().map(|device| device.device);
+                self.devices.insert(user.user.to_string(), ids.collect());
+            }
+        }
+        let mut devices = Vec::new();
+        for user in users {
+            if let Some(ids) = self.devices.get(user.user.as_str()) {
+                devices.extend(ids.iter().map(|id| user.with_device(*id)));
+            }
+        }
+        Ok(devices)
+    }
+
+    /// A user's devices have changed: they are asked for when they are needed again.
+    pub(super) fn forget_devices(&mut self, user: &Jid) {
+        let lid = self.contacts.lid_of(user);
+        let user = lid.as_ref().unwrap_or(user);
+        self.devices.remove(user.user.as_str());
     }
 
     /// Key bundles of devices; those without one are left out.

@@ -74,10 +74,14 @@ impl Actor {
         });
         let status = match kind.as_deref() {
             Some("retry") => {
-                // Acknowledged in any case: the requester asks again by itself.
-                let answered = self.on_retry(node).await;
-                self.acknowledge(node)?;
-                return answered;
+                if let Err(error) = self.on_retry(node).await {
+                    if error.is_passing() {
+                        // Unacknowledged, the request comes again on the next connection.
+                        return Err(error);
+                    }
+                    tracing::warn!(%error, "a request for a retry cannot be answered");
+                }
+                return self.acknowledge(node);
             }
             None | Some("inactive") if !is_own => Some(MessageStatus::Delivered),
             Some("read") if !is_own => Some(MessageStatus::Read),

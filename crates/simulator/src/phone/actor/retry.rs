@@ -125,7 +125,10 @@ impl Actor {
             .and_then(|count| u8::try_from(count).ok())
             .unwrap_or(1);
         let Some((chat, encoded)) = self.own_message(&id) else {
-            return Ok(());
+            // The books show the message as pending for good.
+            return Err(PhoneError::NotFound(
+                "the message has been forgotten".to_owned(),
+            ));
         };
         if count > MAX_RETRY_COUNT {
             return Ok(());
@@ -161,7 +164,7 @@ impl Actor {
         self.transmit(node.children([enc]).build())
     }
 
-    fn own_message(&self, id: &str) -> Option<(Jid, Vec<u8>)> {
+    pub(super) fn own_message(&self, id: &str) -> Option<(Jid, Vec<u8>)> {
         let log = self.shared.log();
         let entry = log.get(id).filter(|entry| entry.message.from_me)?;
         Some((entry.message.chat_jid.parse().ok()?, entry.encoded.clone()))

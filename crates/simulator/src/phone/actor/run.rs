@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use tokio::sync::mpsc;
 use wacore::request::RequestUtils;
+use wacore_binary::Jid;
 
 use super::connection::Connection;
 use super::mail::{Command, Finish, Mail, SendReply};
@@ -25,6 +26,8 @@ pub(crate) struct Actor {
     pub(super) record: PhoneRecord,
     pub(super) signal: SignalState,
     pub(super) contacts: Contacts,
+    /// The devices of users, by LID, as far as they have been asked for.
+    pub(super) devices: HashMap<String, Vec<u16>>,
     pub(super) connection: Option<Connection>,
     /// Counts connections, so that what is left of an old one is recognized.
     pub(super) connection_count: u64,
@@ -33,6 +36,8 @@ pub(crate) struct Actor {
     pub(super) requests: RequestUtils,
     /// Messages that the server has not acknowledged, with who waits for it.
     pub(super) unacknowledged: HashMap<String, Option<SendReply>>,
+    /// The devices that each unacknowledged message was encrypted for.
+    pub(super) sent_to: HashMap<String, Vec<Jid>>,
     /// How often each undecryptable message was asked for again.
     pub(super) asked_again: HashMap<(String, String), u8>,
     /// The code that was typed last and who waits for the companion's answer.
@@ -67,10 +72,12 @@ impl Actor {
             record,
             signal,
             contacts,
+            devices: HashMap::new(),
             connection: None,
             connection_count: 0,
             bad_connections: 0,
             unacknowledged: HashMap::new(),
+            sent_to: HashMap::new(),
             asked_again: HashMap::new(),
             awaited_finish: None,
             backlog: VecDeque::new(),
@@ -89,7 +96,10 @@ impl Actor {
             };
             match mail {
                 Some(Mail::Stanza(connection, node)) => {
+                    // On a lost connection only the server's word on what was sent still counts.
+                    let is_wanted = self.is_connected() || node.tag == "ack";
                     if self.is_current(connection)
+                        && is_wanted
                         && let Err(error) = self.on_stanza(node).await
                     {
                         tracing::warn!(%error, "phone could not handle a stanza");

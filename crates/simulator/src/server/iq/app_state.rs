@@ -25,6 +25,9 @@ const COLLECTIONS: [&str; 5] = [
 /// How many patches one answer holds; more are announced with `has_more_patches`.
 const MAX_PATCHES: usize = 200;
 
+/// So many patches a collection has at most; a server without snapshots keeps them all.
+const MAX_STORED_PATCHES: u64 = 20_000;
+
 impl Server {
     pub(super) fn iq_app_state(&self, request: &Request<'_>) -> Result<Node, JournalError> {
         if request.child("delete_all_data").is_some() {
@@ -53,7 +56,7 @@ impl Server {
                     .build()
             });
             let collections: Vec<Node> = collections.collect();
-            self.notify_server_sync(request, collections)?;
+            self.notify_own_devices(request, "server_sync", collections)?;
         }
         Ok(request.result([NodeBuilder::new("sync").children(answers).build()]))
     }
@@ -78,6 +81,10 @@ impl Server {
                 if let Some(wacore_binary::NodeContent::Nodes(children)) = &mut error.content {
                     children.push(newer);
                 }
+                return Ok((error, None));
+            }
+            if collection.version() >= MAX_STORED_PATCHES {
+                let error = collection_error(name, 507, "insufficient-storage", Some(base));
                 return Ok((error, None));
             }
             let version = base + 1;
@@ -108,33 +115,6 @@ impl Server {
             answer = answer.children([patches_node(newer)]);
         }
         Ok((answer.build(), None))
-    }
-
-    fn notify_server_sync(
-        &self,
-        request: &Request<'_>,
-        collections: Vec<Node>,
-    ) -> Result<(), JournalError> {
-        use crate::server::deliver::Parcel;
-        use crate::server::jids::Addressing;
-        let session = request.session;
-        let notification = NodeBuilder::new("notification")
-            .attr("from", session.account.jid(Addressing::Pn))
-            .attr("type", "server_sync")
-            .attr("id", self.inner.stanza_id())
-            .attr("t", self.inner.now_s())
-            .children(collections)
-            .build();
-        let device_ids: Vec<u16> = session.account.lock().devices.keys().copied().collect();
-        let parcels = device_ids
-            .into_iter()
-            .filter(|device_id| *device_id != session.device_id)
-            .map(|device_id| Parcel {
-                device_id,
-                node: notification.clone(),
-            })
-            .collect();
-        self.deliver(&session.account, parcels, |_| {})
     }
 
     fn delete_app_state(&self, request: &Request<'_>) -> Result<Node, JournalError> {

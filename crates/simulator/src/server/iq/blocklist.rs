@@ -22,13 +22,18 @@ impl Server {
             let Some(blocked) = self.inner.directory.by_jid(&jid) else {
                 return Ok(request.not_found());
             };
-            // Whichever address was given, the user is blocked under the LID.
-            let lid = blocked.jid(Addressing::Lid).to_string();
             let is_block = match text_attr(item, "action").as_deref() {
                 Some("block") => true,
                 Some("unblock") => false,
                 _ => return Ok(request.bad_request()),
             };
+            // Users are blocked by LID, and then named by number as well (wacore `iq::blocklist`).
+            let number = jid_attr(item, "pn_jid").map(|number| number.to_non_ad());
+            let is_named = number.as_ref() == Some(&blocked.jid(Addressing::Pn));
+            if Addressing::of(&jid) != Some(Addressing::Lid) || (is_block && !is_named) {
+                return Ok(request.bad_request());
+            }
+            let lid = jid.to_string();
             {
                 let mut state = account.lock();
                 if is_block {
@@ -46,7 +51,7 @@ impl Server {
                     .attr("action", action)
                     .build()])
                 .build();
-            self.notify_own_devices(request, "account_sync", change)?;
+            self.notify_own_devices(request, "account_sync", [change])?;
         }
         let items: Vec<Node> = account
             .lock()

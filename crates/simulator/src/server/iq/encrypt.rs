@@ -1,6 +1,7 @@
 //! Signal keys: upload, count, digest, bundles for others, rotation (`encrypt`; wacore `iq::prekeys`).
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use bytes::Bytes;
 use wacore_binary::builder::NodeBuilder;
@@ -9,9 +10,9 @@ use wacore_binary::{Jid, Node};
 use super::router::Request;
 use crate::journal::JournalError;
 use crate::server::api::{Server, to_json};
-use crate::server::deliver::Parcel;
+use crate::server::deliver::parcels;
 use crate::server::jids::Addressing;
-use crate::server::prekeys::{PreKeys, Taken};
+use crate::server::prekeys::{PreKeys, Taken, is_signed};
 use crate::server::record::{SignedPreKey, device_key, namespace, sequence_key};
 use crate::server::stanza::{child_bytes, content_bytes, jid_attr, key32, server_jid, uint_be};
 use crate::server::state::{AccountCell, DeviceState};
@@ -21,6 +22,9 @@ const KEY_TYPE: u8 = 5;
 
 /// A bundle is asked for this many devices at most.
 const MAX_BUNDLES: usize = 5_000;
+
+/// So many one-time prekeys are kept for a device at most; clients keep less than a thousand.
+const MAX_PREKEYS: usize = 10_000;
 
 struct Upload {
     registration_id: u32,
@@ -46,10 +50,16 @@ impl Server {
         if let Some(rotate) = request.child("rotate") {
             return self.rotate_signed_prekey(request, rotate);
         }
-        match upload(request.iq) {
-            Some(upload) => self.take_upload(request, upload),
-            None => Ok(request.bad_request()),
+        let Some(upload) = upload(request.iq) else {
+            return Ok(request.bad_request());
+        };
+        let signed = &upload.signed_prekey;
+        if upload.prekeys.len() > MAX_PREKEYS
+            || !is_signed(&upload.identity, &signed.public, &signed.signature)
+        {
+            return Ok(request.error(406, "not-acceptable"));
         }
+        self.take_upload(request, upload)
     }
 
     fn prekey_count(request: &Request<'_>) -> Node {
@@ -100,6 +110,9 @@ impl Server {
         let Some(device) = state.devices.get_mut(&session.device_id) else {
             return Ok(request.not_found());
         };
+        if !is_signed(&device.record.identity, &signed.public, &signed.signature) {
+            return Ok(request.error(406, "not-acceptable"));
+        }
         device.record.signed_prekey = Some(signed);
         self.save_device(&session.account.number, &device.record)?;
         Ok(request.result([]))
@@ -113,9 +126,13 @@ impl Server {
             let Some(device) = state.devices.get_mut(&session.device_id) else {
                 return Ok(request.not_found());
             };
+            let is_same_identity = device.record.identity == upload.identity;
+            if is_same_identity && device.prekeys.count() + upload.prekeys.len() > MAX_PREKEYS {
+                return Ok(request.error(406, "not-acceptable"));
+            }
             let mut batch = self.inner.journal.batch();
             let had_identity = !device.record.identity.is_empty();
-            let is_new_identity = device.record.identity != upload.identity;
+            let is_new_identity = !is_same_identity;
             if is_new_identity {
                 // Keys of the identity before are of no use to anybody.
                 for seq in device.prekeys.seqs() {
@@ -248,7 +265,7 @@ impl Server {
 
     fn tell_of_low_prekeys(
         &self,
-        account: &AccountCell,
+        account: &Arc<AccountCell>,
         device_id: u16,
         left: usize,
     ) -> Result<(), JournalError> {
@@ -259,7 +276,7 @@ impl Server {
             .attr("t", self.inner.now_s())
             .children([NodeBuilder::new("count").attr("value", left).build()])
             .build();
-        self.deliver(account, vec![Parcel { device_id, node }], |_| {})
+        self.deliver(account, parcels(&node, [device_id]))
     }
 }
 

@@ -53,7 +53,8 @@ impl Server {
             .child("picture")
             .and_then(|node| number_attr(node, "id"));
         if known == Some(picture_id) {
-            return Ok(request.error(304, "not-modified"));
+            // An empty picture says that the known one is still the one (wacore `iq::contacts`).
+            return Ok(request.result([NodeBuilder::new("picture").build()]));
         }
         let Some(image) = self
             .inner
@@ -82,6 +83,13 @@ impl Server {
             .is_some_and(|target| Addressing::of(target).is_none())
         {
             return Ok(request.not_found());
+        }
+        let is_own = |target| {
+            let owner = self.inner.directory.by_jid(target);
+            owner.is_some_and(|owner| owner.number == account.number)
+        };
+        if !target.as_ref().is_none_or(is_own) {
+            return Ok(request.error(403, "forbidden"));
         }
         let image = request.child("picture").and_then(content_bytes);
         if image
@@ -119,7 +127,7 @@ impl Server {
                 .attr("author", account.jid(Addressing::Pn))
                 .build(),
         };
-        self.notify_own_devices(request, "picture", change.clone())?;
+        self.notify_own_devices(request, "picture", [change.clone()])?;
         self.notify_correspondents(account, "picture", &change)?;
         Ok(match picture_id {
             Some(id) => request.result([NodeBuilder::new("picture").attr("id", id).build()]),

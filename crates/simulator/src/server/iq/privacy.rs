@@ -8,24 +8,37 @@ use wacore_binary::builder::NodeBuilder;
 use super::router::Request;
 use crate::journal::JournalError;
 use crate::server::api::Server;
-use crate::server::deliver::Parcel;
+use crate::server::deliver::parcels;
 use crate::server::jids::Addressing;
 use crate::server::stanza::{jid_attr, number_attr, text_attr};
 use crate::server::state::AccountCell;
 
-/// The categories of a new account.
-const DEFAULTS: [(&str, &str); 10] = [
-    ("readreceipts", "all"),
-    ("profile", "all"),
-    ("status", "all"),
-    ("online", "all"),
-    ("last", "all"),
-    ("groupadd", "all"),
-    ("calladd", "all"),
-    ("messages", "all"),
-    ("defense", "off"),
-    ("stickers", "contacts"),
+/// A category: its name, its value in a new account, and the values that it may have
+/// (wacore `iq::privacy`).
+type Category = (&'static str, &'static str, &'static [&'static str]);
+
+const CATEGORIES: [Category; 10] = [
+    ("readreceipts", "all", &["all", "none"]),
+    ("profile", "all", &AUDIENCES),
+    ("status", "all", &AUDIENCES),
+    ("online", "all", &["all", "match_last_seen"]),
+    ("last", "all", &AUDIENCES),
+    ("groupadd", "all", &AUDIENCES),
+    ("calladd", "all", &["all", "known"]),
+    ("messages", "all", &["all", "contacts"]),
+    ("defense", "off", &["off", "on_standard"]),
+    ("stickers", "contacts", &AUDIENCES),
 ];
+
+const AUDIENCES: [&str; 4] = ["all", "contacts", "none", "contact_blacklist"];
+
+/// A change that a client asks for; `None` when there is no such category or value.
+fn change(category: &Node) -> Option<(String, String)> {
+    let name = text_attr(category, "name")?;
+    let value = text_attr(category, "value")?;
+    let (_, _, values) = CATEGORIES.iter().find(|(known, ..)| **known == *name)?;
+    values.contains(&&*value).then_some((name, value))
+}
 
 impl Server {
     pub(super) fn iq_privacy(&self, request: &Request<'_>) -> Result<Node, JournalError> {
@@ -36,21 +49,20 @@ impl Server {
             return Ok(request.bad_request());
         };
         if !request.is_get {
-            let changes: Vec<(String, String)> = privacy
+            let changes: Option<Vec<(String, String)>> = privacy
                 .get_children_by_tag("category")
-                .filter_map(|category| {
-                    Some((text_attr(category, "name")?, text_attr(category, "value")?))
-                })
+                .map(change)
                 .collect();
-            if changes.is_empty() {
+            let Some(changes) = changes.filter(|changes| !changes.is_empty()) else {
                 return Ok(request.bad_request());
-            }
+            };
             let mut state = request.session.account.lock();
             state.record.privacy.extend(changes);
             self.save_account(&state)?;
         }
         let state = request.session.account.lock();
-        let mut settings: std::collections::BTreeMap<&str, &str> = DEFAULTS.into_iter().collect();
+        let defaults = CATEGORIES.into_iter().map(|(name, value, _)| (name, value));
+        let mut settings: std::collections::BTreeMap<&str, &str> = defaults.collect();
         let changed = &state.record.privacy;
         settings.extend(changed.iter().map(|(name, value)| (&**name, &**value)));
         let categories = settings.into_iter().map(|(name, value)| {
@@ -77,12 +89,6 @@ impl Server {
             };
             let at_s = number_attr(token, "t").unwrap_or_else(|| self.inner.now_s().unsigned_abs());
             let secret: [u8; 16] = self.inner.with_rng(RngExt::random);
-            {
-                let mut state = contact.lock();
-                let from = session.account.number.to_string();
-                state.record.tokens.insert(from, hex::encode(secret));
-                self.save_account(&state)?;
-            }
             let given = NodeBuilder::new("token")
                 .attr("t", at_s)
                 .attr("type", "trusted_contact")
@@ -133,18 +139,18 @@ impl Server {
         if !request.is_get {
             // One's own devices learn it as a change of their account, others as one of a contact
             // (whatsapp-rust `handlers::notification::groups`).
-            self.notify_own_devices(request, "account_sync", mode.clone())?;
+            self.notify_own_devices(request, "account_sync", [mode.clone()])?;
             self.notify_correspondents(account, "disappearing_mode", &mode)?;
         }
         Ok(request.result([mode]))
     }
 
-    /// Tells the account's other devices about a change, as a notification of the given type.
+    /// Tells the account's other devices about changes, as a notification of the given type.
     pub(super) fn notify_own_devices(
         &self,
         request: &Request<'_>,
         kind: &'static str,
-        change: Node,
+        changes: impl IntoIterator<Item = Node>,
     ) -> Result<(), JournalError> {
         let session = request.session;
         let notification = NodeBuilder::new("notification")
@@ -152,18 +158,9 @@ impl Server {
             .attr("type", kind)
             .attr("id", self.inner.stanza_id())
             .attr("t", self.inner.now_s())
-            .children([change])
+            .children(changes)
             .build();
-        let device_ids: Vec<u16> = session.account.lock().devices.keys().copied().collect();
-        let parcels = device_ids
-            .into_iter()
-            .filter(|device_id| *device_id != session.device_id)
-            .map(|device_id| Parcel {
-                device_id,
-                node: notification.clone(),
-            })
-            .collect();
-        self.deliver(&session.account, parcels, |_| {})
+        self.deliver(&session.account, parcels(&notification, session.siblings()))
     }
 
     /// Tells those whom the account has written with about a change, as a notification of the

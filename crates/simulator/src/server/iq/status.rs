@@ -36,7 +36,7 @@ impl Server {
         let change = NodeBuilder::new("set")
             .bytes(about.as_bytes().to_vec())
             .build();
-        self.notify_own_devices(request, "status", change.clone())?;
+        self.notify_own_devices(request, "status", [change.clone()])?;
         self.notify_correspondents(account, "status", &change)?;
         Ok(request.result([]))
     }
