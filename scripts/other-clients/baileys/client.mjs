@@ -80,6 +80,7 @@ export class Client {
 	async connect() {
 		const { state, saveCreds } = await useMultiFileAuthState(this.folder)
 		const updates = new Journal(this.name)
+		const receipts = new Journal(this.name)
 		const saves = []
 		const socket = makeWASocket({
 			auth: state,
@@ -89,13 +90,14 @@ export class Client {
 		})
 		socket.ev.on('creds.update', () => saves.push(saveCreds()))
 		socket.ev.on('connection.update', update => updates.add(update))
+		socket.ws.on('CB:receipt', ({ attrs }) => receipts.add(attrs))
 		socket.ev.process(batch => {
 			for (const [event, data] of Object.entries(batch)) {
 				this.events.add({ event, data })
 			}
 		})
 
-		Object.assign(this, { socket, updates, saves })
+		Object.assign(this, { socket, updates, receipts, saves })
 	}
 
 	/** Waits for the end of the connection and takes its reason, which must be the expected one. */
@@ -164,6 +166,18 @@ export class Client {
 			return event === 'messages.upsert'
 				? data.messages.find(message => message.key.id === id && message.status === status)
 				: undefined
+		})
+	}
+
+	/** Waits until so many other devices of the account have told that they have a copy of an own message. */
+	copies(id, count) {
+		const devices = new Set()
+		return this.receipts.until(`receipt for a copy by ${count} devices`, receipt => {
+			if (receipt.id === id && receipt.type === 'sender') {
+				devices.add(receipt.from)
+			}
+
+			return devices.size === count || undefined
 		})
 	}
 

@@ -52,6 +52,7 @@ export async function send(simulator, client, ours, theirs, text, others = []) {
 	const copy = await simulator.message(ours, `the copy of “${text}”`, message => message.id === key.id)
 	check(copy.fromMe && copy.body === text && copy.chatJid === jid(theirs), `our own phone took “${text}” for something else: ${JSON.stringify(copy)}`)
 	await Promise.all(others.map(other => other.text(text)))
+	await client.copies(key.id, 1 + others.length)
 	await simulator.post(`/phones/${theirs}:online`)
 	const arrived = await simulator.message(theirs, `“${text}”`, message => message.body === text)
 	check(arrived.id === key.id && !arrived.fromMe && arrived.chatJid === jid(ours), `“${text}” arrived as something else: ${JSON.stringify(arrived)}`)
