@@ -289,7 +289,7 @@ impl Server {
         }
         state.record.next_device_id = device_id + 1;
         state.record.next_key_index = record.key_index + 1;
-        state.record.key_index_list = new.key_index_list.clone();
+        state.record.key_index_list.clone_from(&new.key_index_list);
         state.record.key_index_list_at_s = self.inner.now_s();
         let mut batch = self.inner.journal.batch();
         batch.put(namespace::ACCOUNT, &*account.number, to_json(&state.record));
