@@ -31,8 +31,6 @@ pub mod limits {
     pub const WEBHOOK_HEADERS: usize = 20;
     /// The value of one custom header.
     pub const WEBHOOK_HEADER_VALUE_CHARS: usize = 1_024;
-    /// Wrong entries of one list that are told.
-    pub const FAULTS: usize = 100;
     /// Attempts of one webhook delivery.
     pub const WEBHOOK_ATTEMPTS: i64 = 50;
     /// The name of a webhook's retry policy.
@@ -69,7 +67,7 @@ pub struct Faults {
 
 impl std::fmt::Display for Faults {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        for (index, Fault { field, message }) in self.0.iter().enumerate() {
+        for (index, Fault { field, message }) in self.told.iter().enumerate() {
             let mark = if index == 0 { "" } else { "; " };
             write!(f, "{mark}{field} {message}")?;
         }

@@ -133,7 +133,9 @@ impl Service {
         // Made before the gateway takes sessions: it may find the configuration wrong.
         let router = match listeners.api {
             Some(listener) => {
-                let router = service.router(config, guard.clone(), health, metrics)?;
+                let router = service
+                    .router(config, guard.clone(), health, metrics)
+                    .await?;
                 Some((listener, router))
             }
             None => None,
@@ -230,7 +232,7 @@ impl Service {
     }
 
     /// The API over the use cases, and what has to run beside it.
-    fn router(
+    async fn router(
         &self,
         config: &Config,
         address_guard: AddressGuard,

@@ -41,7 +41,7 @@ fn buffered(message: &LibraryMessage) -> BufferedMessage {
     BufferedMessage {
         chat: message.info.source.chat.to_string(),
         sender: message.info.source.sender.to_string(),
-        id: message.info.id.to_string(),
+        id: message.info.id.clone(),
     }
 }
 

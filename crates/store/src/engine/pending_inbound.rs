@@ -58,7 +58,7 @@ impl PendingInbound {
     }
 
     /// What the next write of Signal state must take along.
-    fn to_store(&mut self) -> Vec<Record> {
+    fn take_unstored(&mut self) -> Vec<Record> {
         let waiting = self.held.values_mut().filter(|held| !held.is_durable);
         waiting
             .map(|held| {
@@ -239,7 +239,7 @@ impl EngineBackend {
                 Box::pin(async move {
                     // Only now, so that a message that an earlier job has committed is not
                     // stored once more.
-                    let waiting = backend.pending().to_store();
+                    let waiting = backend.pending().take_unstored();
                     if !waiting.is_empty() {
                         backend.defer_pending(tx, &waiting);
                     }

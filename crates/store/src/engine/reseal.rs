@@ -19,6 +19,14 @@ struct Sealed {
     update: &'static str,
 }
 
+#[derive(sqlx::FromRow)]
+struct SealedRecord {
+    session_id: Text<SessionId>,
+    kind: i16,
+    key: Vec<u8>,
+    value: Vec<u8>,
+}
+
 macro_rules! find {
     ($table:literal, $kind:literal, $value:literal) => {
         concat!(
@@ -118,17 +126,16 @@ impl Admin<'_> {
 
     /// Opens one sealed value, as a proof of the master keys; `false` where there is none yet.
     pub async fn prove_master_keys(&mut self) -> Result<bool> {
-        let found: Option<(Text<SessionId>, i16, Vec<u8>, Vec<u8>)> =
-            on!(self.tx, |conn| sqlx::query_as(
-                "SELECT session_id, kind, key, value FROM engine_record LIMIT 1"
-            )
-            .fetch_optional(conn)
-            .await)?;
-        let Some((session, kind, key, sealed)) = found else {
+        let found: Option<SealedRecord> = on!(self.tx, |conn| sqlx::query_as(
+            "SELECT session_id, kind, key, value FROM engine_record LIMIT 1"
+        )
+        .fetch_optional(conn)
+        .await)?;
+        let Some(found) = found else {
             return Ok(false);
         };
-        let row = sealed_row(session.0, &[&kind.to_be_bytes(), &key]);
-        self.tx.unseal(records::TABLE, &row, &sealed)?;
+        let row = sealed_row(found.session_id.0, &[&found.kind.to_be_bytes(), &found.key]);
+        self.tx.unseal(records::TABLE, &row, &found.value)?;
         Ok(true)
     }
 }
