@@ -12,8 +12,8 @@ impl Core {
     /// Lists stored chats in display order.
     pub async fn list_chats(&self, access: &SessionAccess, page: Draft<Page>) -> Result<ListChat> {
         let (page, mut faults) = page.open()?;
-        let list = self.list(access.organization_id(), format!("chats/{}", access.id()));
-        let after: Option<ChatPosition> = list.start(&page, &mut faults);
+        let cursors = self.list(access.organization_id(), format!("chats/{}", access.id()));
+        let after: Option<ChatPosition> = cursors.start(&page, &mut faults);
         faults.into_result()?;
         let limit = page.rows();
         let mut data = self
@@ -25,7 +25,7 @@ impl Core {
         let has_more = cut(&mut data, limit);
         let last = data.last().filter(|_| has_more).map(ChatPosition::from);
         Ok(ListChat {
-            next_cursor: last.map(|position| list.cursor(&position)),
+            next_cursor: last.map(|position| cursors.cursor(&position)),
             data,
         })
     }
@@ -46,8 +46,8 @@ impl Core {
         let mut tx = self.store.read().await?;
         let chat = find_chat(&mut tx, access, chat).await?;
         let (page, mut faults) = page.open()?;
-        let list = self.list(access.organization_id(), format!("messages/{}", chat.id));
-        let after: Option<MessagePosition> = list.start(&page, &mut faults);
+        let cursors = self.list(access.organization_id(), format!("messages/{}", chat.id));
+        let after: Option<MessagePosition> = cursors.start(&page, &mut faults);
         faults.into_result()?;
         let limit = page.rows();
         let mut rows = tx
@@ -66,7 +66,7 @@ impl Core {
             .map(|(position, _)| *position);
         Ok(ListMessage {
             data: rows.into_iter().map(|(_, message)| message).collect(),
-            next_cursor: last.map(|position| list.cursor(&position)),
+            next_cursor: last.map(|position| cursors.cursor(&position)),
         })
     }
 }

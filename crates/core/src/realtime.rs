@@ -284,7 +284,7 @@ impl EventStream {
             // Before anything is given: neither a long replay nor what was read from the log
             // outlives the credential.
             while let Some(signal) = self.credentials.recv().now_or_never() {
-                self.note_credential(signal)?;
+                self.note_credential(signal.as_ref())?;
             }
             if self.is_void().await? {
                 return Ok(StreamItem::Revoked);
@@ -297,7 +297,7 @@ impl EventStream {
                 continue;
             }
             tokio::select! {
-                signal = self.credentials.recv() => self.note_credential(signal)?,
+                signal = self.credentials.recv() => self.note_credential(signal.as_ref())?,
                 signal = self.events.recv() => match signal {
                     Some(Ok(Signal::Events { events, .. })) => self.note(&events),
                     Some(Ok(_)) => {}
@@ -321,7 +321,7 @@ impl EventStream {
                 return Ok(());
             }
             let signal = self.credentials.recv().await;
-            self.note_credential(signal)?;
+            self.note_credential(signal.as_ref())?;
         }
     }
 
@@ -333,9 +333,9 @@ impl EventStream {
         Ok(key.is_some_and(|key| key.is_valid_at(now) && key.capabilities.has(Capability::Events)))
     }
 
-    fn note_credential(&mut self, signal: Option<Result<Signal, Lagged>>) -> Result<()> {
+    fn note_credential(&mut self, signal: Option<&Result<Signal, Lagged>>) -> Result<()> {
         match signal {
-            Some(Ok(Signal::KeyRevoked { key_id })) => self.is_revoked |= key_id == self.key_id,
+            Some(Ok(Signal::KeyRevoked { key_id })) => self.is_revoked |= *key_id == self.key_id,
             Some(Ok(_)) => {}
             Some(Err(Lagged)) => self.is_in_doubt = true,
             None => return Err(Error::unavailable()),

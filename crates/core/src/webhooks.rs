@@ -277,7 +277,7 @@ impl Core {
     ) -> Result<DeliveryPage> {
         let webhook = &access.webhook;
         let (query, mut faults) = query.open()?;
-        let list = self.list(
+        let cursors = self.list(
             webhook.organization_id,
             format!("deliveries/{}", webhook.id),
         );
@@ -288,7 +288,7 @@ impl Core {
         });
         let event_id: Option<EventId> =
             parse_event_id("event", query.event.as_deref(), &mut faults);
-        let before: Option<DeliveryId> = list.start(&query.page, &mut faults);
+        let before: Option<DeliveryId> = cursors.start(&query.page, &mut faults);
         faults.into_result()?;
         let filter = DeliveryFilter {
             status: status.and_then(Result::ok),
@@ -311,7 +311,7 @@ impl Core {
         }
         Ok(DeliveryPage {
             deliveries,
-            next_cursor: last.map(|id| list.cursor(&id)),
+            next_cursor: last.map(|id| cursors.cursor(&id)),
         })
     }
 
