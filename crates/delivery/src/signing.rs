@@ -243,8 +243,8 @@ mod tests {
         let root = root();
         let derived = root.secret_of(webhook());
         // It looks at the clock.
-        let now_s = std::time::UNIX_EPOCH.elapsed().unwrap().as_secs();
-        let now_ms = i64::try_from(now_s).unwrap() * 1000;
+        let elapsed = std::time::UNIX_EPOCH.elapsed().unwrap();
+        let now_ms = i64::try_from(elapsed.as_millis()).unwrap();
         for (given, shown) in [
             (Some("whsec_AQIDBAUG"), "whsec_AQIDBAUG"),
             (Some("AQIDBAUG"), "AQIDBAUG"),

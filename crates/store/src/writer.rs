@@ -438,11 +438,11 @@ mod tests {
     #[tokio::test]
     async fn an_urgent_job_goes_before_those_that_wait() {
         let store = testing::store().await;
-        let (begin, begun) = oneshot::channel();
+        let (start, started) = oneshot::channel();
         let (release, released) = oneshot::channel::<()>();
         let holding = store.write::<(), StoreError, _>(Lane::SHARED, |_| {
             Box::pin(async move {
-                let _ = begin.send(());
+                let _ = start.send(());
                 let _ = released.await;
                 Ok(())
             })
@@ -456,7 +456,7 @@ mod tests {
             }
         };
         let waiting = async {
-            begun.await.unwrap();
+            started.await.unwrap();
             let mut others = pin!(futures::future::join_all(["first", "second"].map(|name| {
                 let noted = note(name);
                 store.write::<(), StoreError, _>(Lane::SHARED, move |_| Box::pin(noted))

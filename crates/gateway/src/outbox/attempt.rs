@@ -38,14 +38,13 @@ pub(super) async fn attempt(cx: &Context, session: &Arc<Session>, item: &mut Ite
     let tried = AssertUnwindSafe(Box::pin(try_once(cx, session, item)))
         .catch_unwind()
         .await;
-    let tried = match tried {
-        Ok(tried) => tried,
-        Err(_) => {
-            tracing::error!(session.id = %session.id(), "an attempt to send panicked");
-            metrics::counter!("wagate_gateway_panics_total", "task" => "attempt").increment(1);
-            // The cause may be in the message itself: it is not tried for ever.
-            after_failure(cx, session, item, SendFailure::Unconfirmed).await
-        }
+    let tried = if let Ok(tried) = tried {
+        tried
+    } else {
+        tracing::error!(session.id = %session.id(), "an attempt to send panicked");
+        metrics::counter!("wagate_gateway_panics_total", "task" => "attempt").increment(1);
+        // The cause may be in the message itself: it is not tried for ever.
+        after_failure(cx, session, item, SendFailure::Unconfirmed).await
     };
     match tried {
         Ok(attempted) => attempted,

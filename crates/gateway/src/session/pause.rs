@@ -56,9 +56,10 @@ impl<'p> Pause<'p> {
             };
             match woken {
                 Woken::End(end) => return Some(end),
-                Woken::Command(None) => return Some(End::Lost),
+                Woken::Command(None) | Woken::Stored(Err(StoreError::Fenced)) => {
+                    return Some(End::Lost);
+                }
                 Woken::Over => return None,
-                Woken::Stored(Err(StoreError::Fenced)) => return Some(End::Lost),
                 Woken::Stored(stored) => {
                     is_stored = true;
                     if let Err(error) = stored {

@@ -187,7 +187,7 @@ mod tests {
         let detail = |end| at_end(end, 1_000).0.detail;
         let ban = EndReason::TemporarilyBanned {
             code: Some(106),
-            expires_in: Some(Duration::from_secs(60)),
+            expires_in: Some(Duration::from_mins(1)),
         };
         let expected = StatusDetail {
             whatsapp_code: Some(106),

@@ -135,11 +135,9 @@ mod tests {
             ),
         ) {
             crate::fuzzing::send_request(&bytes);
-            let fields: String = fields
-                .iter()
-                .map(|(name, value)| format!(",\"{name}\":{value}"))
-                .collect();
-            let body = format!("{{\"to\":\"15550000001\",\"type\":\"{kind}\"{fields}}}");
+            let mut members = vec![format!("\"to\":\"15550000001\",\"type\":\"{kind}\"")];
+            members.extend(fields.iter().map(|(name, value)| format!("\"{name}\":{value}")));
+            let body = format!("{{{}}}", members.join(","));
             crate::fuzzing::send_request(body.as_bytes());
         }
     }

@@ -1,9 +1,7 @@
 use serde_json::value::to_raw_value;
 use wagate_model::{OutboxId, SendMode, SessionId};
 use wagate_store::testing::{self, START_MS};
-use wagate_store::{
-    Enqueued, IdempotencyKey, NewOutbox, OutboxState, RateDecision, RateLimits, StoreError,
-};
+use wagate_store::{Enqueued, IdempotencyKey, NewOutbox, OutboxState, RateDecision, RateLimits};
 
 use crate::{fresh, write};
 
