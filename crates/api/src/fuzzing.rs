@@ -74,7 +74,8 @@ fn are_told(faults: Faults, max: usize) {
             .iter()
             .any(|known| fault.message.starts_with(known));
         assert!(fault.field != "body" || is_known, "{}", fault.message);
-        assert!(!fault.field.is_empty() && fault.field.len() <= 64 * 4 * 64);
+        // 64 levels of 64 characters; a member without a name has none here either.
+        assert!(fault.field.len() <= 64 * 4 * 64);
         assert!(!fault.message.is_empty() && fault.message.len() <= 1_000);
     }
 }

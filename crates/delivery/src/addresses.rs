@@ -77,10 +77,7 @@ impl AllowList {
     pub fn parse<S: AsRef<str>>(ranges: &[S]) -> Result<Self, ParseRangeError> {
         let read = |text: &S| {
             let text = text.as_ref().trim();
-            text.parse::<IpNet>()
-                .or_else(|_| text.parse::<IpAddr>().map(IpNet::from))
-                .map(canonical)
-                .map_err(|_| ParseRangeError(text.to_owned()))
+            parse_range(text).ok_or_else(|| ParseRangeError(text.to_owned()))
         };
         ranges.iter().map(read).collect::<Result<_, _>>().map(Self)
     }
@@ -105,6 +102,19 @@ impl AllowList {
             }
         }
     }
+}
+
+/// Reads a range. The address is read as the standard library does: `010.0.0.0`, which some take
+/// for octal, is none.
+fn parse_range(text: &str) -> Option<IpNet> {
+    let Some((address, bits)) = text.split_once('/') else {
+        return text
+            .parse()
+            .map(|address: IpAddr| canonical(address.into()))
+            .ok();
+    };
+    let range = IpNet::new(address.parse().ok()?, bits.parse().ok()?);
+    range.map(canonical).ok()
 }
 
 /// A range of mapped addresses (`::ffff:10.1.0.0/112`) as the IPv4 range that it stands for,
@@ -243,8 +253,16 @@ mod tests {
 
     #[test]
     fn a_wrong_range_is_named() {
-        let error = AllowList::parse(&["10.0.0.0/8", "10.0.0.0/33"]).unwrap_err();
-        assert!(error.to_string().contains("10.0.0.0/33"));
+        for wrong in [
+            "10.0.0.0/33",
+            "010.0.0.0/8",
+            "::ffff:010.0.0.0/104",
+            "10/8",
+            "",
+        ] {
+            let error = AllowList::parse(&["10.0.0.0/8", wrong]).unwrap_err();
+            assert!(error.to_string().contains(&format!("`{wrong}`")));
+        }
     }
 
     proptest! {

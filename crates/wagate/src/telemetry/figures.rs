@@ -40,6 +40,10 @@ const COUNTERS: &[(&str, &str)] = &[
         "Incoming messages that could not be committed and are delivered again.",
     ),
     (
+        "wagate_gateway_inbound_unstorable_total",
+        "Incoming messages that were stored without their content, which the database refused.",
+    ),
+    (
         "wagate_gateway_inbound_repeated_total",
         "Incoming messages that were there already.",
     ),
@@ -94,6 +98,14 @@ const COUNTERS: &[(&str, &str)] = &[
     (
         "wagate_http_requests_total",
         "Requests to the API, by operation and status.",
+    ),
+    (
+        "wagate_connections_refused_total",
+        "Connections closed at once because too many were open.",
+    ),
+    (
+        "wagate_store_unreadable_subscriptions_total",
+        "Webhooks left out of events because their list of events cannot be read.",
     ),
     (
         "wagate_store_groups_lost_total",

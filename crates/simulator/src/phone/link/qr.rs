@@ -23,7 +23,8 @@ impl QrCode {
         let text = text.trim();
         let body = text
             .strip_prefix(NATIVE_CAMERA_DEEP_LINK_PREFIX)
-            .unwrap_or(text);
+            .unwrap_or(text)
+            .trim_start();
         let parts: Vec<&str> = body.split(',').collect();
         if !(4..=6).contains(&parts.len()) {
             return Err(PhoneError::invalid(
@@ -75,6 +76,7 @@ mod tests {
             code(""),
             code(",3"),
             format!("{NATIVE_CAMERA_DEEP_LINK_PREFIX}{}", code(",1")),
+            format!(" {NATIVE_CAMERA_DEEP_LINK_PREFIX} {}\n", code("")),
         ] {
             let qr = QrCode::parse(&text).unwrap();
             assert_eq!(qr.pairing_ref, "2@ref");
