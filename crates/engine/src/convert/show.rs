@@ -4,9 +4,8 @@ use serde_json::{Value, json};
 use wagate_model::Jid;
 use whatsapp_rust::types::message::{MessageInfo, MessageSource};
 use whatsapp_rust::wacore::chrono::DateTime;
-use whatsapp_rust::waproto::whatsapp as wa;
 
-use super::{Own, message};
+use super::Own;
 use crate::{Content, InboundMessage, MessageRef, VoteChoice};
 
 pub(super) const PHONE: &str = "15550001111@s.whatsapp.net";
@@ -32,14 +31,6 @@ pub(super) fn info(chat: &str, sender: &str) -> MessageInfo {
         timestamp: DateTime::from_timestamp(1_700_000_000, 0).unwrap_or_default(),
         ..MessageInfo::default()
     }
-}
-
-/// The content of a message in a direct chat.
-pub(super) fn content(body: &wa::Message) -> Value {
-    let converted = message(&info(PHONE, PHONE), body, &own());
-    converted.map_or(Value::Null, |converted| {
-        show_content(&converted.message.content)
-    })
 }
 
 pub(super) fn show(message: &InboundMessage) -> Value {

@@ -260,7 +260,7 @@ mod tests {
             }),
             ("api.body_limit_bytes", |c| c.api.body_limit_bytes = 0),
             ("api.body_memory_bytes", |c| {
-                c.api.body_memory_bytes = 1 << 20
+                c.api.body_memory_bytes = 1 << 20;
             }),
             ("api.max_connections", |c| c.api.max_connections = 0),
             ("api.message_body_limit_bytes", |c| {
