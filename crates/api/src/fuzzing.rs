@@ -59,8 +59,9 @@ fn body_of<T: RequestBody + PartialEq + Debug>(headers: &HeaderMap, bytes: &[u8]
 
 fn are_told(faults: Faults, max: usize) {
     // A fault that only serde finds has no place: the schema lets pass what it must not.
-    const OF_THE_WHOLE: [&str; 6] = [
+    const OF_THE_WHOLE: [&str; 7] = [
         "is required",
+        "is not a known field",
         "is not UTF-8",
         "is not valid JSON",
         "is nested more than",

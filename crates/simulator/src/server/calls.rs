@@ -9,11 +9,12 @@ use super::api::Server;
 use super::deliver;
 use super::jids::Addressing;
 use super::session::Session;
-use super::stanza::jid_attr;
+use super::stanza::{ack_of, jid_attr};
 
 impl Server {
     pub(super) fn handle_call(&self, session: &Session, node: &Node) -> Result<(), JournalError> {
         let Some(signal) = node.children().and_then(<[Node]>::first) else {
+            self.refuse(session, node, 400);
             return Ok(());
         };
         let target =
@@ -40,14 +41,7 @@ impl Server {
             }
             self.deliver(&target, parcels)?;
         }
-        let mut ack = NodeBuilder::new("ack")
-            .attr("class", "call")
-            .attr("type", signal.tag.to_string());
-        for (from, to) in [("id", "id"), ("to", "from")] {
-            if let Some(value) = node.attrs.get(from) {
-                ack = ack.attr(to, value.clone());
-            }
-        }
+        let ack = ack_of(node).attr("type", signal.tag.to_string());
         self.push_node(&session.account, &session.link, &ack.build());
         Ok(())
     }

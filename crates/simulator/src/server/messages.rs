@@ -13,7 +13,7 @@ use super::deliver::{Parcel, parcels};
 use super::jids::Addressing;
 use super::phash::phash;
 use super::session::Session;
-use super::stanza::{jid_attr, text_attr};
+use super::stanza::{ack_of, jid_attr, text_attr};
 use super::state::AccountCell;
 
 /// Attributes of a message that its recipients get as they are.
@@ -51,16 +51,16 @@ impl Server {
         node: &Node,
     ) -> Result<(), JournalError> {
         let (Some(to), Some(id)) = (jid_attr(node, "to"), text_attr(node, "id")) else {
-            self.refuse_message(session, node, 479);
+            self.refuse(session, node, 479);
             return Ok(());
         };
         let Some(recipient) = self.inner.directory.by_jid(&to) else {
-            self.refuse_message(session, node, 404);
+            self.refuse(session, node, 404);
             return Ok(());
         };
         let copies = self.copies(node, &to);
         if copies.is_empty() {
-            self.refuse_message(session, node, 479);
+            self.refuse(session, node, 479);
             return Ok(());
         }
         let message = Message {
@@ -175,30 +175,20 @@ impl Server {
     }
 
     fn acknowledge_message(&self, session: &Session, node: &Node, drift: Option<String>) {
-        let mut ack = message_ack(node).attr("t", self.inner.now_s());
+        let mut ack = ack_of(node).attr("t", self.inner.now_s());
         if let Some(phash) = drift {
             ack = ack.attr("phash", phash);
         }
         self.push_node(&session.account, &session.link, &ack.build());
     }
 
-    /// Refuses a message with a nack, for example 463, 475 or 479.
-    pub(super) fn refuse_message(&self, session: &Session, node: &Node, code: u16) {
-        let ack = message_ack(node)
+    /// Refuses a stanza with a nack, for example 463, 475 or 479 for a message.
+    pub(super) fn refuse(&self, session: &Session, node: &Node, code: u16) {
+        let ack = ack_of(node)
             .attr("t", self.inner.now_s())
             .attr("error", code);
         self.push_node(&session.account, &session.link, &ack.build());
     }
-}
-
-fn message_ack(node: &Node) -> NodeBuilder {
-    let mut ack = NodeBuilder::new("ack").attr("class", "message");
-    for (from, to) in [("id", "id"), ("to", "from"), ("participant", "participant")] {
-        if let Some(value) = node.attrs.get(from) {
-            ack = ack.attr(to, value.clone());
-        }
-    }
-    ack
 }
 
 struct Message<'a> {

@@ -35,7 +35,7 @@ impl Server {
                     server.route(&session, &node);
                 });
             }
-            InboundFate::Nack(code) => self.refuse_message(session, &node, code),
+            InboundFate::Nack(code) => self.refuse(session, &node, code),
             InboundFate::Close => session.link.cut(),
             InboundFate::StreamError(code) => {
                 session
@@ -83,7 +83,11 @@ impl Server {
                 Ok(())
             }
             _ => {
-                tracing::debug!(stanza.tag = %node.tag, "ignored a stanza of unknown tag");
+                tracing::info!(stanza.tag = %node.tag, "refused a stanza of unknown tag");
+                // Without an id there is nothing that an answer could be about.
+                if text_attr(node, "id").is_some() {
+                    self.refuse(session, node, 501);
+                }
                 Ok(())
             }
         }

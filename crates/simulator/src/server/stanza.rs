@@ -104,6 +104,17 @@ fn iq_answer(request: &Node, kind: &'static str) -> NodeBuilder {
 }
 
 /// `<stream:error>` with a code.
+/// The acknowledgement of a stanza, for its sender; the caller adds what else it says.
+pub(crate) fn ack_of(node: &Node) -> NodeBuilder {
+    let mut ack = NodeBuilder::new("ack").attr("class", node.tag.to_string());
+    for (from, to) in [("id", "id"), ("to", "from"), ("participant", "participant")] {
+        if let Some(value) = node.attrs.get(from) {
+            ack = ack.attr(to, value.clone());
+        }
+    }
+    ack
+}
+
 pub(crate) fn stream_error(code: u16) -> Node {
     NodeBuilder::new("stream:error").attr("code", code).build()
 }

@@ -484,5 +484,20 @@ async fn every_other_request_is_answered() {
         .ask(iq("get", "w:nowhere", "6", Some(empty("x"))))
         .await;
     assert_eq!(error_code(&unknown), "501");
+    let nothing_kept = client.ask(iq("get", "tos", "7", Some(empty("x")))).await;
+    assert_eq!(error_code(&nothing_kept), "501");
+    let typeless = client.ask(iq("give", "w:p", "8", None)).await;
+    assert_eq!(error_code(&typeless), "400");
+    for (tag, code) in [("novelty", "501"), ("call", "400")] {
+        client
+            .send(&NodeBuilder::new(tag).attr("id", tag).build())
+            .await;
+        let nack = client.next_tagged("ack").await;
+        assert_eq!(
+            (attr(&nack, "class"), attr(&nack, "id")),
+            (tag.into(), tag.into())
+        );
+        assert_eq!(attr(&nack, "error"), code);
+    }
     simulator.shutdown().await;
 }

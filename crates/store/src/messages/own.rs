@@ -6,6 +6,7 @@ use serde_json::Value;
 use wagate_model::{MessageStatus, SessionId};
 
 use super::NewMessage;
+use super::write::bind_message;
 use crate::batch;
 use crate::error::Result;
 use crate::leases::Owned;
@@ -51,14 +52,7 @@ impl Owned<'_> {
     ///
     /// For messages with a fresh id: one that is there already would be left as it is.
     pub fn defer_own_message(&mut self, message: NewMessage, now_ms: i64) -> Result<()> {
-        let mentions = (!message.mentions.is_empty())
-            .then(|| serde_json::to_string(&message.mentions))
-            .transpose()?;
-        let media = message
-            .media
-            .as_ref()
-            .map(serde_json::to_string)
-            .transpose()?;
+        let (mentions, media) = message.json_columns()?;
         let session = self.session;
         self.tx.deferred.messages.push(OwnMessage {
             session,
@@ -94,24 +88,8 @@ impl Tx {
                 let mut query = sqlx::query(text);
                 for row in piece {
                     let new = &row.message;
-                    query = query
-                        .bind(Text(row.session))
-                        .bind(new.chat_id)
-                        .bind(storable(&new.sender_key))
-                        .bind(storable(&new.wa_message_id))
-                        .bind(new.direction.as_str())
-                        .bind(new.is_from_me)
-                        .bind(storable(&new.kind))
-                        .bind(new.body.as_deref().map(storable))
-                        .bind(new.sender_jid.as_deref().map(storable))
-                        .bind(new.sender_lid.as_deref().map(storable))
-                        .bind(new.timestamp_ms)
-                        .bind(new.status.map(MessageStatus::as_str))
-                        .bind(new.status.map_or(0, MessageStatus::ack_level))
-                        .bind(new.quoted_message_id.as_deref().map(storable))
-                        .bind(row.mentions.as_deref())
-                        .bind(row.media.as_deref())
-                        .bind(new.content.as_ref().map(Value::to_string))
+                    let (mentions, media) = (row.mentions.as_deref(), row.media.as_deref());
+                    query = bind_message!(query, row.session, new, mentions, media)
                         .bind(false)
                         .bind(false)
                         .bind(row.now_ms)

@@ -50,6 +50,43 @@ pub struct NewMessage {
     pub is_unread: bool,
 }
 
+impl NewMessage {
+    /// The mentions and the media, as they are stored.
+    pub(super) fn json_columns(&self) -> Result<(Option<String>, Option<String>)> {
+        let mentions = (!self.mentions.is_empty())
+            .then(|| serde_json::to_string(&self.mentions))
+            .transpose()?;
+        let media = self.media.as_ref().map(serde_json::to_string).transpose()?;
+        Ok((mentions, media))
+    }
+}
+
+/// Binds a message's columns, from the session to the content, to an INSERT.
+macro_rules! bind_message {
+    ($query:expr, $session:expr, $new:expr, $mentions:expr, $media:expr) => {
+        $query
+            .bind(Text($session))
+            .bind($new.chat_id)
+            .bind(storable(&$new.sender_key))
+            .bind(storable(&$new.wa_message_id))
+            .bind($new.direction.as_str())
+            .bind($new.is_from_me)
+            .bind(storable(&$new.kind))
+            .bind($new.body.as_deref().map(storable))
+            .bind($new.sender_jid.as_deref().map(storable))
+            .bind($new.sender_lid.as_deref().map(storable))
+            .bind($new.timestamp_ms)
+            .bind($new.status.map(MessageStatus::as_str))
+            .bind($new.status.map_or(0, MessageStatus::ack_level))
+            .bind($new.quoted_message_id.as_deref().map(storable))
+            .bind($mentions)
+            .bind($media)
+            .bind($new.content.as_ref().map(Value::to_string))
+    };
+}
+
+pub(super) use bind_message;
+
 /// A message that reached a further status.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AdvancedMessage {
@@ -134,12 +171,7 @@ impl Owned<'_> {
     ///
     /// Gives the new row's number: the sign that its event has not been emitted yet.
     pub async fn insert_message(&mut self, new: &NewMessage, now_ms: i64) -> Result<Option<i64>> {
-        let mentions = if new.mentions.is_empty() {
-            None
-        } else {
-            Some(serde_json::to_string(&new.mentions)?)
-        };
-        let media = new.media.as_ref().map(serde_json::to_string).transpose()?;
+        let (mentions, media) = new.json_columns()?;
         // Two statements in one round trip: the chat is only marked for a message that is new.
         let text = sql!(
             self.tx,
@@ -152,29 +184,15 @@ impl Owned<'_> {
                 " WHERE id = $2 AND EXISTS (SELECT 1 FROM new)) SELECT id FROM new",
             ),
         );
-        let ids: Vec<i64> = on!(self.tx, |conn| sqlx::query_scalar(text)
-            .bind(Text(self.session))
-            .bind(new.chat_id)
-            .bind(storable(&new.sender_key))
-            .bind(storable(&new.wa_message_id))
-            .bind(new.direction.as_str())
-            .bind(new.is_from_me)
-            .bind(storable(&new.kind))
-            .bind(new.body.as_deref().map(storable))
-            .bind(new.sender_jid.as_deref().map(storable))
-            .bind(new.sender_lid.as_deref().map(storable))
-            .bind(new.timestamp_ms)
-            .bind(new.status.map(MessageStatus::as_str))
-            .bind(new.status.map_or(0, MessageStatus::ack_level))
-            .bind(new.quoted_message_id.as_deref().map(storable))
-            .bind(mentions)
-            .bind(media)
-            .bind(new.content.as_ref().map(Value::to_string))
-            .bind(false)
-            .bind(now_ms)
-            .bind(i64::from(new.is_unread))
-            .fetch_all(conn)
-            .await)?;
+        let ids: Vec<i64> = on!(self.tx, |conn| {
+            let query = sqlx::query_scalar(text);
+            bind_message!(query, self.session, new, mentions, media)
+                .bind(false)
+                .bind(now_ms)
+                .bind(i64::from(new.is_unread))
+                .fetch_all(conn)
+                .await
+        })?;
         Ok(ids.into_iter().next())
     }
 

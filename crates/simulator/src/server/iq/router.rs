@@ -47,7 +47,12 @@ impl Server {
             Some("get") => true,
             Some("set") => false,
             // Answers to the server's own pings.
-            _ => return Ok(()),
+            Some("result" | "error") => return Ok(()),
+            _ => {
+                let refusal = iq_error(iq, 400, "bad-request");
+                self.push_node(&session.account, &session.link, &refusal);
+                return Ok(());
+            }
         };
         let request = Request {
             session,
@@ -88,12 +93,17 @@ impl Server {
             "w:biz" | "w:biz:catalog" | "fb:thrift_iq" => Ok(Self::iq_business(request)),
             "w:mex" => Ok(Self::iq_mex(request)),
             "w:g2" => Ok(Self::iq_groups(request)),
-            // Telemetry, notices and push registration are taken and forgotten.
+            // Telemetry, notices and push registration are taken and forgotten; what they
+            // hold is not kept, so there is nothing to get.
             "w:stats"
             | "tos"
             | "urn:xmpp:whatsapp:push"
             | "urn:xmpp:whatsapp:account"
-            | "w:auth:token" => Ok(request.result([])),
+            | "w:auth:token"
+                if !request.is_get =>
+            {
+                Ok(request.result([]))
+            }
             "spam" => Ok(self.iq_spam(request)),
             _ => {
                 let first = request.iq.children().and_then(<[Node]>::first);
