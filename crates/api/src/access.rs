@@ -50,7 +50,9 @@ impl<P: Permission> FromRequestParts<ApiState> for Can<P> {
     async fn from_request_parts(parts: &mut Parts, state: &ApiState) -> Answer<Self> {
         let caller = state.core().authenticate(credential(parts)?).await?;
         // Whoever bounds what the request may take has to know whose it is.
-        parts.extensions.insert(caller.organization_id());
+        if let Some(organization) = caller.active_organization() {
+            parts.extensions.insert(organization);
+        }
         caller.require(P::CAPABILITY)?;
         Ok(Self {
             caller,

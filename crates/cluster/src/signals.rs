@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
-use wagate_model::{ApiKeyId, EventId, EventKind, OrganizationId, SessionId};
+use wagate_model::{ApiKeyId, EventId, EventKind, OrganizationId, SessionId, UserId};
 
 /// What a subscriber listens to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -46,6 +46,11 @@ pub enum Signal {
     DeliveriesDue,
     /// Sessions wait for an owner.
     SessionsWanted,
+    /// What a user may do has changed: forget what is cached, look at the user's sockets again.
+    UserChanged {
+        /// Who.
+        user_id: UserId,
+    },
     /// An API key was revoked or changed: forget what is cached, close its sockets.
     KeyRevoked {
         /// Which one.
@@ -63,7 +68,7 @@ impl Signal {
             } => Topic::Events(*organization_id),
             Self::DeliveriesDue => Topic::Deliveries,
             Self::SessionsWanted => Topic::Sessions,
-            Self::KeyRevoked { .. } => Topic::Credentials,
+            Self::KeyRevoked { .. } | Self::UserChanged { .. } => Topic::Credentials,
         }
     }
 }

@@ -1,50 +1,73 @@
 //! Who calls, and what they reach.
 
+use std::sync::Arc;
+
+use wagate_identity::Principal;
 use wagate_model::{
-    ApiKeyId, ApiKeyPrincipal, Capabilities, Capability, OrganizationId, SessionId,
+    Actor, ActorKind, Capabilities, Capability, OrganizationId, PersonPrincipal, SessionId,
+    Subject, UserId,
 };
 use wagate_store::SessionRecord;
 
 use crate::error::{Error, Result};
 
-/// What kind of credential a caller has.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Principal {
-    /// An API key.
-    ApiKey(ApiKeyId),
-}
-
-/// Who calls: made by [`Core::authenticate`](crate::Core::authenticate) only.
+/// Who calls: made from a credential that was recognized, and only from that.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Caller {
-    principal: Principal,
-    organization_id: OrganizationId,
+    principal: Arc<Principal>,
     capabilities: Capabilities,
-    session_ids: Option<Vec<SessionId>>,
 }
 
-impl From<ApiKeyPrincipal> for Caller {
-    fn from(key: ApiKeyPrincipal) -> Self {
+impl From<Arc<Principal>> for Caller {
+    fn from(principal: Arc<Principal>) -> Self {
+        let capabilities = match &*principal {
+            Principal::ApiKey(key) => key.capabilities,
+            Principal::Person(person) => person.capabilities(),
+        };
         Self {
-            principal: Principal::ApiKey(key.key_id),
-            organization_id: key.organization_id,
-            capabilities: key.capabilities,
-            session_ids: key.session_ids,
+            principal,
+            capabilities,
         }
     }
 }
 
 impl Caller {
-    /// The kind of credential.
+    /// What the credential proves.
     #[must_use]
-    pub const fn principal(&self) -> &Principal {
+    pub fn principal(&self) -> &Principal {
         &self.principal
     }
 
-    /// The organization whose data the caller sees.
+    /// The person who calls; nobody where a program does, by its key.
     #[must_use]
-    pub const fn organization_id(&self) -> OrganizationId {
-        self.organization_id
+    pub fn person(&self) -> Option<&PersonPrincipal> {
+        match self.principal() {
+            Principal::ApiKey(_) => None,
+            Principal::Person(person) => Some(person),
+        }
+    }
+
+    /// The user of this installation who calls.
+    #[must_use]
+    pub fn user_id(&self) -> Option<UserId> {
+        match &self.person()?.subject {
+            Subject::User { user_id, .. } => Some(*user_id),
+            Subject::Foreign { .. } => None,
+        }
+    }
+
+    /// The organization whose data the caller sees; forbidden where none is active.
+    pub fn organization_id(&self) -> Result<OrganizationId> {
+        self.active_organization().ok_or(Error::Forbidden)
+    }
+
+    /// The organization whose data the caller sees, where there is one.
+    #[must_use]
+    pub fn active_organization(&self) -> Option<OrganizationId> {
+        match self.principal() {
+            Principal::ApiKey(key) => Some(key.organization_id),
+            Principal::Person(person) => person.organization_id,
+        }
     }
 
     /// `Ok` when the caller has a capability.
@@ -56,18 +79,48 @@ impl Caller {
         }
     }
 
+    /// Whether the caller operates the installation: no API key ever does.
+    #[must_use]
+    pub fn is_super_admin(&self) -> bool {
+        self.person().is_some_and(PersonPrincipal::is_super_admin)
+    }
+
     /// The sessions that the caller is restricted to, where it is.
     #[must_use]
     pub fn session_ids(&self) -> Option<&[SessionId]> {
-        self.session_ids.as_deref()
+        match self.principal() {
+            Principal::ApiKey(key) => key.session_ids.as_deref(),
+            Principal::Person(_) => None,
+        }
     }
 
     /// Whether the caller may touch a session of its organization.
     #[must_use]
     pub fn reaches(&self, session: SessionId) -> bool {
-        self.session_ids
-            .as_ref()
-            .is_none_or(|ids| ids.contains(&session))
+        self.session_ids().is_none_or(|ids| ids.contains(&session))
+    }
+
+    /// The caller as the audit log names it.
+    #[must_use]
+    pub fn actor(&self) -> Actor {
+        match self.principal() {
+            Principal::ApiKey(key) => Actor {
+                kind: ActorKind::ApiKey,
+                id: key.key_id.to_string(),
+                name: key.name.clone(),
+            },
+            Principal::Person(person) => {
+                let (kind, id) = match &person.subject {
+                    Subject::User { user_id, .. } => (ActorKind::User, user_id.to_string()),
+                    Subject::Foreign { subject, .. } => (ActorKind::ExternalUser, subject.clone()),
+                };
+                Actor {
+                    kind,
+                    id,
+                    name: person.name.clone(),
+                }
+            }
+        }
     }
 }
 
@@ -94,7 +147,9 @@ impl SessionAccess {
         self.record.session.id
     }
 
-    pub(crate) const fn organization_id(&self) -> OrganizationId {
-        self.caller.organization_id
+    /// Whose session it is: the caller's organization's, or any where the caller is the operator.
+    #[must_use]
+    pub const fn organization_id(&self) -> OrganizationId {
+        self.record.session.organization_id
     }
 }

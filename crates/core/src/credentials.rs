@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use tokio::time::{Instant, MissedTickBehavior};
 use wagate_cluster::{Lagged, Signal, Topic};
-use wagate_model::ApiKeyId;
+use wagate_model::{ApiKeyId, UserId};
 
 use crate::error::Result;
 use crate::service::Core;
@@ -20,6 +20,15 @@ const OVERLAP: Duration = Duration::from_secs(20);
 
 /// How long to wait before a bus that fails is listened to again.
 const RETRY_AFTER: Duration = Duration::from_secs(1);
+
+/// A change of what somebody may do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+enum Change {
+    /// A key was revoked, which happens once.
+    Key(ApiKeyId),
+    /// A user's standing changed, at a time of the database.
+    User(UserId, i64),
+}
 
 impl Core {
     /// Forgets credentials that other processes revoke, and ends their sockets, until dropped.
@@ -47,6 +56,7 @@ impl Core {
         while let Some(signal) = signals.recv().await {
             match signal {
                 Ok(Signal::KeyRevoked { key_id }) => self.identity.forget(key_id),
+                Ok(Signal::UserChanged { user_id }) => self.identity.forget_user(user_id),
                 Ok(_) => {}
                 Err(Lagged) => self.identity.forget_all(),
             }
@@ -64,14 +74,23 @@ impl Core {
             ticks.tick().await;
             let asked_at = Instant::now();
             let window = looked_at.elapsed() + OVERLAP;
-            match self.revoked_within(window).await {
-                Ok(revoked) => {
-                    for key_id in revoked.iter().filter(|id| !known.contains(*id)) {
-                        self.identity.forget(*key_id);
+            match self.changed_within(window).await {
+                Ok(changed) => {
+                    for change in changed.difference(&known) {
+                        let signal = match *change {
+                            Change::Key(key_id) => {
+                                self.identity.forget(key_id);
+                                Signal::KeyRevoked { key_id }
+                            }
+                            Change::User(user_id, _) => {
+                                self.identity.forget_user(user_id);
+                                Signal::UserChanged { user_id }
+                            }
+                        };
                         // For the sockets of this process, and for whoever missed it too.
-                        self.bus.publish(Signal::KeyRevoked { key_id: *key_id });
+                        self.bus.publish(signal);
                     }
-                    known = revoked;
+                    known = changed;
                     looked_at = asked_at;
                 }
                 Err(error) => tracing::debug!(%error, "revocations could not be looked for"),
@@ -79,10 +98,14 @@ impl Core {
         }
     }
 
-    async fn revoked_within(&self, window: Duration) -> Result<HashSet<ApiKeyId>> {
+    async fn changed_within(&self, window: Duration) -> Result<HashSet<Change>> {
         let window_ms = i64::try_from(window.as_millis()).unwrap_or(i64::MAX / 2);
         let mut tx = self.store.read().await?;
-        let revoked = tx.admin().api_keys_revoked_within(window_ms).await?;
-        Ok(revoked.into_iter().collect())
+        let keys = tx.admin().api_keys_revoked_within(window_ms).await?;
+        let users = tx.admin().users_changed_within(window_ms).await?;
+        let keys = keys.into_iter().map(Change::Key);
+        Ok(keys
+            .chain(users.into_iter().map(|(user, at)| Change::User(user, at)))
+            .collect())
     }
 }

@@ -7,7 +7,7 @@ use wagate_cluster::{Subscription, Topic};
 use wagate_model::{Draft, EventId, EventKind, EventSelector, Faults, OrganizationId, SessionId};
 use wagate_store::{EventFilter, Tx};
 
-use crate::caller::Caller;
+use crate::caller::{Caller, SessionAccess};
 use crate::error::Result;
 use crate::pages::clamp_limit;
 use crate::service::Core;
@@ -139,9 +139,14 @@ impl Core {
     ) -> Result<EventPage> {
         let (request, mut faults) = request.open()?;
         // The session is checked before the rest of the request, as everywhere.
-        let session = match &request.session {
-            Some(id) => Some(self.open_session(caller, id).await?.id()),
+        let access = match &request.session {
+            Some(id) => Some(self.open_session(caller, id).await?),
             None => None,
+        };
+        let session = access.as_ref().map(SessionAccess::id);
+        let organization = match &access {
+            Some(access) => access.organization_id(),
+            None => caller.organization_id()?,
         };
         let after = parse_event_id("after", request.after.as_deref(), &mut faults);
         let kinds = request
@@ -155,7 +160,6 @@ impl Core {
         );
         {
             let mut tx = self.store.read().await?;
-            let organization = caller.organization_id();
             check_position(&mut tx, organization, "after", after, &mut faults).await?;
         }
         faults.into_result()?;
@@ -165,16 +169,17 @@ impl Core {
         };
         let limit = clamp_limit(request.limit);
         if request.wait_ms == 0 {
-            return self.read_events(caller, after, &view, limit).await;
+            return self.read_events(organization, after, &view, limit).await;
         }
         // Before the first look, so that nothing falls in between.
-        let organization = caller.organization_id();
         let mut signals = self.bus.subscribe(Topic::Events(organization)).await?;
         let wait = Duration::from_millis(request.wait_ms.unsigned_abs());
         let deadline = Instant::now() + wait;
         let mut position = after;
         loop {
-            let page = self.read_events(caller, position, &view, limit).await?;
+            let page = self
+                .read_events(organization, position, &view, limit)
+                .await?;
             position = page.last.or(position);
             if !page.envelopes.is_empty() || !is_woken(&mut signals, deadline).await {
                 return Ok(EventPage {
@@ -187,7 +192,7 @@ impl Core {
 
     async fn read_events(
         &self,
-        caller: &Caller,
+        organization: OrganizationId,
         after: Option<EventId>,
         view: &View,
         limit: i64,
@@ -198,7 +203,7 @@ impl Core {
         let mut position = after;
         loop {
             let rows = tx
-                .events_after(caller.organization_id(), position, &view.filter, BATCH)
+                .events_after(organization, position, &view.filter, BATCH)
                 .await?;
             let is_end = rows.len() < usize::try_from(BATCH).unwrap_or(usize::MAX);
             for (id, envelope) in rows {

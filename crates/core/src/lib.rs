@@ -19,7 +19,7 @@ mod service;
 mod sessions;
 mod webhooks;
 
-pub use caller::{Caller, Principal, SessionAccess};
+pub use caller::{Caller, SessionAccess};
 pub use error::{Error, Reason, Result, What};
 pub use events::{EventPage, MAX_WAIT_MS, PullRequest};
 pub use health::{Health, Readiness};

@@ -16,10 +16,14 @@ use serde_json::value::RawValue;
 use sha2::{Digest as _, Sha256};
 use tokio::time::Instant;
 use wagate_cluster::{EventCopy, Lagged, Signal, Subscription, Topic};
-use wagate_model::{ApiKeyId, Capability, Draft, EventId, EventKind, OrganizationId, SessionId};
+use wagate_identity::Principal;
+use wagate_model::{
+    ApiKeyId, Capability, Draft, EventId, EventKind, OrganizationId, PlatformRole, Role, SessionId,
+    Subject,
+};
 use wagate_store::EventFilter;
 
-use crate::caller::{Caller, Principal};
+use crate::caller::{Caller, SessionAccess};
 use crate::error::{Error, Result};
 use crate::events::{BATCH, View, check_position, parse_event_id, parse_kinds};
 use crate::service::Core;
@@ -89,10 +93,29 @@ impl FoundTicket {
     }
 }
 
+/// Whose credential a stream hangs on.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum Holder {
+    /// An API key's.
+    Key(ApiKeyId),
+    /// A person's.
+    Person(Subject),
+}
+
+impl From<&Principal> for Holder {
+    fn from(principal: &Principal) -> Self {
+        match principal {
+            Principal::ApiKey(key) => Self::Key(key.key_id),
+            Principal::Person(person) => Self::Person(person.subject.clone()),
+        }
+    }
+}
+
 /// What a ticket opens, as stored.
 #[derive(Debug, Serialize, Deserialize)]
 struct StoredScope {
-    key_id: ApiKeyId,
+    holder: Holder,
     session: Option<SessionId>,
     session_ids: Option<Vec<SessionId>>,
     kinds: Option<Vec<EventKind>>,
@@ -116,7 +139,7 @@ impl Core {
                 faults.add("session", "is required with scope session");
                 None
             }
-            (StreamScope::Session, Some(id)) => Some(self.open_session(caller, id).await?.id()),
+            (StreamScope::Session, Some(id)) => Some(self.open_session(caller, id).await?),
             (_, None | Some("")) => None,
             (_, Some(_)) => {
                 let is_known = !faults.is_unreadable("scope");
@@ -126,7 +149,10 @@ impl Core {
                 None
             }
         };
-        let organization = caller.organization_id();
+        let organization = match &session {
+            Some(access) => access.organization_id(),
+            None => caller.organization_id()?,
+        };
         let since = parse_event_id("since", request.since.as_deref(), &mut faults);
         {
             let mut tx = self.store.read().await?;
@@ -137,10 +163,9 @@ impl Core {
             .as_deref()
             .and_then(|names| parse_kinds("events", names, &mut faults));
         faults.into_result()?;
-        let Principal::ApiKey(key_id) = caller.principal();
         let scope = StoredScope {
-            key_id: *key_id,
-            session,
+            holder: Holder::from(caller.principal()),
+            session: session.as_ref().map(SessionAccess::id),
             session_ids: caller.session_ids().map(<[SessionId]>::to_vec),
             kinds,
             since,
@@ -210,7 +235,7 @@ impl Core {
         let mut stream = EventStream {
             core: self.clone(),
             organization,
-            key_id: scope.key_id,
+            holder: scope.holder,
             view: View {
                 filter: EventFilter {
                     session: scope.session,
@@ -257,7 +282,7 @@ pub enum StreamItem {
 pub struct EventStream {
     core: Core,
     organization: OrganizationId,
-    key_id: ApiKeyId,
+    holder: Holder,
     view: View,
     events: Subscription,
     credentials: Subscription,
@@ -329,13 +354,39 @@ impl EventStream {
     pub async fn is_permitted(&self) -> Result<bool> {
         let now = self.core.clock.now_ms();
         let mut tx = self.core.store.read().await?;
-        let key = tx.api_key(self.organization, self.key_id).await?;
-        Ok(key.is_some_and(|key| key.is_valid_at(now) && key.capabilities.has(Capability::Events)))
+        match &self.holder {
+            Holder::Key(key_id) => {
+                let key = tx.api_key(self.organization, *key_id).await?;
+                Ok(key.is_some_and(|key| {
+                    key.is_valid_at(now) && key.capabilities.has(Capability::Events)
+                }))
+            }
+            Holder::Person(Subject::User { user_id, login_id }) => {
+                let organization = Some(self.organization);
+                let mut admin = tx.admin();
+                let standing = admin.standing(*user_id, *login_id, organization, now);
+                Ok(standing.await?.is_some_and(|standing| {
+                    let role = standing.role.map(Role::capabilities);
+                    standing.platform_role == PlatformRole::SuperAdmin
+                        || role.is_some_and(|may| may.has(Capability::Events))
+                }))
+            }
+            // Nobody tells of those who lose access elsewhere: it ends with the token.
+            Holder::Person(Subject::Foreign { expires_at, .. }) => {
+                Ok(now < *expires_at && tx.organization(self.organization).await?.is_some())
+            }
+        }
     }
 
     fn note_credential(&mut self, signal: Option<&Result<Signal, Lagged>>) -> Result<()> {
         match signal {
-            Some(Ok(Signal::KeyRevoked { key_id })) => self.is_revoked |= *key_id == self.key_id,
+            Some(Ok(Signal::KeyRevoked { key_id })) => {
+                self.is_revoked |= matches!(&self.holder, Holder::Key(own) if own == key_id);
+            }
+            Some(Ok(Signal::UserChanged { user_id: changed })) => {
+                self.is_in_doubt |= matches!(&self.holder,
+                    Holder::Person(Subject::User { user_id, .. }) if user_id == changed);
+            }
             Some(Ok(_)) => {}
             Some(Err(Lagged)) => self.is_in_doubt = true,
             None => return Err(Error::unavailable()),

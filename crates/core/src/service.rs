@@ -8,7 +8,7 @@ use std::time::Duration;
 use wagate_cluster::{Bus, Placement};
 use wagate_delivery::{AddressGuard, SigningRoot};
 use wagate_identity::{AuthError, Identity, Randomness};
-use wagate_model::{ApiKeyPrincipal, Clock, RequestId, SessionDefaults};
+use wagate_model::{Clock, RequestId, SessionDefaults};
 use wagate_store::Store;
 
 use crate::caller::Caller;
@@ -105,10 +105,10 @@ impl Core {
         Self(Arc::new(parts))
     }
 
-    /// Finds out who calls, by an API key.
+    /// Finds out who calls, by an API key or a login token.
     pub async fn authenticate(&self, token: &str) -> Result<Caller> {
         match self.identity.authenticate(token).await {
-            Ok(principal) => Ok(Caller::from(ApiKeyPrincipal::clone(&principal))),
+            Ok(principal) => Ok(Caller::from(principal)),
             Err(AuthError::Unavailable(error)) => {
                 tracing::warn!(%error, "a credential could not be looked up");
                 Err(Error::unavailable())

@@ -27,8 +27,16 @@ impl Core {
         if !caller.reaches(id) {
             return Err(NOT_FOUND);
         }
-        let organization = caller.organization_id();
-        let record = self.store.read().await?.session(organization, id).await?;
+        let mut tx = self.store.read().await?;
+        let organization = if caller.is_super_admin() {
+            tx.admin().session_organization(id).await?
+        } else {
+            caller.active_organization()
+        };
+        let record = match organization {
+            Some(organization) => tx.session(organization, id).await?,
+            None => None,
+        };
         Ok(SessionAccess {
             caller: caller.clone(),
             record: record.ok_or(NOT_FOUND)?,
@@ -41,7 +49,7 @@ impl Core {
             .store
             .read()
             .await?
-            .sessions(caller.organization_id())
+            .sessions(caller.organization_id()?)
             .await?;
         let data = records
             .into_iter()
@@ -81,9 +89,9 @@ impl Core {
             is_admin_session: false,
             rate_per_min: defaults.rate_per_min,
             rate_per_hour: defaults.rate_per_hour,
-            created_by_user_id: None,
+            created_by_user_id: caller.user_id().map(|id| id.to_string()),
         };
-        let (organization, now) = (caller.organization_id(), self.clock.now_ms());
+        let (organization, now) = (caller.organization_id()?, self.clock.now_ms());
         self.store
             .write::<_, Error, _>(organization, move |tx| {
                 Box::pin(async move { Ok(tx.insert_session(organization, &new, now).await?) })

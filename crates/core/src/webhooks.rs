@@ -123,8 +123,16 @@ impl Core {
     pub async fn open_webhook(&self, caller: &Caller, id: &str) -> Result<WebhookAccess> {
         const NOT_FOUND: Error = Error::NotFound(What::Webhook);
         let id: WebhookId = id.parse().map_err(|_| NOT_FOUND)?;
-        let organization = caller.organization_id();
-        let webhook = self.store.read().await?.webhook(organization, id).await?;
+        let mut tx = self.store.read().await?;
+        let organization = if caller.is_super_admin() {
+            tx.admin().webhook_organization(id).await?
+        } else {
+            caller.active_organization()
+        };
+        let webhook = match organization {
+            Some(organization) => tx.webhook(organization, id).await?,
+            None => None,
+        };
         Ok(WebhookAccess {
             webhook: webhook
                 .filter(|webhook| reaches(caller, webhook))
@@ -135,7 +143,7 @@ impl Core {
 
     /// Lists the webhooks that the caller reaches, oldest first.
     pub async fn list_webhooks(&self, caller: &Caller) -> Result<ListWebhook> {
-        let organization = caller.organization_id();
+        let organization = caller.organization_id()?;
         let mut data = self.store.read().await?.webhooks(organization).await?;
         data.retain(|webhook| reaches(caller, webhook));
         Ok(ListWebhook {
@@ -159,7 +167,7 @@ impl Core {
         check_session(caller, session_id, &mut faults);
         faults.into_result()?;
         let (time, random) = self.id_parts();
-        let (organization, now) = (caller.organization_id(), self.clock.now_ms());
+        let (organization, now) = (caller.organization_id()?, self.clock.now_ms());
         let webhook = Webhook {
             active: body.active.unwrap_or(true),
             created_at: now,

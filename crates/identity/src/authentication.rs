@@ -12,6 +12,7 @@ use moka::future::Cache;
 use wagate_model::{ApiKey, ApiKeyId, ApiKeyPrincipal, ApiKeySecret};
 
 use crate::error::AuthError;
+use crate::principal::Principal;
 use crate::service::Identity;
 
 /// How long a key is believed without asking the store again.
@@ -31,7 +32,7 @@ type SecretHash = [u8; 32];
 /// A key as the store told it.
 struct Known {
     key: ApiKey,
-    principal: Arc<ApiKeyPrincipal>,
+    principal: Arc<Principal>,
     loaded_at_ms: i64,
     /// How many times a key had been forgotten when the store was asked.
     generation: u64,
@@ -104,7 +105,7 @@ fn is_within(now_ms: i64, since_ms: i64, lifetime_ms: i64) -> bool {
 
 impl Identity {
     /// Recognizes a caller by the text of an API key.
-    pub async fn authenticate(&self, token: &str) -> Result<Arc<ApiKeyPrincipal>, AuthError> {
+    pub(crate) async fn authenticate_key(&self, token: &str) -> Result<Arc<Principal>, AuthError> {
         let secret: ApiKeySecret = token.parse().map_err(|_| AuthError::Malformed)?;
         let hash = secret.hash();
         let now_ms = self.now_ms();
@@ -181,12 +182,13 @@ impl Identity {
         .await
         .map_err(|error| AuthError::Unavailable(Arc::new(error)))?;
         let key = found.ok_or(AuthError::Unknown)?;
-        let principal = Arc::new(ApiKeyPrincipal {
+        let principal = Arc::new(Principal::ApiKey(ApiKeyPrincipal {
             key_id: key.id,
+            name: key.name.clone(),
             organization_id: key.organization_id,
             capabilities: key.capabilities,
             session_ids: key.session_ids.clone(),
-        });
+        }));
         let last_noted = key.last_used_at.max(self.0.last_used.waiting(key.id));
         Ok(Arc::new(Known {
             key,

@@ -5,13 +5,20 @@
 
 mod api_keys;
 mod authentication;
+mod config;
 mod error;
 mod last_used;
+mod mail;
 mod organizations;
+mod principal;
 mod randomness;
 mod service;
+mod tokens;
 
 pub use api_keys::{CreatedApiKey, NewApiKey};
+pub use config::{IdentityConfig, PasswordCost, SignUp};
 pub use error::{AuthError, IdentityError};
+pub use mail::{Mail, MailError, Mailer};
+pub use principal::Principal;
 pub use randomness::{Randomness, SystemRandomness};
 pub use service::Identity;

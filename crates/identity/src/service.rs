@@ -7,6 +7,7 @@ use wagate_model::Clock;
 use wagate_store::Store;
 
 use crate::authentication::KeyCache;
+use crate::config::IdentityConfig;
 use crate::last_used::LastUsed;
 use crate::randomness::Randomness;
 
@@ -14,6 +15,7 @@ pub(crate) struct Inner {
     pub(crate) store: Store,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) randomness: Arc<dyn Randomness>,
+    pub(crate) config: IdentityConfig,
     pub(crate) cache: KeyCache,
     pub(crate) last_used: LastUsed,
 }
@@ -33,11 +35,17 @@ impl fmt::Debug for Identity {
 impl Identity {
     /// The service over a store, with time and chance as given.
     #[must_use]
-    pub fn new(store: Store, clock: Arc<dyn Clock>, randomness: Arc<dyn Randomness>) -> Self {
+    pub fn new(
+        store: Store,
+        clock: Arc<dyn Clock>,
+        randomness: Arc<dyn Randomness>,
+        config: IdentityConfig,
+    ) -> Self {
         Self(Arc::new(Inner {
             store,
             clock,
             randomness,
+            config,
             cache: KeyCache::new(),
             last_used: LastUsed::default(),
         }))

@@ -106,6 +106,8 @@ impl ApiKey {
 pub struct ApiKeyPrincipal {
     /// The key's record.
     pub key_id: ApiKeyId,
+    /// What its maker called it; for people, not for decisions.
+    pub name: String,
     /// Whose data the caller sees.
     pub organization_id: OrganizationId,
     /// What the caller may do.

@@ -137,6 +137,26 @@ ulid_id!(
     TicketId, shown: "rtk_", accepted: "rtk_"
 );
 ulid_id!(
+    /// A person who can sign in.
+    UserId, shown: "user_", accepted: "user_"
+);
+ulid_id!(
+    /// A browser that a person signed in with.
+    LoginId, shown: "login_", accepted: "login_"
+);
+ulid_id!(
+    /// An invitation into an organization.
+    InvitationId, shown: "inv_", accepted: "inv_"
+);
+ulid_id!(
+    /// A line of the audit log.
+    AuditId, shown: "aud_", accepted: "aud_"
+);
+ulid_id!(
+    /// A key that login tokens are signed with.
+    TokenKeyId, shown: "tk_", accepted: "tk_"
+);
+ulid_id!(
     /// A request, where the caller did not name it.
     RequestId, shown: "req_", accepted: "req_"
 );
@@ -226,7 +246,7 @@ mod tests {
         #[test]
         fn an_id_is_written_back_but_for_case(
             text in ".{0,64}",
-            prefix in "(sess|org|evt|wh|dlv|out|key|rtk|req)?_?",
+            prefix in "(sess|org|evt|wh|dlv|out|key|rtk|req|user|login|inv|aud|tk)?_?",
             ulid in "[0-9A-HJKMNP-TV-Za-hjkmnp-tv-z]{26}|[0-9A-Z]{25,27}",
             key in "wa_[0-9A-Za-z_-]{43}",
         ) {

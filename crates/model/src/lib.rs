@@ -4,6 +4,7 @@
 //! rules that need neither a clock nor a database live here too.
 
 mod api_keys;
+mod audit;
 mod capabilities;
 mod chats;
 mod clock;
@@ -18,12 +19,14 @@ mod jids;
 mod messages;
 mod organizations;
 mod payloads;
+mod people;
 mod send;
 mod sessions;
 mod validation;
 mod webhooks;
 
 pub use api_keys::{ApiKey, ApiKeyPrincipal, ApiKeySecret, ParseApiKeyError};
+pub use audit::{Actor, ActorKind, AuditAction, AuditEntry, UnknownAuditName};
 pub use capabilities::{Capabilities, Capability};
 pub use chats::{Chat, ChatType, ListChat};
 pub use clock::{Clock, ManualClock, SystemClock};
@@ -31,8 +34,9 @@ pub use cursors::{Cursor, CursorError, CursorTag};
 pub use errors::{ApiError, ErrorCode, ErrorDetail};
 pub use events::{EVENT_SCHEMA, EventEnvelope, EventKind, EventSelector, ListEvent};
 pub use ids::{
-    ApiKeyId, DeliveryId, EventId, GatewayId, GatewayNameError, IdError, OrganizationId, OutboxId,
-    RequestId, SessionId, TicketId, WebhookId,
+    ApiKeyId, AuditId, DeliveryId, EventId, GatewayId, GatewayNameError, IdError, InvitationId,
+    LoginId, OrganizationId, OutboxId, RequestId, SessionId, TicketId, TokenKeyId, UserId,
+    WebhookId,
 };
 pub use jids::{Jid, JidError, JidKind, PhoneNumber, PhoneNumberError};
 pub use messages::{Direction, ListMessage, MediaMeta, Message, MessageStatus};
@@ -42,6 +46,10 @@ pub use payloads::{
     ContactUpdatePayload, GroupPayload, LocationData, MentionData, MessagePayload,
     MessageStatusPayload, MessageType, NewsletterPayload, PollData, PresenceState, PresenceStatus,
     SessionStatusPayload,
+};
+pub use people::{
+    Email, EmailError, Invitation, Member, PersonPrincipal, PlatformRole, Role, Subject,
+    UnknownPlatformRole, UnknownRole, User,
 };
 pub use send::{SendMode, SendRequest, SendResult, SendType};
 pub use sessions::{

@@ -178,6 +178,19 @@ impl Faults {
         });
     }
 
+    /// A name or label, on one line: letters of every script and emoji, but nothing that is not
+    /// seen and changes how the rest of a list is shown.
+    pub fn check_name(&mut self, field: &str, text: &str, max_chars: usize) {
+        self.check(!text.trim().is_empty(), field, || {
+            "must not be empty".into()
+        });
+        self.check_length(field, text, max_chars);
+        let is_plain = text.chars().all(|c| !c.is_control() && !is_format(c));
+        self.check(is_plain, field, || {
+            "must not contain control characters, line breaks or marks of text direction".into()
+        });
+    }
+
     /// The limit of characters of a field.
     pub fn check_length(&mut self, field: &str, text: &str, max_chars: usize) {
         // Bytes bound characters from above, so most texts are counted only once, cheaply.
@@ -243,9 +256,36 @@ impl<T> Draft<T> {
     }
 }
 
+/// Separators of lines and overrides of direction (Unicode 16, 23.2); joiners are part of emoji.
+const fn is_format(c: char) -> bool {
+    matches!(c, '\u{2028}' | '\u{2029}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}')
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn names_are_of_every_script_and_on_one_line() {
+        for name in [
+            "a",
+            "Ünal & Söhne",
+            "محمد",
+            "日本語",
+            "👩\u{200d}👩\u{200d}👧 family",
+            "O'Neil",
+        ] {
+            let mut faults = Faults::new();
+            faults.check_name("name", name, 100);
+            assert!(faults.is_empty(), "{name}");
+        }
+        let long = "ß".repeat(101);
+        for name in ["", " \t", "a\nb", "a\0", "a\u{202e}b", "\u{1b}[31m", &long] {
+            let mut faults = Faults::new();
+            faults.check_name("name", name, 100);
+            assert_eq!(fields(faults), ["name"], "{name:?}");
+        }
+    }
 
     fn fields(faults: Faults) -> Vec<String> {
         faults.into_vec().into_iter().map(|f| f.field).collect()

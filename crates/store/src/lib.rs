@@ -12,6 +12,7 @@
 
 mod admin;
 mod api_keys;
+mod audit;
 mod batch;
 mod chats;
 mod connect;
@@ -26,8 +27,10 @@ mod events;
 pub mod fuzzing;
 mod groups;
 mod identities;
+mod invitations;
 mod key_file;
 mod leases;
+mod members;
 mod messages;
 mod migrations;
 mod organizations;
@@ -46,9 +49,11 @@ mod writer;
 
 pub use admin::{
     Admin, AttemptRecord, ClaimLimits, ClaimedDelivery, ClaimedSession, Claims, DeliveryClaim,
-    DeliveryOutcome, Diagnosis, Gateway, Heartbeat, ResealProgress, SealedColumn,
-    UnreadableWebhook, WebhookHealth, WebhookTarget, Workload,
+    DeliveryOutcome, Diagnosis, Gateway, Heartbeat, LinkPurpose, LoginRecord, ResealProgress,
+    SealedColumn, Standing, TokenKey, UnreadableWebhook, UserSecrets, WebhookHealth, WebhookTarget,
+    Workload,
 };
+pub use audit::AuditFilter;
 pub use chats::{ChatChange, ChatFacts, ChatPosition, ChatRef};
 pub use connect::StoreConfig;
 pub use contacts::{ContactFilter, ContactRecord, ContactSource};

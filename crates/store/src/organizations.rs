@@ -5,7 +5,7 @@ use wagate_model::{Organization, OrganizationId};
 
 use crate::error::Result;
 use crate::text::{Text, storable};
-use crate::tx::{Tx, on};
+use crate::tx::{Tx, on, sql};
 
 #[derive(FromRow)]
 pub(crate) struct OrganizationRow {
@@ -54,11 +54,44 @@ impl Tx {
     /// One organization.
     pub async fn organization(&mut self, id: OrganizationId) -> Result<Option<Organization>> {
         let row: Option<OrganizationRow> = on!(self, |conn| sqlx::query_as(
-            "SELECT id, name, created_at FROM organization WHERE id = $1"
+            "SELECT id, name, created_at FROM organization WHERE id = $1 AND deleted_at IS NULL"
         )
         .bind(Text(id))
         .fetch_optional(conn)
         .await)?;
         Ok(row.map(Organization::from))
+    }
+
+    /// One organization, held until the transaction ends: who changes its members or their
+    /// roles waits for others who do.
+    pub async fn organization_for_update(
+        &mut self,
+        id: OrganizationId,
+    ) -> Result<Option<Organization>> {
+        let text = sql!(
+            self,
+            sqlite: "SELECT id, name, created_at FROM organization \
+                     WHERE id = $1 AND deleted_at IS NULL",
+            postgres: "SELECT id, name, created_at FROM organization \
+                       WHERE id = $1 AND deleted_at IS NULL FOR UPDATE",
+        );
+        let row: Option<OrganizationRow> = on!(self, |conn| sqlx::query_as(text)
+            .bind(Text(id))
+            .fetch_optional(conn)
+            .await)?;
+        Ok(row.map(Organization::from))
+    }
+
+    /// Gives an organization another name; whether it is there.
+    pub async fn rename_organization(&mut self, id: OrganizationId, name: &str) -> Result<bool> {
+        let count = on!(self, |conn| sqlx::query(
+            "UPDATE organization SET name = $2 WHERE id = $1 AND deleted_at IS NULL"
+        )
+        .bind(Text(id))
+        .bind(storable(name))
+        .execute(conn)
+        .await
+        .map(|done| done.rows_affected()))?;
+        Ok(count > 0)
     }
 }

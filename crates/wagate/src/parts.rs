@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use anyhow::{Context as _, ensure};
 use wagate_cluster::{Bus, EventCopy, Signal};
-use wagate_identity::{Identity, SystemRandomness};
+use wagate_identity::{Identity, IdentityConfig, SystemRandomness};
 use wagate_model::{Clock, GatewayId, SystemClock};
 use wagate_store::{CommitListener, CommittedEvent, MasterKeys, Migrations, Store, StoreConfig};
 
@@ -62,6 +62,7 @@ impl Parts {
             store.clone(),
             Arc::clone(&clock),
             Arc::new(SystemRandomness),
+            IdentityConfig::default(),
         );
         Ok(Self {
             clock,

@@ -17,7 +17,7 @@ use wagate_cluster::{
 };
 use wagate_core::{Core, CoreConfig, Health, Parts};
 use wagate_delivery::{AddressGuard, AllowList, SigningRoot};
-use wagate_identity::{Identity, NewApiKey, SystemRandomness};
+use wagate_identity::{Identity, IdentityConfig, NewApiKey, SystemRandomness};
 use wagate_model::{
     ApiKeyId, Capabilities, Capability, EventId, EventKind, OrganizationId, SessionId,
 };
@@ -157,7 +157,12 @@ impl Service {
             .unwrap();
         report(&store, "gw-1", false).await;
         let clock = store.clock.clone();
-        let identity = Identity::new(store.handle(), clock.clone(), Arc::new(SystemRandomness));
+        let identity = Identity::new(
+            store.handle(),
+            clock.clone(),
+            Arc::new(SystemRandomness),
+            IdentityConfig::default(),
+        );
         let core = Core::new(Parts {
             store: store.handle(),
             bus: bus.clone(),

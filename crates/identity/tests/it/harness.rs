@@ -1,7 +1,11 @@
 use std::sync::Arc;
 
-use wagate_identity::{Identity, NewApiKey, SystemRandomness};
-use wagate_model::{Capabilities, Clock as _, ManualClock, OrganizationId, SessionId};
+use wagate_identity::{
+    CreatedApiKey, Identity, IdentityConfig, NewApiKey, Principal, SystemRandomness,
+};
+use wagate_model::{
+    ApiKeyPrincipal, Capabilities, Clock as _, ManualClock, OrganizationId, SessionId,
+};
 use wagate_store::testing::{TestStore, store};
 
 pub(crate) struct Service {
@@ -14,7 +18,12 @@ impl Service {
     pub(crate) async fn start() -> Self {
         let store = store().await;
         let clock = store.clock.clone();
-        let identity = Identity::new(store.handle(), clock.clone(), Arc::new(SystemRandomness));
+        let identity = Identity::new(
+            store.handle(),
+            clock.clone(),
+            Arc::new(SystemRandomness),
+            IdentityConfig::default(),
+        );
         Self {
             identity,
             clock,
@@ -28,6 +37,7 @@ impl Service {
             self.store.handle(),
             self.clock.clone(),
             Arc::new(SystemRandomness),
+            IdentityConfig::default(),
         )
     }
 
@@ -37,6 +47,16 @@ impl Service {
 
     pub(crate) async fn session(&self, organization: OrganizationId) -> SessionId {
         self.store.session(organization).await
+    }
+
+    /// What a key proves.
+    pub(crate) async fn key_principal(&self, created: &CreatedApiKey) -> ApiKeyPrincipal {
+        let secret = created.secret.reveal();
+        let principal = self.identity.authenticate(&secret).await.unwrap();
+        match &*principal {
+            Principal::ApiKey(key) => key.clone(),
+            Principal::Person(_) => panic!("a key is nobody's login"),
+        }
     }
 
     pub(crate) fn now_ms(&self) -> i64 {

@@ -63,11 +63,7 @@ async fn a_key_is_bound_to_sessions_of_its_organization_only() {
         .create_api_key(organization, bound_to(&[own]))
         .await
         .unwrap();
-    let caller = service
-        .identity
-        .authenticate(&created.secret.reveal())
-        .await
-        .unwrap();
+    let caller = service.key_principal(&created).await;
     assert!(caller.reaches(own));
     assert!(!caller.reaches(foreign));
 
@@ -98,11 +94,7 @@ async fn a_key_grants_what_it_was_given() {
         .create_api_key(organization, new)
         .await
         .unwrap();
-    let caller = service
-        .identity
-        .authenticate(&created.secret.reveal())
-        .await
-        .unwrap();
+    let caller = service.key_principal(&created).await;
     assert_eq!(
         (caller.key_id, caller.organization_id),
         (created.key.id, organization)

@@ -9,13 +9,16 @@ use crate::text::Text;
 use crate::tx::{db_now, on, sql};
 
 impl Admin<'_> {
-    /// The key with the SHA-256 of its secret, also when it is revoked or has expired.
+    /// The key with the SHA-256 of its secret, also when it is revoked or has expired;
+    /// none of a deleted organization.
     pub async fn api_key_by_hash(&mut self, hash: &[u8; 32]) -> Result<Option<ApiKey>> {
-        let row: Option<ApiKeyRow> =
-            on!(self.tx, |conn| sqlx::query_as(select_api_key!("hash = $1"))
-                .bind(hash.as_slice())
-                .fetch_optional(conn)
-                .await)?;
+        let row: Option<ApiKeyRow> = on!(self.tx, |conn| sqlx::query_as(select_api_key!(
+            "hash = $1 AND organization_id IN \
+                 (SELECT o.id FROM organization o WHERE o.deleted_at IS NULL)"
+        ))
+        .bind(hash.as_slice())
+        .fetch_optional(conn)
+        .await)?;
         row.map(ApiKeyRow::into_key).transpose()
     }
 

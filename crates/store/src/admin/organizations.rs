@@ -11,7 +11,7 @@ impl Admin<'_> {
     /// The organizations, oldest first.
     pub async fn organizations(&mut self) -> Result<Vec<Organization>> {
         let rows: Vec<OrganizationRow> = on!(self.tx, |conn| sqlx::query_as(
-            "SELECT id, name, created_at FROM organization ORDER BY id"
+            "SELECT id, name, created_at FROM organization WHERE deleted_at IS NULL ORDER BY id"
         )
         .fetch_all(conn)
         .await)?;

@@ -2,7 +2,7 @@
 
 use sqlx::{AssertSqlSafe, Row as _};
 
-use super::Admin;
+use super::{Admin, TOKEN_KEY_SEALED_AS, TOTP_SEALED_AS};
 use crate::error::Result;
 use crate::outbox;
 use crate::tx::on;
@@ -41,6 +41,18 @@ impl SealedColumn {
             key: "id",
             column: "request",
             sealed_as: outbox::SEALED_AS,
+        },
+        Self {
+            table: "user_account",
+            key: "id",
+            column: "totp_secret",
+            sealed_as: TOTP_SEALED_AS,
+        },
+        Self {
+            table: "token_key",
+            key: "id",
+            column: "private_key",
+            sealed_as: TOKEN_KEY_SEALED_AS,
         },
     ];
 }

@@ -1,6 +1,6 @@
-//! Every session.
+//! Every session, and whose sessions and webhooks are.
 
-use wagate_model::{OrganizationId, SessionId};
+use wagate_model::{OrganizationId, SessionId, WebhookId};
 
 use super::Admin;
 use crate::error::Result;
@@ -19,6 +19,17 @@ impl Admin<'_> {
         let rows: Vec<SessionRow> =
             on!(self.tx, |conn| sqlx::query_as(text).fetch_all(conn).await)?;
         rows.into_iter().map(SessionRow::into_record).collect()
+    }
+
+    /// The organization of a webhook.
+    pub async fn webhook_organization(&mut self, id: WebhookId) -> Result<Option<OrganizationId>> {
+        let found: Option<Text<OrganizationId>> = on!(self.tx, |conn| sqlx::query_scalar(
+            "SELECT organization_id FROM webhook WHERE id = $1"
+        )
+        .bind(Text(id))
+        .fetch_optional(conn)
+        .await)?;
+        Ok(found.map(|found| found.0))
     }
 
     /// The organization of a session.
