@@ -10,15 +10,17 @@ use axum::extract::{FromRequestParts, RawPathParams};
 use http::header;
 use http::request::Parts;
 use wagate_core::{Caller, Error, SessionAccess, WebhookAccess};
-use wagate_model::Capability;
+use wagate_model::{Capability, Role};
 
 use crate::failure::{Answer, Failure};
 use crate::state::ApiState;
 
-/// A capability as a type.
+/// What a caller has to be or to have, as a type.
+///
+/// The document names it for each operation in `x-capability`.
 pub(crate) trait Permission: std::marker::Send + Sync {
-    /// The capability.
-    const CAPABILITY: Capability;
+    /// `Ok` where the caller may.
+    fn check(caller: &Caller) -> Result<(), Error>;
 }
 
 macro_rules! permissions {
@@ -29,13 +31,44 @@ macro_rules! permissions {
             pub(crate) struct $name;
 
             impl Permission for $name {
-                const CAPABILITY: Capability = Capability::$name;
+                fn check(caller: &Caller) -> Result<(), Error> {
+                    caller.require(Capability::$name)
+                }
             }
         )*
     };
 }
 
 permissions!(Read, Send, Manage, Events);
+
+/// The operator, signed in: `super_admin` in the document.
+#[derive(Debug)]
+pub(crate) struct SuperAdmin;
+
+impl Permission for SuperAdmin {
+    fn check(caller: &Caller) -> Result<(), Error> {
+        if caller.is_super_admin() {
+            Ok(())
+        } else {
+            Err(Error::Forbidden)
+        }
+    }
+}
+
+/// A person who administers the active organization: `admin` in the document. No API key does.
+#[derive(Debug)]
+pub(crate) struct Admin;
+
+impl Permission for Admin {
+    fn check(caller: &Caller) -> Result<(), Error> {
+        let role = caller.person().and_then(|person| person.role);
+        if caller.is_super_admin() || role.is_some_and(|role| role >= Role::Admin) {
+            Ok(())
+        } else {
+            Err(Error::Forbidden)
+        }
+    }
+}
 
 /// A caller who has a capability.
 #[derive(Debug)]
@@ -53,7 +86,7 @@ impl<P: Permission> FromRequestParts<ApiState> for Can<P> {
         if let Some(organization) = caller.active_organization() {
             parts.extensions.insert(organization);
         }
-        caller.require(P::CAPABILITY)?;
+        P::check(&caller)?;
         Ok(Self {
             caller,
             permission: PhantomData,
