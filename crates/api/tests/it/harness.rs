@@ -17,12 +17,21 @@ use wagate_cluster::{
 };
 use wagate_core::{Core, CoreConfig, Health, Parts};
 use wagate_delivery::{AddressGuard, AllowList, SigningRoot};
-use wagate_identity::{Identity, IdentityConfig, NewApiKey, SystemRandomness};
+use wagate_identity::{
+    Identity, IdentityConfig, NewApiKey, PasswordCost, SignUp, SystemRandomness,
+};
 use wagate_model::{
     ApiKeyId, Capabilities, Capability, EventId, EventKind, OrganizationId, SessionId,
 };
 use wagate_store::testing::{TestStore, store};
 use wagate_store::{Lane, NewEvent, StoreError};
+
+/// What hashing a password costs in tests.
+const CHEAP: PasswordCost = PasswordCost {
+    memory_kib: 64,
+    passes: 1,
+    lanes: 1,
+};
 
 type Script = Box<dyn FnMut(&SessionAction) -> CommandResult + Send>;
 
@@ -161,7 +170,11 @@ impl Service {
             store.handle(),
             clock.clone(),
             Arc::new(SystemRandomness),
-            IdentityConfig::default(),
+            IdentityConfig {
+                sign_up: SignUp::Invitation,
+                password_cost: CHEAP,
+                ..IdentityConfig::default()
+            },
         );
         let core = Core::new(Parts {
             store: store.handle(),

@@ -13,6 +13,7 @@ mod contract;
 mod document;
 mod harness;
 mod pages;
+mod people;
 mod probes;
 mod pulls;
 mod realtime;
