@@ -10,7 +10,7 @@ use axum::extract::{FromRequestParts, RawPathParams};
 use http::header;
 use http::request::Parts;
 use wagate_core::{Caller, Error, SessionAccess, WebhookAccess};
-use wagate_model::{Capability, Role};
+use wagate_model::Capability;
 
 use crate::failure::{Answer, Failure};
 use crate::state::ApiState;
@@ -47,11 +47,7 @@ pub(crate) struct SuperAdmin;
 
 impl Permission for SuperAdmin {
     fn check(caller: &Caller) -> Result<(), Error> {
-        if caller.is_super_admin() {
-            Ok(())
-        } else {
-            Err(Error::Forbidden)
-        }
+        caller.require_super_admin()
     }
 }
 
@@ -61,12 +57,7 @@ pub(crate) struct Admin;
 
 impl Permission for Admin {
     fn check(caller: &Caller) -> Result<(), Error> {
-        let role = caller.person().and_then(|person| person.role);
-        if caller.is_super_admin() || role.is_some_and(|role| role >= Role::Admin) {
-            Ok(())
-        } else {
-            Err(Error::Forbidden)
-        }
+        caller.require_admin()
     }
 }
 

@@ -23,7 +23,8 @@ by QR code or pairing code; then send messages, read chats and receive every eve
 webhook, by WebSocket or by pulling.\n\n\
 Authenticate with an API key, as `Authorization: Bearer wa_…` or as `x-api-key`. A key \
 has the capabilities that it was given: `read`, `send`, `manage`, `events`; each \
-operation names the one that it needs in `x-capability`.\n\n\
+operation names the one that it needs in `x-capability`. `admin` there stands for a person \
+who administers the organization, `super_admin` for the operator of the installation.\n\n\
 Every answer that is not a success has the same shape, `ApiError`, with a code from a \
 closed list. Times are milliseconds since 1970, UTC. Lists come in pages: pass \
 `nextCursor` on as `cursor` until it is absent.";
@@ -49,6 +50,7 @@ const TAGS: &[(&str, &str)] = &[
         "Events",
         "Receiving events by WebSocket, or by pulling (beyond the contract).",
     ),
+    ("Audit", "Who changed what (beyond the contract)."),
 ];
 
 /// Operations that ask WhatsApp or the gateway that owns the session.

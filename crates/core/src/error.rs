@@ -11,6 +11,8 @@ const RETRY_AFTER_SECONDS: i64 = 2;
 /// What was not found; a foreign one is not found either.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum What {
+    /// An organization.
+    Organization,
     /// A session.
     Session,
     /// A stored chat.
@@ -28,6 +30,7 @@ pub enum What {
 impl What {
     const fn sentence(self) -> &'static str {
         match self {
+            Self::Organization => "There is no such organization.",
             Self::Session => "There is no such session.",
             Self::Chat => "There is no such chat.",
             Self::Webhook => "There is no such webhook.",
@@ -163,6 +166,8 @@ impl From<StoreError> for Error {
                 tracing::warn!(%error, "the database did not answer");
                 Self::unavailable()
             }
+            // The caller's own: what a credential was for is gone, and it with it.
+            StoreError::NoOrganization => Self::Unauthorized,
             error => Self::internal(error),
         }
     }

@@ -5,9 +5,11 @@
 //! exists only when the caller reaches that session. Live actions go to the gateway
 //! that owns the session, over the bus; everything else is read from the store.
 
+mod audit;
 mod caller;
 mod chats;
 mod credentials;
+mod endings;
 mod error;
 mod events;
 mod health;
@@ -19,6 +21,7 @@ mod service;
 mod sessions;
 mod webhooks;
 
+pub use audit::AuditQuery;
 pub use caller::{Caller, SessionAccess};
 pub use error::{Error, Reason, Result, What};
 pub use events::{EventPage, MAX_WAIT_MS, PullRequest};

@@ -41,7 +41,7 @@ pub(crate) fn clamp_limit(limit: i64) -> i64 {
     }
 }
 
-/// A list of an organization, whose cursors fit no other.
+/// A list, whose cursors fit no other.
 #[derive(Debug)]
 pub(crate) struct List<'c> {
     core: &'c Core,
@@ -54,6 +54,16 @@ impl Core {
         List {
             core: self,
             name: format!("{organization}/{}", name.as_ref()),
+        }
+    }
+}
+
+impl Core {
+    /// A list of the whole installation with a name.
+    pub(crate) fn installation_list(&self, name: &str) -> List<'_> {
+        List {
+            core: self,
+            name: format!("installation/{name}"),
         }
     }
 }

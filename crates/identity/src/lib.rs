@@ -4,6 +4,7 @@
 //! forgets a key at once when it is told so and by itself within a minute.
 
 mod api_keys;
+mod audit;
 mod authentication;
 mod config;
 mod error;
@@ -16,6 +17,7 @@ mod service;
 mod tokens;
 
 pub use api_keys::{CreatedApiKey, NewApiKey};
+pub use audit::AuditLine;
 pub use config::{IdentityConfig, PasswordCost, SignUp};
 pub use error::{AuthError, IdentityError};
 pub use mail::{Mail, MailError, Mailer};

@@ -1,8 +1,8 @@
 //! Organizations: the tenants.
 
 use futures::FutureExt as _;
-use wagate_model::{Faults, Organization, OrganizationId, limits};
-use wagate_store::{Lane, StoreError};
+use wagate_model::{Actor, AuditAction, AuditEntry, Faults, Organization, OrganizationId, limits};
+use wagate_store::{Lane, StoreError, Tx};
 
 use crate::error::IdentityError;
 use crate::service::Identity;
@@ -16,25 +16,44 @@ pub(crate) fn check_name(faults: &mut Faults, name: &str) {
     faults.check_text("name", name, limits::LABEL_CHARS);
 }
 
+async fn insert(
+    tx: &mut Tx,
+    organization: &Organization,
+    line: &AuditEntry,
+) -> Result<(), StoreError> {
+    let Organization {
+        id,
+        name,
+        created_at,
+    } = organization;
+    tx.insert_organization(*id, name, *created_at).await?;
+    tx.insert_audit(line).await
+}
+
 impl Identity {
     /// Makes an organization.
-    pub async fn create_organization(&self, name: &str) -> Result<Organization, IdentityError> {
+    pub async fn create_organization(
+        &self,
+        name: &str,
+        actor: &Actor,
+    ) -> Result<Organization, IdentityError> {
         let mut faults = Faults::new();
         check_name(&mut faults, name);
         faults.into_result().map_err(IdentityError::Invalid)?;
         let organization = self.new_organization(name.trim());
-        let row = organization.clone();
+        let (row, line) = (organization.clone(), self.creation(&organization, actor));
         self.0
             .store
             .write(organization.id, move |tx| {
-                async move {
-                    tx.insert_organization(row.id, &row.name, row.created_at)
-                        .await
-                }
-                .boxed()
+                async move { insert(tx, &row, &line).await }.boxed()
             })
             .await?;
         Ok(organization)
+    }
+
+    fn creation(&self, organization: &Organization, actor: &Actor) -> AuditEntry {
+        let (id, action) = (organization.id, AuditAction::OrganizationCreated);
+        self.audit_line(Some(id), actor, action, id).entry()
     }
 
     fn new_organization(&self, name: &str) -> Organization {
@@ -70,13 +89,13 @@ impl Identity {
                     id: OrganizationId::from_parts(0, 1),
                     ..self.new_organization(DEFAULT_NAME)
                 };
+                let line = self.creation(&fresh, &Actor::operator());
                 |tx| {
                     async move {
                         if let Some(oldest) = tx.admin().organizations().await?.into_iter().next() {
                             return Ok(oldest);
                         }
-                        tx.insert_organization(fresh.id, &fresh.name, fresh.created_at)
-                            .await?;
+                        insert(tx, &fresh, &line).await?;
                         Ok(fresh)
                     }
                     .boxed()

@@ -10,7 +10,7 @@ use url::Url;
 use wagate_delivery::AllowList;
 use wagate_engine::Endpoint;
 use wagate_identity::{Identity, NewApiKey};
-use wagate_model::{Capabilities, OrganizationId};
+use wagate_model::{Actor, Capabilities, OrganizationId};
 use wagate_simulator::{Simulator, SimulatorConfig};
 
 use crate::cli::Sandbox;
@@ -193,6 +193,7 @@ async fn state(
                 session_ids: None,
                 expires_at: None,
             },
+            &Actor::operator(),
         )
         .await?;
     let mut numbers = Vec::new();

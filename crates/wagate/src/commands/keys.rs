@@ -8,7 +8,7 @@ use base64::engine::general_purpose::STANDARD;
 use serde_json::json;
 use wagate_cluster::Signal;
 use wagate_identity::{IdentityError, NewApiKey, Randomness as _, SystemRandomness};
-use wagate_model::{ApiKey, ApiKeyId, Capability, Organization};
+use wagate_model::{Actor, ApiKey, ApiKeyId, Capability, Organization};
 
 use super::organizations::{find, open, open_existing};
 use crate::cli::{Common, CreateKey, KeyCommand};
@@ -64,11 +64,14 @@ async fn create(arguments: CreateKey) -> anyhow::Result<()> {
         None => {
             parts
                 .identity
-                .create_organization(&arguments.organization)
+                .create_organization(&arguments.organization, &Actor::operator())
                 .await?
         }
     };
-    let created = parts.identity.create_api_key(organization.id, new).await?;
+    let created = parts
+        .identity
+        .create_api_key(organization.id, new, &Actor::operator())
+        .await?;
     parts.store.close().await;
     let key = &created.key;
     if arguments.json {
@@ -157,7 +160,7 @@ async fn revoke(common: &Common, organization: &str, key_id: ApiKeyId) -> anyhow
         .context("there is no such organization")?;
     parts
         .identity
-        .revoke_api_key(organization.id, key_id)
+        .revoke_api_key(organization.id, key_id, &Actor::operator())
         .await?;
     parts.bus.publish(Signal::KeyRevoked { key_id });
     if let Err(error) = parts.bus.flush(BUS_TIMEOUT).await {
