@@ -9,6 +9,7 @@
 mod access;
 mod allowance;
 mod audit;
+mod auth;
 mod body;
 mod chats;
 mod events;

@@ -12,7 +12,9 @@ use crate::failure::Failure;
 use crate::observe::observe;
 use crate::state::ApiState;
 use crate::verbs::{internal_path, move_verb};
-use crate::{audit, chats, events, messages, probes, realtime, reference, sessions, webhooks};
+use crate::{
+    audit, auth, chats, events, messages, probes, realtime, reference, sessions, webhooks,
+};
 
 /// The documented routes, in the order of the document.
 pub(crate) fn documented() -> Vec<UtoipaMethodRouter<ApiState>> {
@@ -24,6 +26,8 @@ pub(crate) fn documented() -> Vec<UtoipaMethodRouter<ApiState>> {
         events::routes(),
         realtime::routes(),
         audit::routes(),
+        auth::routes(),
+        auth::admin_routes(),
     ]
     .into_iter()
     .flatten()

@@ -65,6 +65,8 @@ pub struct IdentityConfig {
     pub users_create_organizations: bool,
     /// What hashing one password costs.
     pub password_cost: PasswordCost,
+    /// How long a browser stays signed in without being used, in days.
+    pub login_days: u32,
     /// How links reach people; where there is no way, the operator hands them over.
     pub mailer: Option<Arc<dyn Mailer>>,
 }
@@ -76,6 +78,7 @@ impl Default for IdentityConfig {
             sign_up: SignUp::default(),
             users_create_organizations: true,
             password_cost: PasswordCost::default(),
+            login_days: 30,
             mailer: None,
         }
     }

@@ -9,6 +9,7 @@ use wagate_store::Store;
 use crate::authentication::KeyCache;
 use crate::config::IdentityConfig;
 use crate::last_used::LastUsed;
+use crate::people::PasswordHashing;
 use crate::randomness::Randomness;
 
 pub(crate) struct Inner {
@@ -16,11 +17,12 @@ pub(crate) struct Inner {
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) randomness: Arc<dyn Randomness>,
     pub(crate) config: IdentityConfig,
+    pub(crate) passwords: Arc<PasswordHashing>,
     pub(crate) cache: KeyCache,
     pub(crate) last_used: LastUsed,
 }
 
-/// Organizations and API keys, shared by cloning.
+/// People, organizations and API keys, shared by cloning.
 #[derive(Clone)]
 pub struct Identity(pub(crate) Arc<Inner>);
 
@@ -45,10 +47,17 @@ impl Identity {
             store,
             clock,
             randomness,
+            passwords: PasswordHashing::new(config.password_cost),
             config,
             cache: KeyCache::new(),
             last_used: LastUsed::default(),
         }))
+    }
+
+    /// What the operator has set.
+    #[must_use]
+    pub fn config(&self) -> &IdentityConfig {
+        &self.0.config
     }
 
     pub(crate) fn now_ms(&self) -> i64 {
