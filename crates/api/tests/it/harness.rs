@@ -8,6 +8,7 @@ use axum::Router;
 use axum::body::{Body, to_bytes};
 use http::{HeaderMap, Method, Request, StatusCode};
 use serde_json::{Value, json};
+use sha2::{Digest as _, Sha256};
 use tokio_util::sync::CancellationToken;
 use tower::ServiceExt as _;
 use wagate_api::{ApiConfig, ApiState, ServerLimits, router, serve};
@@ -78,6 +79,8 @@ pub(crate) struct Tenant {
 #[derive(Debug, Clone)]
 pub(crate) struct Person {
     pub(crate) caller: Caller,
+    /// What the person's browser shows.
+    pub(crate) cookie: String,
     pub(crate) id: UserId,
 }
 
@@ -278,8 +281,8 @@ impl Service {
             role: membership.map(|(_, role)| role),
             platform_role,
         });
-        let mut hash = [0; 32];
-        hash[..16].copy_from_slice(&random.to_be_bytes());
+        let cookie = format!("secret-of-{random}");
+        let hash: [u8; 32] = Sha256::digest(cookie.as_bytes()).into();
         let id = user.id;
         self.store
             .write::<_, StoreError, _>(Lane::SHARED, move |tx| {
@@ -296,6 +299,7 @@ impl Service {
             .unwrap();
         Person {
             caller: Caller::from(Arc::new(principal)),
+            cookie: format!("wagate_login={cookie}"),
             id,
         }
     }
@@ -334,10 +338,21 @@ impl Service {
         key: &str,
         body: Option<Value>,
     ) -> Reply {
+        let credential = ("authorization", format!("Bearer {key}"));
+        self.call_with(credential, method, path, body).await
+    }
+
+    pub(crate) async fn call_with(
+        &self,
+        credential: (&str, String),
+        method: Method,
+        path: &str,
+        body: Option<Value>,
+    ) -> Reply {
         let mut request = Request::builder()
             .method(method)
             .uri(path)
-            .header("authorization", format!("Bearer {key}"))
+            .header(credential.0, credential.1)
             .header("host", "api.example");
         let body = match body {
             Some(body) => {
