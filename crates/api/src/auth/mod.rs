@@ -10,6 +10,7 @@ mod invitations;
 mod login;
 mod members;
 mod organizations;
+mod pages;
 mod second_factor;
 mod shapes;
 mod users;
@@ -34,6 +35,8 @@ pub(crate) fn routes() -> Vec<UtoipaMethodRouter<ApiState>> {
     .flatten()
     .collect()
 }
+
+pub(crate) use pages::routes as pages;
 
 /// The operator's routes.
 pub(crate) fn admin_routes() -> Vec<UtoipaMethodRouter<ApiState>> {

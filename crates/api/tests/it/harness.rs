@@ -18,13 +18,22 @@ use wagate_cluster::{
 };
 use wagate_core::{Caller, Core, CoreConfig, Health, Parts};
 use wagate_delivery::{AddressGuard, AllowList, SigningRoot};
-use wagate_identity::{Identity, IdentityConfig, NewApiKey, Principal, SystemRandomness};
+use wagate_identity::{
+    Identity, IdentityConfig, NewApiKey, PasswordCost, Principal, SignUp, SystemRandomness,
+};
 use wagate_model::{
     Actor, ApiKeyId, AuditEntry, Capabilities, Capability, EventId, EventKind, LoginId,
     OrganizationId, PersonPrincipal, PlatformRole, Role, SessionId, Subject, User, UserId,
 };
 use wagate_store::testing::{TestStore, store};
 use wagate_store::{AuditFilter, Lane, LoginRecord, NewEvent, StoreError};
+
+/// What hashing a password costs in tests.
+const CHEAP: PasswordCost = PasswordCost {
+    memory_kib: 64,
+    passes: 1,
+    lanes: 1,
+};
 
 type Script = Box<dyn FnMut(&SessionAction) -> CommandResult + Send>;
 
@@ -179,7 +188,11 @@ impl Service {
             store.handle(),
             clock.clone(),
             Arc::new(SystemRandomness),
-            IdentityConfig::default(),
+            IdentityConfig {
+                sign_up: SignUp::Invitation,
+                password_cost: CHEAP,
+                ..IdentityConfig::default()
+            },
         );
         let core = Core::new(Parts {
             store: store.handle(),

@@ -17,6 +17,7 @@ mod firehose;
 mod harness;
 mod operator;
 mod pages;
+mod people;
 mod probes;
 mod pulls;
 mod realtime;

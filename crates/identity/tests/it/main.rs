@@ -8,4 +8,6 @@
 mod authentication;
 mod harness;
 mod keys;
+mod members;
 mod organizations;
+mod people;
