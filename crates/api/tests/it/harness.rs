@@ -8,6 +8,7 @@ use axum::Router;
 use axum::body::{Body, to_bytes};
 use http::{HeaderMap, Method, Request, StatusCode};
 use serde_json::{Value, json};
+use sha2::{Digest as _, Sha256};
 use tokio_util::sync::CancellationToken;
 use tower::ServiceExt as _;
 use wagate_api::{ApiConfig, ApiState, ServerLimits, router, serve};
@@ -15,16 +16,17 @@ use wagate_cluster::{
     Bus, CommandHandler, CommandReply, CommandResult, EventCopy, Placement, Refusal, Serving,
     SessionAction, SessionCommand, Signal,
 };
-use wagate_core::{Core, CoreConfig, Health, Parts};
+use wagate_core::{Caller, Core, CoreConfig, Health, Parts};
 use wagate_delivery::{AddressGuard, AllowList, SigningRoot};
 use wagate_identity::{
-    Identity, IdentityConfig, NewApiKey, PasswordCost, SignUp, SystemRandomness,
+    Identity, IdentityConfig, NewApiKey, PasswordCost, Principal, SignUp, SystemRandomness,
 };
 use wagate_model::{
-    ApiKeyId, Capabilities, Capability, EventId, EventKind, OrganizationId, SessionId,
+    Actor, ApiKeyId, AuditEntry, Capabilities, Capability, EventId, EventKind, LoginId,
+    OrganizationId, PersonPrincipal, PlatformRole, Role, SessionId, Subject, User, UserId,
 };
 use wagate_store::testing::{TestStore, store};
-use wagate_store::{Lane, NewEvent, StoreError};
+use wagate_store::{AuditFilter, Lane, LoginRecord, NewEvent, StoreError};
 
 /// What hashing a password costs in tests.
 const CHEAP: PasswordCost = PasswordCost {
@@ -82,6 +84,15 @@ pub(crate) struct Tenant {
     pub(crate) key_id: ApiKeyId,
 }
 
+/// A person who is signed in.
+#[derive(Debug, Clone)]
+pub(crate) struct Person {
+    pub(crate) caller: Caller,
+    /// What the person's browser shows.
+    pub(crate) cookie: String,
+    pub(crate) id: UserId,
+}
+
 /// An answer.
 #[derive(Debug, Clone)]
 pub(crate) struct Reply {
@@ -136,6 +147,7 @@ pub(crate) struct Service {
     pub(crate) store: TestStore,
     pub(crate) bus: Bus,
     pub(crate) identity: Identity,
+    pub(crate) core: Core,
     pub(crate) gateway: Arc<ScriptedGateway>,
     pub(crate) router: Router,
     pub(crate) stop: CancellationToken,
@@ -154,6 +166,12 @@ impl Service {
     }
 
     pub(crate) async fn with(change: impl FnOnce(&mut ApiConfig)) -> Self {
+        let mut config = ApiConfig::default();
+        change(&mut config);
+        Self::of(config, CoreConfig::default()).await
+    }
+
+    pub(crate) async fn of(config: ApiConfig, core_config: CoreConfig) -> Self {
         let store = store().await;
         let bus = Bus::local();
         let gateway = Arc::new(ScriptedGateway {
@@ -186,20 +204,19 @@ impl Service {
             signing_root: SigningRoot::from_bytes([3; 32]),
             clock,
             randomness: Arc::new(SystemRandomness),
-            config: CoreConfig::default(),
+            config: core_config,
         });
         let stop = CancellationToken::new();
-        let mut config = ApiConfig::default();
-        change(&mut config);
         let recorder = metrics_exporter_prometheus::PrometheusBuilder::new().build_recorder();
         let handle = recorder.handle();
         // Only the first service of a process gets the figures.
         let _ = metrics::set_global_recorder(recorder);
-        let state = ApiState::new(core, config, Some(handle), stop.clone());
+        let state = ApiState::new(core.clone(), config, Some(handle), stop.clone());
         Self {
             store,
             bus,
             identity,
+            core,
             gateway,
             router: router(state),
             stop,
@@ -231,10 +248,80 @@ impl Service {
         };
         let created = self
             .identity
-            .create_api_key(organization, new)
+            .create_api_key(organization, new, &Actor::operator())
             .await
             .unwrap();
         (created.secret.reveal(), created.key.id)
+    }
+
+    /// A person who is signed in, with a role in an organization or without any.
+    pub(crate) async fn person(
+        &self,
+        membership: Option<(OrganizationId, Role)>,
+        platform_role: PlatformRole,
+    ) -> Person {
+        let (now, random) = (self.store.now_ms(), rand::random::<u128>() >> 48);
+        let time = u64::try_from(now).unwrap();
+        let user = User {
+            id: UserId::from_parts(time, random),
+            email: format!("user{random}@example.com").parse().unwrap(),
+            name: "Ann".into(),
+            platform_role,
+            is_email_confirmed: true,
+            has_password: false,
+            has_totp: false,
+            banned_at: None,
+            ban_reason: None,
+            created_at: now,
+            last_login_at: None,
+        };
+        let login = LoginRecord {
+            id: LoginId::from_parts(time, random),
+            user_id: user.id,
+            active_organization_id: membership.map(|(organization, _)| organization),
+            user_agent: None,
+            created_at: now,
+            last_used_at: now,
+            expires_at: i64::MAX,
+        };
+        let principal = Principal::Person(PersonPrincipal {
+            subject: Subject::User {
+                user_id: user.id,
+                login_id: login.id,
+            },
+            name: user.name.clone(),
+            organization_id: login.active_organization_id,
+            role: membership.map(|(_, role)| role),
+            platform_role,
+        });
+        let cookie = format!("secret-of-{random}");
+        let hash: [u8; 32] = Sha256::digest(cookie.as_bytes()).into();
+        let id = user.id;
+        self.store
+            .write::<_, StoreError, _>(Lane::SHARED, move |tx| {
+                Box::pin(async move {
+                    tx.admin().insert_user(&user, None).await?;
+                    tx.admin().insert_login(&login, &hash).await?;
+                    if let Some((organization, role)) = membership {
+                        tx.insert_member(organization, user.id, role, now).await?;
+                    }
+                    Ok(())
+                })
+            })
+            .await
+            .unwrap();
+        Person {
+            caller: Caller::from(Arc::new(principal)),
+            cookie: format!("wagate_login={cookie}"),
+            id,
+        }
+    }
+
+    /// Every line of the audit log, newest first.
+    pub(crate) async fn lines(&self) -> Vec<AuditEntry> {
+        let mut tx = self.store.read().await.unwrap();
+        let lines = tx.admin().audit(&AuditFilter::default(), None, 1_000).await;
+        lines.unwrap()
     }
 
     /// A key that may do everything but one thing.
@@ -264,10 +351,21 @@ impl Service {
         key: &str,
         body: Option<Value>,
     ) -> Reply {
+        let credential = ("authorization", format!("Bearer {key}"));
+        self.call_with(credential, method, path, body).await
+    }
+
+    pub(crate) async fn call_with(
+        &self,
+        credential: (&str, String),
+        method: Method,
+        path: &str,
+        body: Option<Value>,
+    ) -> Reply {
         let mut request = Request::builder()
             .method(method)
             .uri(path)
-            .header("authorization", format!("Bearer {key}"))
+            .header(credential.0, credential.1)
             .header("host", "api.example");
         let body = match body {
             Some(body) => {
