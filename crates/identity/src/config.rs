@@ -5,7 +5,10 @@ use std::sync::Arc;
 
 use url::Url;
 
+use crate::issuer_client::IssuerClient;
 use crate::mail::Mailer;
+use crate::oidc::ProviderConfig;
+use crate::tokens::IssuerConfig;
 
 /// Who may make an account.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -67,6 +70,29 @@ pub struct IdentityConfig {
     pub password_cost: PasswordCost,
     /// How links reach people; where there is no way, the operator hands them over.
     pub mailer: Option<Arc<dyn Mailer>>,
+    /// How long a browser stays signed in that is not used, in days.
+    pub login_days: u32,
+    /// Whether login tokens are made here, and accepted.
+    pub has_builtin_issuer: bool,
+    /// This installation's name in its own tokens (`aud`).
+    pub token_audience: String,
+    /// How old a key may get that login tokens are signed with, in days.
+    pub token_key_days: u32,
+    /// Other issuers whose tokens are accepted.
+    pub issuers: Vec<IssuerConfig>,
+    /// Providers that people can sign in with.
+    pub providers: Vec<ProviderConfig>,
+    /// How issuers and providers are reached; not at all where absent.
+    pub issuer_client: Option<IssuerClient>,
+}
+
+impl IdentityConfig {
+    /// This installation's name in its own tokens (`iss`).
+    #[must_use]
+    pub fn token_issuer(&self) -> &str {
+        let url = self.public_url.as_ref().map(Url::as_str);
+        url.map_or("wagate", |url| url.trim_end_matches('/'))
+    }
 }
 
 impl Default for IdentityConfig {
@@ -77,6 +103,13 @@ impl Default for IdentityConfig {
             users_create_organizations: true,
             password_cost: PasswordCost::default(),
             mailer: None,
+            login_days: 30,
+            has_builtin_issuer: true,
+            token_audience: "wagate".into(),
+            token_key_days: 30,
+            issuers: Vec::new(),
+            providers: Vec::new(),
+            issuer_client: None,
         }
     }
 }

@@ -17,9 +17,44 @@ pub enum IdentityError {
     /// The store failed.
     #[error(transparent)]
     Store(#[from] StoreError),
+    /// The store failed, and several wait for what it would have said.
+    #[error(transparent)]
+    SharedStore(#[from] Arc<StoreError>),
 }
 
-/// Why a credential is not accepted. Callers are told the first four alike.
+/// What is wrong with a login token.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum TokenFault {
+    /// It is not a signed token, or too long, or it asks for what is not understood.
+    #[error("it is not a signed token")]
+    Form,
+    /// Its issuer is not one whose tokens are accepted.
+    #[error("its issuer is not known")]
+    Issuer,
+    /// Its issuer has no such key.
+    #[error("its key is not known")]
+    Key,
+    /// The key did not sign it, or is not for the algorithm that it names.
+    #[error("its signature is wrong")]
+    Signature,
+    /// It is for somebody else.
+    #[error("it is for another audience")]
+    Audience,
+    /// A claim is missing, or is something else than it should be.
+    #[error("its claims are incomplete")]
+    Claims,
+    /// Its time is over.
+    #[error("it has expired")]
+    Expired,
+    /// Its time has not come.
+    #[error("it is not valid yet")]
+    NotYet,
+    /// The login that it was made for has ended, or its user is banned.
+    #[error("its login has ended")]
+    SignedOut,
+}
+
+/// Why a credential is not accepted. Callers are told all but what is retryable alike.
 #[derive(Debug, Clone, thiserror::Error)]
 pub enum AuthError {
     /// The text does not have the form of an API key.
@@ -35,6 +70,20 @@ pub enum AuthError {
     #[error("the api key has expired")]
     Expired,
     /// Whether the key is good could not be found out.
-    #[error("the api key could not be looked up")]
+    #[error("the credential could not be looked up")]
     Unavailable(#[source] Arc<StoreError>),
+    /// The text is a login token that is refused.
+    #[error("the token is refused: {0}")]
+    Token(#[from] TokenFault),
+    /// No key of the token's issuer could be had so far.
+    #[error("the keys of the token's issuer are not available")]
+    IssuerUnavailable,
+}
+
+impl AuthError {
+    /// Whether the same credential may be accepted later.
+    #[must_use]
+    pub const fn is_retryable(&self) -> bool {
+        matches!(self, Self::Unavailable(_) | Self::IssuerUnavailable)
+    }
 }

@@ -9,7 +9,9 @@ use wagate_store::Store;
 use crate::authentication::KeyCache;
 use crate::config::IdentityConfig;
 use crate::last_used::LastUsed;
+use crate::oidc::{Provider, ProviderConfig};
 use crate::randomness::Randomness;
+use crate::tokens::Tokens;
 
 pub(crate) struct Inner {
     pub(crate) store: Store,
@@ -18,6 +20,8 @@ pub(crate) struct Inner {
     pub(crate) config: IdentityConfig,
     pub(crate) cache: KeyCache,
     pub(crate) last_used: LastUsed,
+    pub(crate) tokens: Tokens,
+    pub(crate) providers: Vec<Provider>,
 }
 
 /// Organizations and API keys, shared by cloning.
@@ -41,7 +45,16 @@ impl Identity {
         randomness: Arc<dyn Randomness>,
         config: IdentityConfig,
     ) -> Self {
+        let provider = |provider: &ProviderConfig| {
+            Provider::new(
+                provider.clone(),
+                config.issuer_client.clone(),
+                Arc::clone(&clock),
+            )
+        };
         Self(Arc::new(Inner {
+            providers: config.providers.iter().map(provider).collect(),
+            tokens: Tokens::new(&config, &clock),
             store,
             clock,
             randomness,

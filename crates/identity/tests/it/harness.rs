@@ -1,7 +1,7 @@
 use std::sync::Arc;
 
 use wagate_identity::{
-    CreatedApiKey, Identity, IdentityConfig, NewApiKey, Principal, SystemRandomness,
+    CreatedApiKey, Identity, IdentityConfig, IssuerClient, NewApiKey, Principal, SystemRandomness,
 };
 use wagate_model::{
     ApiKeyPrincipal, Capabilities, Clock as _, ManualClock, OrganizationId, SessionId,
@@ -16,13 +16,17 @@ pub(crate) struct Service {
 
 impl Service {
     pub(crate) async fn start() -> Self {
+        Self::start_with(IdentityConfig::default()).await
+    }
+
+    pub(crate) async fn start_with(config: IdentityConfig) -> Self {
         let store = store().await;
         let clock = store.clock.clone();
         let identity = Identity::new(
             store.handle(),
             clock.clone(),
             Arc::new(SystemRandomness),
-            IdentityConfig::default(),
+            config,
         );
         Self {
             identity,
@@ -33,11 +37,16 @@ impl Service {
 
     /// The same service in another process: the same database, a cache of its own.
     pub(crate) fn another_process(&self) -> Identity {
+        self.process_with(IdentityConfig::default())
+    }
+
+    /// The same with other settings.
+    pub(crate) fn process_with(&self, config: IdentityConfig) -> Identity {
         Identity::new(
             self.store.handle(),
             self.clock.clone(),
             Arc::new(SystemRandomness),
-            IdentityConfig::default(),
+            config,
         )
     }
 
@@ -71,4 +80,15 @@ pub(crate) fn new_key(name: &str) -> NewApiKey {
         session_ids: None,
         expires_at: None,
     }
+}
+
+/// A client for issuers on loopback: it trusts nobody's certificate.
+pub(crate) fn issuer_client() -> IssuerClient {
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let tls = rustls::ClientConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_root_certificates(rustls::RootCertStore::empty())
+        .with_no_client_auth();
+    IssuerClient::new(tls).unwrap()
 }

@@ -7,5 +7,12 @@
 
 mod authentication;
 mod harness;
+mod issuers;
 mod keys;
+mod oidc;
 mod organizations;
+mod signed_in;
+mod signing;
+mod smtp;
+mod tokens;
+mod web;
