@@ -25,9 +25,6 @@ pub enum IdentityError {
 /// What is wrong with a login token.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum TokenFault {
-    /// It is not a signed token, or too long, or it asks for what is not understood.
-    #[error("it is not a signed token")]
-    Form,
     /// Its issuer is not one whose tokens are accepted.
     #[error("its issuer is not known")]
     Issuer,

@@ -6,9 +6,9 @@ use std::time::Duration;
 use async_trait::async_trait;
 use lettre::message::header::ContentType;
 use lettre::message::{Mailbox, Message};
+use lettre::transport::smtp::AsyncSmtpTransportBuilder;
 use lettre::transport::smtp::authentication::Credentials;
 use lettre::transport::smtp::client::{Certificate, CertificateStore, Tls, TlsParameters};
-use lettre::transport::smtp::{AsyncSmtpTransportBuilder, PoolConfig};
 use lettre::{Address, AsyncSmtpTransport, AsyncTransport as _, Tokio1Executor};
 use url::{Host, Url};
 
@@ -22,7 +22,7 @@ const SUBMISSIONS_PORT: u16 = 465;
 const SUBMISSION_PORT: u16 = 587;
 const PLAIN_PORT: u16 = 25;
 
-/// A mail server that mails are handed over to.
+/// A mail server that mails are handed over to, each in a connection of its own: they are rare.
 pub struct SmtpMailer {
     transport: AsyncSmtpTransport<Tokio1Executor>,
     from: Mailbox,
@@ -137,10 +137,7 @@ impl SmtpMailer {
     /// unless the server is on this machine or the URL says `?tls=none`.
     pub fn new(url: &str, from: &str) -> Result<Self, SmtpError> {
         let url = Url::parse(url).map_err(|_| SmtpError::Url)?;
-        let transport = builder(&url)?
-            .timeout(Some(STEP_TIMEOUT))
-            .pool_config(PoolConfig::new().max_size(4))
-            .build();
+        let transport = builder(&url)?.timeout(Some(STEP_TIMEOUT)).build();
         Ok(Self {
             transport,
             from: from.parse().map_err(|_| SmtpError::From)?,

@@ -71,7 +71,7 @@ impl Identity {
         token: &str,
     ) -> Result<Arc<Principal>, AuthError> {
         if token.len() > MAX_TOKEN_LEN {
-            return Err(TokenFault::Form.into());
+            return Err(AuthError::Malformed);
         }
         let hash: [u8; 32] = Sha256::digest(token.as_bytes()).into();
         let known = self.0.tokens.verified.get(&hash).await;
@@ -101,7 +101,7 @@ impl Identity {
     }
 
     async fn verify(&self, token: &str) -> Result<Verified, AuthError> {
-        let token = Jws::parse(token).ok_or(TokenFault::Form)?;
+        let token = Jws::parse(token).ok_or(AuthError::Malformed)?;
         let issuer = token.unchecked().text("iss").ok_or(TokenFault::Issuer)?;
         if self.0.config.has_builtin_issuer && issuer == self.token_issuer() {
             return self.verify_own(token).await;

@@ -272,6 +272,7 @@ async fn a_retired_key_is_good_as_long_as_its_tokens_and_then_gone() {
     let other = service.another_process();
     assert!(person(&other, &old_token).await.is_ok());
 
+    service.clock.advance_ms(1);
     let new = identity.rotate_token_keys(false).await.unwrap().to_string();
     assert_eq!(key_ids(identity).await, [old.clone(), new.clone()]);
     let new_token = mint(identity, &login).await;
@@ -413,14 +414,6 @@ async fn what_nobody_signed_is_refused() {
             stranger.sign_as(&header, &with("iss", json!("evil"), &claims)),
             TokenFault::Issuer,
         ),
-        (
-            stranger.sign_as(&with("crit", json!(["b64"]), &header), &claims),
-            TokenFault::Form,
-        ),
-        (format!("{token}.x"), TokenFault::Form),
-        (format!("{token}{}", "A".repeat(8 * 1024)), TokenFault::Form),
-        ("a.b.c".into(), TokenFault::Form),
-        (String::new(), TokenFault::Form),
     ];
     for (token, expected) in refused {
         assert_eq!(
@@ -428,6 +421,16 @@ async fn what_nobody_signed_is_refused() {
             Some(expected),
             "{token}"
         );
+    }
+    for text in [
+        stranger.sign_as(&with("crit", json!(["b64"]), &header), &claims),
+        format!("{token}.x"),
+        format!("{token}{}", "A".repeat(8 * 1024)),
+        "a.b.c".into(),
+        String::new(),
+    ] {
+        let refused = identity.authenticate(&text).await;
+        assert!(matches!(refused, Err(AuthError::Malformed)), "{text}");
     }
     assert!(person(identity, &token).await.is_ok());
 }
