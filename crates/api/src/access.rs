@@ -9,9 +9,10 @@ use std::marker::PhantomData;
 use axum::extract::{FromRequestParts, RawPathParams};
 use http::header;
 use http::request::Parts;
-use wagate_core::{Caller, Error, SessionAccess, WebhookAccess};
+use wagate_core::{Caller, Error, OrganizationAccess, SessionAccess, UserAccess, WebhookAccess};
 use wagate_model::{Capability, Role};
 
+use crate::auth::cookies;
 use crate::failure::{Answer, Failure};
 use crate::state::ApiState;
 
@@ -77,15 +78,26 @@ pub(crate) struct Can<P> {
     permission: PhantomData<P>,
 }
 
+/// Whether a request brings a token or a key.
+pub(crate) fn has_token(parts: &Parts) -> bool {
+    credential(parts).is_ok()
+}
+
+/// Who calls, by the request's token or key.
+pub(crate) async fn caller_by_token(parts: &mut Parts, state: &ApiState) -> Answer<Caller> {
+    let caller = state.core().authenticate(credential(parts)?).await?;
+    // Whoever bounds what the request may take has to know whose it is.
+    if let Some(organization) = caller.active_organization() {
+        parts.extensions.insert(organization);
+    }
+    Ok(caller)
+}
+
 impl<P: Permission> FromRequestParts<ApiState> for Can<P> {
     type Rejection = Failure;
 
     async fn from_request_parts(parts: &mut Parts, state: &ApiState) -> Answer<Self> {
-        let caller = state.core().authenticate(credential(parts)?).await?;
-        // Whoever bounds what the request may take has to know whose it is.
-        if let Some(organization) = caller.active_organization() {
-            parts.extensions.insert(organization);
-        }
+        let caller = caller_by_token(parts, state).await?;
         P::check(&caller)?;
         Ok(Self {
             caller,
@@ -110,7 +122,7 @@ fn credential(parts: &Parts) -> Answer<&str> {
 }
 
 /// A parameter of the path, decoded; nothing where it is not UTF-8.
-async fn parameter(parts: &mut Parts, state: &ApiState, name: &str) -> String {
+pub(crate) async fn parameter(parts: &mut Parts, state: &ApiState, name: &str) -> String {
     RawPathParams::from_request_parts(parts, state)
         .await
         .ok()
@@ -202,5 +214,114 @@ impl<P: Permission> FromRequestParts<ApiState> for InDelivery<P> {
             delivery: parameter(parts, state, "deliveryId").await,
             permission: PhantomData,
         })
+    }
+}
+
+/// What a person has to be in an organization, as a type.
+pub(crate) trait Standing: std::marker::Send + Sync {
+    /// The weakest role that is enough.
+    const ROLE: Role;
+}
+
+macro_rules! standings {
+    ($($name:ident = $role:ident),*) => {
+        $(
+            #[doc = concat!("At least: `", stringify!($role), "`.")]
+            #[derive(Debug)]
+            pub(crate) struct $name;
+
+            impl Standing for $name {
+                const ROLE: Role = Role::$role;
+            }
+        )*
+    };
+}
+
+standings!(AsMember = Member, AsAdmin = Admin, AsOwner = Owner);
+
+/// An organization that a person reaches, signed in by browser or token, as something.
+#[derive(Debug)]
+pub(crate) struct InOrganization<S> {
+    pub(crate) access: OrganizationAccess,
+    standing: PhantomData<S>,
+}
+
+impl<S: Standing> FromRequestParts<ApiState> for InOrganization<S> {
+    type Rejection = Failure;
+
+    async fn from_request_parts(parts: &mut Parts, state: &ApiState) -> Answer<Self> {
+        let caller = cookies::caller(parts, state).await?;
+        let id = parameter(parts, state, "organization").await;
+        let access = state.core().open_organization(&caller, &id).await?;
+        access.require(S::ROLE)?;
+        Ok(Self {
+            access,
+            standing: PhantomData,
+        })
+    }
+}
+
+/// A user, for the operator.
+#[derive(Debug)]
+pub(crate) struct InUser {
+    pub(crate) access: UserAccess,
+}
+
+impl FromRequestParts<ApiState> for InUser {
+    type Rejection = Failure;
+
+    async fn from_request_parts(parts: &mut Parts, state: &ApiState) -> Answer<Self> {
+        let caller = Can::<SuperAdmin>::from_request_parts(parts, state)
+            .await?
+            .caller;
+        let id = parameter(parts, state, "user").await;
+        Ok(Self {
+            access: state.core().open_user(&caller, &id).await?,
+        })
+    }
+}
+
+/// A part of the path that names something within what the caller reaches.
+#[derive(Debug)]
+pub(crate) struct Named<N>(pub(crate) String, PhantomData<N>);
+
+/// The names of such parts, as types.
+pub(crate) mod parts {
+    /// The name of a part of the path.
+    pub(crate) trait Part: Send + Sync {
+        /// As the route writes it.
+        const NAME: &'static str;
+    }
+
+    macro_rules! parts {
+        ($($name:ident = $text:literal),*) => {
+            $(
+                #[doc = concat!("`{", $text, "}`.")]
+                #[derive(Debug)]
+                pub(crate) struct $name;
+
+                impl Part for $name {
+                    const NAME: &'static str = $text;
+                }
+            )*
+        };
+    }
+
+    parts!(
+        Invitation = "invitation",
+        Key = "key",
+        Login = "login",
+        User = "user"
+    );
+}
+
+impl<N: parts::Part> FromRequestParts<ApiState> for Named<N> {
+    type Rejection = std::convert::Infallible;
+
+    async fn from_request_parts(
+        parts: &mut Parts,
+        state: &ApiState,
+    ) -> Result<Self, std::convert::Infallible> {
+        Ok(Self(parameter(parts, state, N::NAME).await, PhantomData))
     }
 }

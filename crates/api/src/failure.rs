@@ -7,6 +7,8 @@ use serde_json::{Map, Value};
 use wagate_core::Error;
 use wagate_model::{ApiError, ErrorCode, ErrorDetail, Faults};
 
+use crate::auth::cookies::SetCookie;
+
 /// Why a request was not answered with a success.
 #[derive(Debug)]
 pub(crate) enum Failure {
@@ -18,6 +20,8 @@ pub(crate) enum Failure {
     UnknownMethod,
     /// Others take all that there is; the message says of what.
     Crowded(&'static str),
+    /// The browser shows a login that is none: it is told to forget it.
+    StaleCookie(SetCookie),
     /// The service is not ready for work.
     NotReady(Map<String, Value>),
 }
@@ -49,7 +53,7 @@ impl Failure {
                 Error::Conflict { .. } | Error::NotConnected { .. } => ErrorCode::Conflict,
                 Error::Invalid(_) => ErrorCode::ValidationError,
                 Error::Forbidden => ErrorCode::Forbidden,
-                Error::Unauthorized => ErrorCode::Unauthorized,
+                Error::Unauthorized | Error::LoginRefused(_) => ErrorCode::Unauthorized,
                 Error::RateLimited { .. } => ErrorCode::RateLimited,
                 Error::GatewayUnavailable { .. } => ErrorCode::GatewayUnavailable,
                 Error::Internal(_) => ErrorCode::Internal,
@@ -57,6 +61,7 @@ impl Failure {
             // Each code has one status, and the contract has no code for 405.
             Self::UnknownRoute | Self::UnknownMethod => ErrorCode::NotFound,
             Self::Crowded(_) => ErrorCode::RateLimited,
+            Self::StaleCookie(_) => ErrorCode::Unauthorized,
             Self::NotReady(_) => ErrorCode::GatewayUnavailable,
         }
     }
@@ -69,6 +74,7 @@ impl Failure {
                 "The route does not have this method; see the Allow header.".into()
             }
             Self::Crowded(what) => (*what).into(),
+            Self::StaleCookie(_) => Error::Unauthorized.to_string(),
             Self::NotReady(_) => "The service is not ready.".into(),
         }
     }
@@ -119,11 +125,14 @@ impl Failure {
                     details.insert("statusDetail".into(), detail);
                 }
             }
+            Self::Core(Error::LoginRefused(refusal)) => {
+                details.insert("reason".into(), refusal.as_str().into());
+            }
             Self::Core(Error::RateLimited { .. }) | Self::Crowded(_) => {
                 details.insert("retryAfterSeconds".into(), retry_after_seconds.into());
             }
             Self::NotReady(more) => details = more,
-            Self::Core(_) | Self::UnknownRoute | Self::UnknownMethod => {}
+            Self::Core(_) | Self::UnknownRoute | Self::UnknownMethod | Self::StaleCookie(_) => {}
         }
         (!details.is_empty()).then_some(details)
     }
@@ -140,10 +149,15 @@ impl IntoResponse for Failure {
         let status =
             StatusCode::from_u16(code.status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
         let retry_after_seconds = self.retry_after_seconds();
+        let message = self.message();
+        let (cookie, details) = match self {
+            Self::StaleCookie(cookie) => (Some(cookie.into_header()), None),
+            failure => (None, failure.details()),
+        };
         let error = ErrorDetail {
             code,
-            message: self.message(),
-            details: self.details(),
+            message,
+            details,
         };
         let mut response = (status, Json(ApiError { error })).into_response();
         if let Some(seconds) = retry_after_seconds {
@@ -155,6 +169,9 @@ impl IntoResponse for Failure {
             response
                 .headers_mut()
                 .insert(header::WWW_AUTHENTICATE, challenge);
+        }
+        if let Some(cookie) = cookie {
+            response.headers_mut().append(header::SET_COOKIE, cookie);
         }
         response
     }

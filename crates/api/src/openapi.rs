@@ -24,6 +24,11 @@ webhook, by WebSocket or by pulling.\n\n\
 Authenticate with an API key, as `Authorization: Bearer wa_…` or as `x-api-key`. A key \
 has the capabilities that it was given: `read`, `send`, `manage`, `events`; each \
 operation names the one that it needs in `x-capability`.\n\n\
+People sign in under `/api/auth`, where a browser shows its cookie, and get a login token \
+there that works like a key for five minutes. Owners and admins have all capabilities, members \
+all but `manage`. There, `x-capability` is `login` (somebody who is signed in), or the weakest \
+role in the organization that is enough: `member`, `admin`, `owner`; `super_admin` is the \
+operator. Keys manage neither people nor keys.\n\n\
 Every answer that is not a success has the same shape, `ApiError`, with a code from a \
 closed list. Times are milliseconds since 1970, UTC. Lists come in pages: pass \
 `nextCursor` on as `cursor` until it is absent.";
@@ -49,6 +54,19 @@ const TAGS: &[(&str, &str)] = &[
         "Events",
         "Receiving events by WebSocket, or by pulling (beyond the contract).",
     ),
+    (
+        "Login",
+        "Signing up, in and out, and login tokens (beyond the contract).",
+    ),
+    (
+        "Account",
+        "One's own account, browsers and second factor (beyond the contract).",
+    ),
+    (
+        "Organizations",
+        "Organizations, their members and invitations (beyond the contract).",
+    ),
+    ("API keys", "Keys for programs (beyond the contract)."),
 ];
 
 /// Operations that ask WhatsApp or the gateway that owns the session.
@@ -62,6 +80,17 @@ const LIVE: &[&str] = &[
 
 /// Operations that the state can forbid.
 const CONFLICTING: &[&str] = &[
+    "acceptInvitation",
+    "confirmTotp",
+    "createInvitation",
+    "createOrganization",
+    "disableTotp",
+    "leaveOrganization",
+    "offerTotp",
+    "removeMember",
+    "renewRecoveryCodes",
+    "transferOwnership",
+    "updateMember",
     "createWebhook",
     "logoutSession",
     "restartSession",
@@ -145,14 +174,22 @@ pub(crate) fn to_yaml(document: &OpenApi) -> String {
     document.to_yaml().expect("the document is plain data")
 }
 
-fn security_schemes() -> [(&'static str, SecurityScheme); 2] {
+fn security_schemes() -> [(&'static str, SecurityScheme); 3] {
     let mut bearer = Http::new(HttpAuthScheme::Bearer);
     bearer.bearer_format = Some("JWT".into());
     bearer.description = Some("An API key (`wa_…`), or a login token.".into());
     let key = ApiKeyValue::with_description("x-api-key", "An API key (`wa_…`).");
+    let cookie = ApiKeyValue::with_description(
+        "wagate_login",
+        "The cookie of a signed-in browser; behind TLS, its name begins with `__Host-`.",
+    );
     [
         ("bearerAuth", SecurityScheme::Http(bearer)),
         ("apiKeyHeader", SecurityScheme::ApiKey(ApiKey::Header(key))),
+        (
+            "loginCookie",
+            SecurityScheme::ApiKey(ApiKey::Cookie(cookie)),
+        ),
     ]
 }
 

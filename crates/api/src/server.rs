@@ -7,6 +7,7 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use axum::Router;
+use http::Request;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto::Builder;
 use hyper_util::service::TowerToHyperService;
@@ -15,6 +16,8 @@ use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tower::Service;
+
+use crate::auth::visitor::Peer;
 
 /// Bounds of connections.
 #[derive(Debug, Clone, Copy)]
@@ -75,7 +78,7 @@ pub async fn serve(
             accepted = listener.accept() => accepted,
         };
         match accepted {
-            Ok((stream, _)) => {
+            Ok((stream, peer)) => {
                 // Without a place it is closed at once: who waits in the kernel's queue is
                 // told nothing for as long as the others stay.
                 let Some(place) = places.take() else {
@@ -83,6 +86,7 @@ pub async fn serve(
                 };
                 let (builder, router, stop) = (builder.clone(), router.clone(), stop.clone());
                 connections.spawn(async move {
+                    let router = Noticing::new(router, Peer(peer));
                     serve_connection(builder, router, stream, limits.header_timeout, stop).await;
                     drop(place);
                 });
@@ -152,34 +156,47 @@ fn is_of_one_connection(error: &io::Error) -> bool {
     )
 }
 
-/// The router, with a notice that a request has come.
+/// The router as one connection sees it: it tells from where requests come, and gives notice
+/// when the first one has.
 #[derive(Clone)]
 struct Noticing {
     router: Router,
+    peer: Peer,
     first_request: Arc<Notify>,
 }
 
-impl<R> Service<R> for Noticing
+impl Noticing {
+    fn new(router: Router, peer: Peer) -> Self {
+        Self {
+            router,
+            peer,
+            first_request: Arc::default(),
+        }
+    }
+}
+
+impl<B> Service<Request<B>> for Noticing
 where
-    Router: Service<R>,
+    Router: Service<Request<B>>,
 {
-    type Response = <Router as Service<R>>::Response;
-    type Error = <Router as Service<R>>::Error;
-    type Future = <Router as Service<R>>::Future;
+    type Response = <Router as Service<Request<B>>>::Response;
+    type Error = <Router as Service<Request<B>>>::Error;
+    type Future = <Router as Service<Request<B>>>::Future;
 
     fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
         self.router.poll_ready(context)
     }
 
-    fn call(&mut self, request: R) -> Self::Future {
+    fn call(&mut self, mut request: Request<B>) -> Self::Future {
         self.first_request.notify_one();
+        request.extensions_mut().insert(self.peer);
         self.router.call(request)
     }
 }
 
 async fn serve_connection(
     builder: Builder<TokioExecutor>,
-    router: Router,
+    router: Noticing,
     stream: TcpStream,
     first_request_timeout: Duration,
     stop: CancellationToken,
@@ -189,13 +206,9 @@ async fn serve_connection(
         return;
     }
     // The library waits for the bytes that tell HTTP/1 from HTTP/2 without a limit of time.
-    let first_request = Arc::new(Notify::new());
-    let service = Noticing {
-        router,
-        first_request: Arc::clone(&first_request),
-    };
+    let first_request = Arc::clone(&router.first_request);
     let connection = builder
-        .serve_connection_with_upgrades(TokioIo::new(stream), TowerToHyperService::new(service));
+        .serve_connection_with_upgrades(TokioIo::new(stream), TowerToHyperService::new(router));
     let mut connection = pin!(connection);
     let deadline = async {
         if tokio::time::timeout(first_request_timeout, first_request.notified())

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use axum::extract::FromRef;
 use bytes::Bytes;
+use ipnet::IpNet;
 use metrics_exporter_prometheus::PrometheusHandle;
 use tokio_util::sync::CancellationToken;
 use url::Url;
@@ -37,6 +38,8 @@ pub struct ApiConfig {
     pub body_timeout: Duration,
     /// Longest time that a body with media may take.
     pub media_body_timeout: Duration,
+    /// Proxies whose word on the client's address (`X-Forwarded-For`) is taken.
+    pub trusted_proxies: Vec<IpNet>,
     /// Web pages (origins such as `https://example.com`) that may use the API; none by default.
     pub cors_origins: Vec<String>,
     /// How often a realtime socket hears from us.
@@ -64,6 +67,7 @@ impl Default for ApiConfig {
             body_idle_timeout: Duration::from_secs(15),
             body_timeout: Duration::from_mins(1),
             media_body_timeout: Duration::from_mins(10),
+            trusted_proxies: Vec::new(),
             cors_origins: Vec::new(),
             heartbeat: Duration::from_secs(20),
             slow_client_timeout: Duration::from_secs(15),

@@ -2,6 +2,7 @@
 
 use serde_json::{Map, Value};
 use wagate_cluster::{BusError, PlacementError};
+use wagate_identity::{IdentityError, Refusal};
 use wagate_model::{Faults, SessionStatus, StatusDetail, StatusReason};
 use wagate_store::StoreError;
 
@@ -23,6 +24,18 @@ pub enum What {
     QrCode,
     /// The account of a session: no phone is attached.
     Account,
+    /// An organization.
+    Organization,
+    /// A member of an organization.
+    Member,
+    /// An invitation.
+    Invitation,
+    /// An API key.
+    ApiKey,
+    /// A user.
+    User,
+    /// A browser that is signed in.
+    Login,
 }
 
 impl What {
@@ -34,6 +47,12 @@ impl What {
             Self::Delivery => "There is no such delivery.",
             Self::QrCode => "No QR code is ready yet; pairing has begun, ask again in a moment.",
             Self::Account => "No phone is attached to the session.",
+            Self::Organization => "There is no such organization.",
+            Self::Member => "There is no such member.",
+            Self::Invitation => "There is no such invitation.",
+            Self::ApiKey => "There is no such API key.",
+            Self::User => "There is no such user.",
+            Self::Login => "There is no such login.",
         }
     }
 }
@@ -49,6 +68,18 @@ pub enum Reason {
     RejectedByWhatsApp,
     /// The organization has as many as it may.
     LimitReached,
+    /// The organization would have no owner.
+    LastOwner,
+    /// The person is a member already.
+    AlreadyMember,
+    /// A second factor is on already.
+    SecondFactorOn,
+    /// There is no second factor, or none was offered.
+    SecondFactorOff,
+    /// The address has an account: its owner has to sign in to accept.
+    SignInFirst,
+    /// The address has an account already.
+    EmailTaken,
 }
 
 impl Reason {
@@ -60,6 +91,12 @@ impl Reason {
             Self::IdempotencyKeyReused => "idempotency_key_reused",
             Self::RejectedByWhatsApp => "rejected_by_whatsapp",
             Self::LimitReached => "limit_reached",
+            Self::LastOwner => "last_owner",
+            Self::AlreadyMember => "already_member",
+            Self::SecondFactorOn => "second_factor_on",
+            Self::SecondFactorOff => "second_factor_off",
+            Self::SignInFirst => "sign_in_first",
+            Self::EmailTaken => "email_taken",
         }
     }
 
@@ -71,6 +108,49 @@ impl Reason {
             }
             Self::RejectedByWhatsApp => "WhatsApp refused the request.",
             Self::LimitReached => "The organization has as many of these as it may have.",
+            Self::LastOwner => {
+                "The organization would have no owner; transfer the ownership first."
+            }
+            Self::AlreadyMember => "The person is a member already.",
+            Self::SecondFactorOn => "A second factor is on already; switch it off first.",
+            Self::SecondFactorOff => "There is no second factor.",
+            Self::SignInFirst => "The address has an account; sign in to accept.",
+            Self::EmailTaken => "The address has an account already.",
+        }
+    }
+}
+
+/// Why nobody was signed in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum LoginRefusal {
+    /// No such account, a wrong password, a ban, an address that is not confirmed: told alike.
+    WrongCredentials,
+    /// The password is right, and a code of the second factor is needed.
+    SecondFactorRequired,
+    /// The password is right, and the code is not.
+    WrongSecondFactor,
+}
+
+impl LoginRefusal {
+    /// The name in `details.reason`.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::WrongCredentials => "wrong_credentials",
+            Self::SecondFactorRequired => "second_factor_required",
+            Self::WrongSecondFactor => "wrong_second_factor",
+        }
+    }
+
+    const fn sentence(self) -> &'static str {
+        match self {
+            Self::WrongCredentials => {
+                "The e-mail address or the password is wrong, or the address is not confirmed yet."
+            }
+            Self::SecondFactorRequired => "A code of the second factor is required.",
+            Self::WrongSecondFactor => {
+                "The code of the second factor is wrong or was used already."
+            }
         }
     }
 }
@@ -98,6 +178,9 @@ pub enum Error {
     /// There is no valid credential.
     #[error("A valid credential is required.")]
     Unauthorized,
+    /// Nobody was signed in.
+    #[error("{}", .0.sentence())]
+    LoginRefused(LoginRefusal),
     /// Too much in too little time.
     #[error("Too many requests; try again later.")]
     RateLimited {
@@ -164,6 +247,48 @@ impl From<StoreError> for Error {
                 Self::unavailable()
             }
             error => Self::internal(error),
+        }
+    }
+}
+
+impl From<IdentityError> for Error {
+    fn from(error: IdentityError) -> Self {
+        match error {
+            IdentityError::Invalid(faults) => Self::Invalid(faults),
+            IdentityError::Refused(refusal) => refusal.into(),
+            IdentityError::TooManyFailures {
+                retry_after_seconds,
+            } => Self::RateLimited {
+                retry_after_seconds,
+            },
+            IdentityError::Busy => Self::RateLimited {
+                retry_after_seconds: RETRY_AFTER_SECONDS,
+            },
+            IdentityError::Store(error) => error.into(),
+            IdentityError::SharedStore(error) => {
+                tracing::warn!(%error, "the database did not answer");
+                Self::unavailable()
+            }
+            error @ (IdentityError::NotFound | IdentityError::Internal(_)) => Self::internal(error),
+        }
+    }
+}
+
+impl From<Refusal> for Error {
+    fn from(refusal: Refusal) -> Self {
+        let refused = Self::LoginRefused;
+        match refusal {
+            Refusal::SignUpClosed | Refusal::OwnersOnly | Refusal::OperatorOnly => Self::Forbidden,
+            Refusal::WrongCredentials => refused(LoginRefusal::WrongCredentials),
+            Refusal::SecondFactorRequired => refused(LoginRefusal::SecondFactorRequired),
+            Refusal::WrongSecondFactor => refused(LoginRefusal::WrongSecondFactor),
+            Refusal::LastOwner => Self::conflict(Reason::LastOwner),
+            Refusal::AlreadyMember => Self::conflict(Reason::AlreadyMember),
+            Refusal::SecondFactorOn => Self::conflict(Reason::SecondFactorOn),
+            Refusal::SecondFactorOff => Self::conflict(Reason::SecondFactorOff),
+            Refusal::SignInFirst => Self::conflict(Reason::SignInFirst),
+            Refusal::LimitReached => Self::conflict(Reason::LimitReached),
+            Refusal::EmailTaken => Self::conflict(Reason::EmailTaken),
         }
     }
 }

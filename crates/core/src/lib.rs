@@ -5,6 +5,7 @@
 //! exists only when the caller reaches that session. Live actions go to the gateway
 //! that owns the session, over the bus; everything else is read from the store.
 
+mod accounts;
 mod caller;
 mod chats;
 mod credentials;
@@ -12,22 +13,38 @@ mod error;
 mod events;
 mod health;
 mod messages;
+mod organizations;
 mod owners;
 mod pages;
+mod providers;
 mod realtime;
 mod service;
 mod sessions;
+mod tokens;
+mod users;
 mod webhooks;
 
+pub use accounts::{
+    BothFactors, LogInForm, LoginOptions, PasswordChange, PasswordReset, SignUpForm,
+};
 pub use caller::{Caller, SessionAccess};
-pub use error::{Error, Reason, Result, What};
+pub use error::{Error, LoginRefusal, Reason, Result, What};
 pub use events::{EventPage, MAX_WAIT_MS, PullRequest};
 pub use health::{Health, Readiness};
 pub use messages::SendOptions;
+pub use organizations::{
+    Acceptance, AcceptanceForm, ApiKeyForm, InvitationForm, OrganizationAccess,
+};
 pub use pages::{DEFAULT_LIMIT, MAX_LIMIT, Page};
+pub use providers::ProviderReturn;
 pub use realtime::{
     EventStream, FoundTicket, IssuedTicket, StreamItem, StreamScope, TicketRequest,
 };
 pub use service::{Core, CoreConfig, Parts};
-pub use wagate_store::{AttemptEntry, DeliveryRecord};
+pub use users::{ListedUsers, UserAccess, UserChange, UserQuery};
+pub use wagate_identity::{
+    Client, CreatedApiKey, CurrentLogin, InvitationPreview, IssuedInvitation, MintedToken,
+    NewLogin, OidcBegun, OidcError, OneTimeSecret, Password, SignUp, TotpOffer,
+};
+pub use wagate_store::{AttemptEntry, DeliveryRecord, LoginRecord};
 pub use webhooks::{DeliveryPage, DeliveryQuery, WebhookAccess};

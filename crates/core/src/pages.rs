@@ -58,6 +58,16 @@ impl Core {
     }
 }
 
+impl Core {
+    /// A list of the whole installation with a name.
+    pub(crate) fn installation_list(&self, name: &str) -> List<'_> {
+        List {
+            core: self,
+            name: format!("installation/{name}"),
+        }
+    }
+}
+
 impl List<'_> {
     /// The text of a position.
     pub(crate) fn cursor(&self, position: &impl Serialize) -> String {

@@ -68,10 +68,10 @@ pub struct IdentityConfig {
     pub users_create_organizations: bool,
     /// What hashing one password costs.
     pub password_cost: PasswordCost,
+    /// How long a browser stays signed in without being used, in days.
+    pub login_days: u32,
     /// How links reach people; where there is no way, the operator hands them over.
     pub mailer: Option<Arc<dyn Mailer>>,
-    /// How long a browser stays signed in that is not used, in days.
-    pub login_days: u32,
     /// Whether login tokens are made here, and accepted.
     pub has_builtin_issuer: bool,
     /// This installation's name in its own tokens (`aud`).
@@ -102,8 +102,8 @@ impl Default for IdentityConfig {
             sign_up: SignUp::default(),
             users_create_organizations: true,
             password_cost: PasswordCost::default(),
-            mailer: None,
             login_days: 30,
+            mailer: None,
             has_builtin_issuer: true,
             token_audience: "wagate".into(),
             token_key_days: 30,

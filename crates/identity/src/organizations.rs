@@ -1,40 +1,121 @@
 //! Organizations: the tenants.
 
 use futures::FutureExt as _;
-use wagate_model::{Faults, Organization, OrganizationId, limits};
-use wagate_store::{Lane, StoreError};
+use wagate_model::{
+    Actor, AuditAction, Faults, Organization, OrganizationId, PlatformRole, Role, User, limits,
+};
+use wagate_store::{Lane, StoreError, Tx};
 
-use crate::error::IdentityError;
+use crate::error::{IdentityError, Refusal};
+use crate::people::actor_of;
 use crate::service::Identity;
 
 const DEFAULT_NAME: &str = "default";
 
+/// Most organizations that one person may be in.
+const MAX_MEMBERSHIPS: usize = 100;
+
 pub(crate) fn check_name(faults: &mut Faults, name: &str) {
-    faults.check(!name.trim().is_empty(), "name", || {
-        "must not be empty".into()
-    });
-    faults.check_text("name", name, limits::LABEL_CHARS);
+    faults.check_name("name", name, limits::LABEL_CHARS);
+}
+
+fn checked_name(name: &str) -> Result<String, IdentityError> {
+    let mut faults = Faults::new();
+    check_name(&mut faults, name);
+    faults.into_result().map_err(IdentityError::Invalid)?;
+    Ok(name.trim().to_owned())
 }
 
 impl Identity {
-    /// Makes an organization.
-    pub async fn create_organization(&self, name: &str) -> Result<Organization, IdentityError> {
-        let mut faults = Faults::new();
-        check_name(&mut faults, name);
-        faults.into_result().map_err(IdentityError::Invalid)?;
-        let organization = self.new_organization(name.trim());
-        let row = organization.clone();
+    /// Makes an organization without members, for the operator.
+    pub async fn create_organization(
+        &self,
+        name: &str,
+        actor: &Actor,
+    ) -> Result<Organization, IdentityError> {
+        let organization = self.new_organization(&checked_name(name)?);
+        let (identity, row, by) = (self.clone(), organization.clone(), actor.clone());
         self.0
             .store
-            .write(organization.id, move |tx| {
-                async move {
-                    tx.insert_organization(row.id, &row.name, row.created_at)
-                        .await
-                }
-                .boxed()
+            .write::<_, IdentityError, _>(organization.id, move |tx| {
+                async move { identity.insert_organization(tx, &row, &by).await }.boxed()
             })
             .await?;
         Ok(organization)
+    }
+
+    /// Makes an organization whose owner is a user, where users may.
+    pub async fn found_organization(
+        &self,
+        name: &str,
+        owner: &User,
+    ) -> Result<Organization, IdentityError> {
+        let is_operator = owner.platform_role == PlatformRole::SuperAdmin;
+        if !self.0.config.users_create_organizations && !is_operator {
+            return Err(IdentityError::Refused(Refusal::OperatorOnly));
+        }
+        let organization = self.new_organization(&checked_name(name)?);
+        let (identity, row, owner) = (self.clone(), organization.clone(), owner.clone());
+        let id = owner.id;
+        let done = self
+            .0
+            .store
+            .write::<_, IdentityError, _>(organization.id, move |tx| {
+                async move {
+                    if tx.admin().memberships(owner.id).await?.len() >= MAX_MEMBERSHIPS {
+                        return Err(IdentityError::Refused(Refusal::LimitReached));
+                    }
+                    let by = actor_of(&owner);
+                    identity.insert_organization(tx, &row, &by).await?;
+                    identity.join(tx, row.id, &owner, Role::Owner, &by).await
+                }
+                .boxed()
+            })
+            .await;
+        self.forget_user(id);
+        done.map(|()| organization)
+    }
+
+    async fn insert_organization(
+        &self,
+        tx: &mut Tx,
+        organization: &Organization,
+        actor: &Actor,
+    ) -> Result<(), IdentityError> {
+        let Organization {
+            id,
+            name,
+            created_at,
+        } = organization;
+        tx.insert_organization(*id, name, *created_at).await?;
+        let line = self.audit_line(Some(*id), actor, AuditAction::OrganizationCreated, id);
+        tx.insert_audit(&line.entry()).await?;
+        Ok(())
+    }
+
+    /// Gives an organization another name.
+    pub async fn rename_organization(
+        &self,
+        id: OrganizationId,
+        name: &str,
+        actor: &Actor,
+    ) -> Result<Organization, IdentityError> {
+        let name = checked_name(name)?;
+        let line = self.audit_line(Some(id), actor, AuditAction::OrganizationRenamed, id);
+        self.0
+            .store
+            .write(id, move |tx| {
+                async move {
+                    if !tx.rename_organization(id, &name).await? {
+                        return Err(IdentityError::NotFound);
+                    }
+                    tx.insert_audit(&line.entry()).await?;
+                    let renamed = tx.organization(id).await?;
+                    renamed.ok_or(IdentityError::NotFound)
+                }
+                .boxed()
+            })
+            .await
     }
 
     fn new_organization(&self, name: &str) -> Organization {

@@ -10,6 +10,7 @@ use crate::authentication::KeyCache;
 use crate::config::IdentityConfig;
 use crate::last_used::LastUsed;
 use crate::oidc::{Provider, ProviderConfig};
+use crate::people::PasswordHashing;
 use crate::randomness::Randomness;
 use crate::tokens::Tokens;
 
@@ -18,13 +19,14 @@ pub(crate) struct Inner {
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) randomness: Arc<dyn Randomness>,
     pub(crate) config: IdentityConfig,
+    pub(crate) passwords: Arc<PasswordHashing>,
     pub(crate) cache: KeyCache,
     pub(crate) last_used: LastUsed,
     pub(crate) tokens: Tokens,
     pub(crate) providers: Vec<Provider>,
 }
 
-/// Organizations and API keys, shared by cloning.
+/// People, organizations and API keys, shared by cloning.
 #[derive(Clone)]
 pub struct Identity(pub(crate) Arc<Inner>);
 
@@ -58,10 +60,17 @@ impl Identity {
             store,
             clock,
             randomness,
+            passwords: PasswordHashing::new(config.password_cost),
             config,
             cache: KeyCache::new(),
             last_used: LastUsed::default(),
         }))
+    }
+
+    /// What the operator has set.
+    #[must_use]
+    pub fn config(&self) -> &IdentityConfig {
+        &self.0.config
     }
 
     pub(crate) fn now_ms(&self) -> i64 {

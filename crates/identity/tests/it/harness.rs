@@ -4,7 +4,7 @@ use wagate_identity::{
     CreatedApiKey, Identity, IdentityConfig, IssuerClient, NewApiKey, Principal, SystemRandomness,
 };
 use wagate_model::{
-    ApiKeyPrincipal, Capabilities, Clock as _, ManualClock, OrganizationId, SessionId,
+    Actor, ApiKeyPrincipal, Capabilities, Clock as _, ManualClock, OrganizationId, SessionId,
 };
 use wagate_store::testing::{TestStore, store};
 
@@ -51,7 +51,11 @@ impl Service {
     }
 
     pub(crate) async fn organization(&self, name: &str) -> OrganizationId {
-        self.identity.create_organization(name).await.unwrap().id
+        self.identity
+            .create_organization(name, &Actor::operator())
+            .await
+            .unwrap()
+            .id
     }
 
     pub(crate) async fn session(&self, organization: OrganizationId) -> SessionId {

@@ -1,5 +1,5 @@
 use wagate_identity::IdentityError;
-use wagate_model::OrganizationId;
+use wagate_model::{Actor, OrganizationId};
 
 use crate::harness::Service;
 
@@ -8,11 +8,15 @@ async fn organizations_are_made_listed_and_found() {
     let service = &Service::start().await;
     let first = service
         .identity
-        .create_organization(" Acme ")
+        .create_organization(" Acme ", &Actor::operator())
         .await
         .unwrap();
     service.clock.advance_ms(1);
-    let second = service.identity.create_organization("Beta").await.unwrap();
+    let second = service
+        .identity
+        .create_organization("Beta", &Actor::operator())
+        .await
+        .unwrap();
     assert_eq!(first.name, "Acme");
     assert_eq!(
         service.identity.organization(first.id).await.unwrap(),
@@ -31,7 +35,10 @@ async fn organizations_are_made_listed_and_found() {
 async fn names_are_checked() {
     let service = &Service::start().await;
     for name in ["", "  ", "a\0b", &"x".repeat(101)] {
-        let refused = service.identity.create_organization(name).await;
+        let refused = service
+            .identity
+            .create_organization(name, &Actor::operator())
+            .await;
         assert!(
             matches!(refused, Err(IdentityError::Invalid(_))),
             "{name:?}"
@@ -55,7 +62,11 @@ async fn the_default_organization_is_made_once_also_when_asked_for_together() {
 #[tokio::test]
 async fn an_existing_organization_is_the_default() {
     let service = &Service::start().await;
-    let made = service.identity.create_organization("Acme").await.unwrap();
+    let made = service
+        .identity
+        .create_organization("Acme", &Actor::operator())
+        .await
+        .unwrap();
     assert_eq!(
         service
             .identity

@@ -10,7 +10,7 @@ use super::Admin;
 use crate::error::Result;
 use crate::invitations::{InvitationRow, select_invitation};
 use crate::text::{Text, storable};
-use crate::tx::on;
+use crate::tx::{on, sql};
 
 /// A browser that a person signed in with.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -363,12 +363,18 @@ impl Admin<'_> {
     /// How often signing in failed under a key, when the last time was, and until when it is
     /// not tried, both in milliseconds since 1970.
     pub async fn login_failures(&mut self, key: &[u8; 32]) -> Result<Option<(i64, i64, i64)>> {
-        Ok(on!(self.tx, |conn| sqlx::query_as(
-            "SELECT failures, last_failed_at, blocked_until FROM login_failure WHERE key = $1"
-        )
-        .bind(key.as_slice())
-        .fetch_optional(conn)
-        .await)?)
+        // Routers that count at the same time do so one after another.
+        let text = sql!(
+            self.tx,
+            sqlite: "SELECT failures, last_failed_at, blocked_until FROM login_failure \
+                     WHERE key = $1",
+            postgres: "SELECT failures, last_failed_at, blocked_until FROM login_failure \
+                       WHERE key = $1 FOR UPDATE",
+        );
+        Ok(on!(self.tx, |conn| sqlx::query_as(text)
+            .bind(key.as_slice())
+            .fetch_optional(conn)
+            .await)?)
     }
 
     /// Sets how often signing in failed under a key.

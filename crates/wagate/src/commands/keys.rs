@@ -8,7 +8,7 @@ use base64::engine::general_purpose::STANDARD;
 use serde_json::json;
 use wagate_cluster::Signal;
 use wagate_identity::{IdentityError, NewApiKey, Randomness as _, SystemRandomness};
-use wagate_model::{ApiKey, ApiKeyId, Capability, Organization};
+use wagate_model::{Actor, ApiKey, ApiKeyId, Capability, Organization};
 
 use super::organizations::{find, open, open_existing};
 use crate::cli::{Common, CreateKey, KeyCommand};
@@ -68,7 +68,7 @@ async fn create(arguments: CreateKey) -> anyhow::Result<()> {
         None => {
             parts
                 .identity
-                .create_organization(&arguments.organization)
+                .create_organization(&arguments.organization, &Actor::operator())
                 .await?
         }
     };

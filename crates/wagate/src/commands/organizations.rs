@@ -3,7 +3,7 @@
 use anyhow::bail;
 use serde_json::json;
 use wagate_identity::Identity;
-use wagate_model::{Organization, OrganizationId};
+use wagate_model::{Actor, Organization, OrganizationId};
 
 use crate::cli::{Common, OrganizationCommand};
 use crate::parts::Parts;
@@ -17,7 +17,10 @@ pub(crate) async fn organization(command: OrganizationCommand) -> anyhow::Result
             if find(&parts.identity, &name).await?.is_some() {
                 bail!("there is an organization of that name already");
             }
-            let organization = parts.identity.create_organization(&name).await?;
+            let organization = parts
+                .identity
+                .create_organization(&name, &Actor::operator())
+                .await?;
             parts.store.close().await;
             print(organization.id.to_string())
         }

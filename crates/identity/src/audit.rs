@@ -1,0 +1,51 @@
+//! Lines of the audit log.
+
+use std::fmt::Display;
+
+use serde_json::{Map, Value};
+use wagate_model::{Actor, AuditAction, AuditEntry, AuditId, OrganizationId};
+
+use crate::service::Identity;
+
+/// A line that is being written.
+#[derive(Debug, Clone)]
+#[must_use]
+pub struct AuditLine(AuditEntry);
+
+impl AuditLine {
+    /// Adds a fact; never a secret, a number or the text of a message.
+    pub fn with(mut self, name: &str, fact: impl Into<Value>) -> Self {
+        self.0.details.insert(name.to_owned(), fact.into());
+        self
+    }
+
+    /// The line.
+    #[must_use]
+    pub fn entry(self) -> AuditEntry {
+        self.0
+    }
+}
+
+impl Identity {
+    /// A line that says who does what to which resource, now.
+    ///
+    /// Without an organization it is for the operator.
+    pub fn audit_line(
+        &self,
+        organization: Option<OrganizationId>,
+        actor: &Actor,
+        action: AuditAction,
+        resource: impl Display,
+    ) -> AuditLine {
+        let (time, random) = self.ulid_parts();
+        AuditLine(AuditEntry {
+            id: AuditId::from_parts(time, random),
+            organization_id: organization,
+            actor: actor.clone(),
+            action,
+            resource_id: resource.to_string(),
+            details: Map::new(),
+            created_at: self.now_ms(),
+        })
+    }
+}
