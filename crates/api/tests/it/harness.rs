@@ -145,6 +145,13 @@ impl Service {
     }
 
     pub(crate) async fn with(change: impl FnOnce(&mut ApiConfig)) -> Self {
+        Self::with_people(change, IdentityConfig::default()).await
+    }
+
+    pub(crate) async fn with_people(
+        change: impl FnOnce(&mut ApiConfig),
+        people: IdentityConfig,
+    ) -> Self {
         let store = store().await;
         let bus = Bus::local();
         let gateway = Arc::new(ScriptedGateway {
@@ -161,7 +168,7 @@ impl Service {
             store.handle(),
             clock.clone(),
             Arc::new(SystemRandomness),
-            IdentityConfig::default(),
+            people,
         );
         let core = Core::new(Parts {
             store: store.handle(),

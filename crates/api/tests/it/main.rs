@@ -12,6 +12,7 @@ mod connections;
 mod contract;
 mod document;
 mod harness;
+mod login_tokens;
 mod pages;
 mod probes;
 mod pulls;
