@@ -139,16 +139,17 @@ impl Tx {
     }
 
     /// Notes, in the database's time, that what a user may do has changed: services that
-    /// remember it look for such notes.
+    /// remember it look for such notes. No note is like the one before, however soon it comes.
     pub(crate) async fn note_standing(&mut self, user: UserId) -> Result<()> {
         let text = sql!(
             self,
             sqlite: concat!(
-                "UPDATE user_account SET standing_changed_at = ", db_now!(sqlite), " WHERE id = $1"
+                "UPDATE user_account SET standing_changed_at = \
+                 MAX(standing_changed_at + 1, ", db_now!(sqlite), ") WHERE id = $1"
             ),
             postgres: concat!(
-                "UPDATE user_account SET standing_changed_at = ", db_now!(postgres),
-                " WHERE id = $1"
+                "UPDATE user_account SET standing_changed_at = \
+                 GREATEST(standing_changed_at + 1, ", db_now!(postgres), ") WHERE id = $1"
             ),
         );
         on!(self, |conn| sqlx::query(text)

@@ -1,12 +1,15 @@
 //! Whose account it is that a provider vouches for.
 
+use std::sync::Arc;
+
 use futures::FutureExt as _;
-use wagate_model::{PlatformRole, User, UserId, limits};
+use wagate_model::{AuditAction, Email, PlatformRole, User, limits};
 use wagate_store::{Lane, StoreError, Tx};
 
 use super::exchange::ExternalPerson;
 use super::{OidcError, ProviderConfig};
 use crate::config::SignUp;
+use crate::people::{NewUser, actor_of};
 use crate::service::Identity;
 
 /// Whether addresses of a domain are the provider's to know.
@@ -17,77 +20,86 @@ fn knows_domain(config: &ProviderConfig, email: &str) -> bool {
         || allowed.any(|allowed| allowed == "*" || allowed.eq_ignore_ascii_case(domain))
 }
 
-struct Newcomer {
-    person: ExternalPerson,
-    id: UserId,
-    provider: ProviderConfig,
-    sign_up: SignUp,
-    now_ms: i64,
+fn not_banned(user: User) -> Result<User, OidcError> {
+    match user.banned_at {
+        None => Ok(user),
+        Some(_) => Err(OidcError::Refused),
+    }
 }
 
-impl Newcomer {
-    /// The account, found, linked or made.
+struct Arrival {
+    identity: Identity,
+    provider: ProviderConfig,
+    person: ExternalPerson,
+}
+
+impl Arrival {
+    /// The account: of the subject, of the verified address, or a new one.
     async fn find(&self, tx: &mut Tx) -> Result<User, OidcError> {
         let (provider, subject) = (self.provider.id.as_str(), self.person.subject.as_str());
-        let mut admin = tx.admin();
-        if let Some(user) = admin.user_by_external_account(provider, subject).await? {
+        let known = tx.admin().user_by_external_account(provider, subject);
+        if let Some(user) = known.await? {
             return not_banned(user);
         }
         let email = self.person.email.as_ref();
         let email = email
             .filter(|email| knows_domain(&self.provider, email.as_str()))
             .ok_or(OidcError::Refused)?;
-        let user = match admin.user_by_email(email).await? {
-            Some(user) => {
-                let user = not_banned(user)?;
-                if !user.is_email_confirmed {
-                    // Whoever made the account never showed that the address is theirs: what
-                    // they know of it must not open it from now on.
-                    admin.forget_proofs(user.id, self.now_ms).await?;
-                    admin.clear_totp(user.id, self.now_ms).await?;
-                    admin.delete_logins(user.id, None).await?;
-                }
-                user.id
-            }
-            None => {
-                let is_invited = admin.has_invitation(email, self.now_ms).await?;
-                let may_be_made = self.provider.creates_accounts
-                    || (is_invited && self.sign_up != SignUp::Closed);
-                if !may_be_made {
-                    return Err(OidcError::Refused);
-                }
-                let name = self.person.name.as_deref().map(str::trim);
-                let name = name.filter(|name| !name.is_empty());
-                let name = name.unwrap_or_else(|| email.as_str());
-                let user = User {
-                    id: self.id,
-                    email: email.clone(),
-                    name: name.chars().take(limits::LABEL_CHARS).collect(),
-                    platform_role: PlatformRole::User,
-                    is_email_confirmed: true,
-                    has_password: false,
-                    has_totp: false,
-                    banned_at: None,
-                    ban_reason: None,
-                    created_at: self.now_ms,
-                    last_login_at: None,
-                };
-                admin.insert_user(&user, None).await?;
-                user.id
-            }
+        let user = match tx.admin().user_by_email(email).await? {
+            Some(user) => self.take_over(tx, not_banned(user)?).await?,
+            None => self.make(tx, email).await?,
         };
+        let mut admin = tx.admin();
         admin
-            .insert_external_account(provider, subject, user, self.now_ms)
+            .insert_external_account(provider, subject, user.id, self.identity.now_ms())
+            .await?;
+        let action = AuditAction::UserProviderLinked;
+        let line = self
+            .identity
+            .audit_line(None, &actor_of(&user), action, user.id);
+        tx.insert_audit(&line.with("provider", provider).entry())
             .await?;
         // As it is now.
-        admin.user(user).await?.ok_or(OidcError::Refused)
+        tx.admin().user(user.id).await?.ok_or(OidcError::Refused)
     }
-}
 
-fn not_banned(user: User) -> Result<User, OidcError> {
-    match user.banned_at {
-        None => Ok(user),
-        Some(_) => Err(OidcError::Refused),
+    /// The account of an address that the provider has verified.
+    async fn take_over(&self, tx: &mut Tx, user: User) -> Result<User, OidcError> {
+        if !user.is_email_confirmed {
+            // Whoever made the account never showed that the address is theirs: what they know
+            // of it must not open it from now on.
+            let now_ms = self.identity.now_ms();
+            let mut admin = tx.admin();
+            admin.forget_proofs(user.id, now_ms).await?;
+            admin.clear_totp(user.id, now_ms).await?;
+            admin.delete_logins(user.id, None).await?;
+        }
+        Ok(user)
+    }
+
+    async fn make(&self, tx: &mut Tx, email: &Email) -> Result<User, OidcError> {
+        let now_ms = self.identity.now_ms();
+        let is_open_to_invited = self.identity.config().sign_up != SignUp::Closed;
+        let may_be_made = self.provider.creates_accounts
+            || (is_open_to_invited && tx.admin().has_invitation(email, now_ms).await?);
+        if !may_be_made {
+            return Err(OidcError::Refused);
+        }
+        let name = self.person.name.as_deref().map(str::trim);
+        let name = name.filter(|name| !name.is_empty());
+        let name = name.unwrap_or_else(|| email.as_str());
+        let user = self.identity.new_user(&NewUser {
+            email: email.clone(),
+            name: name.chars().take(limits::LABEL_CHARS).collect(),
+            password: None,
+            platform_role: PlatformRole::User,
+            is_email_confirmed: true,
+            membership: None,
+        });
+        self.identity
+            .insert_user(tx, &user, None, &actor_of(&user))
+            .await?;
+        Ok(user)
     }
 }
 
@@ -98,18 +110,15 @@ impl Identity {
         provider: &ProviderConfig,
         person: ExternalPerson,
     ) -> Result<User, OidcError> {
-        let (time, random) = self.ulid_parts();
-        let newcomer = std::sync::Arc::new(Newcomer {
-            person,
-            id: UserId::from_parts(time, random),
+        let arrival = Arc::new(Arrival {
+            identity: self.clone(),
             provider: provider.clone(),
-            sign_up: self.0.config.sign_up,
-            now_ms: self.now_ms(),
+            person,
         });
         let find = || {
-            let newcomer = std::sync::Arc::clone(&newcomer);
+            let arrival = Arc::clone(&arrival);
             self.0.store.write(Lane::SHARED, move |tx| {
-                async move { newcomer.find(tx).await }.boxed()
+                async move { arrival.find(tx).await }.boxed()
             })
         };
         let found = match find().await {
