@@ -43,6 +43,7 @@ pub fn router(state: ApiState) -> Router {
     let inner = inner
         .merge(probes::routes(&state))
         .merge(reference::routes())
+        .merge(auth::pages())
         .fallback(async || Failure::UnknownRoute)
         .method_not_allowed_fallback(async || Failure::UnknownMethod)
         // Bodies are bounded where they are read.

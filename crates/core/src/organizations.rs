@@ -7,8 +7,8 @@ use wagate_identity::{
     NewInvitation, NewLogin, Password,
 };
 use wagate_model::{
-    Actor, ApiKey, ApiKeyId, Capabilities, Capability, Draft, Invitation, InvitationId, Member,
-    Organization, OrganizationId, PersonPrincipal, Role, SessionId, Subject, UserId,
+    Actor, ApiKey, ApiKeyId, Capabilities, Capability, Draft, Faults, Invitation, InvitationId,
+    Member, Organization, OrganizationId, PersonPrincipal, Role, SessionId, Subject, UserId,
 };
 
 use crate::accounts::{error_of, read_email, required};
@@ -222,9 +222,7 @@ impl Core {
         let done = self.identity.transfer_ownership(id, from, to, &actor).await;
         self.tell_of_users([from, to]);
         match done {
-            Err(IdentityError::NotFound) => {
-                Err(wagate_model::Faults::one("userId", UNKNOWN).into())
-            }
+            Err(IdentityError::NotFound) => Err(Faults::one("userId", UNKNOWN).into()),
             done => Ok(done?),
         }
     }
@@ -312,6 +310,21 @@ impl Core {
     }
 }
 
+/// Reads the ids of sessions; a text that is none names no session of the organization.
+fn read_ids(texts: &[String], faults: &mut Faults) -> Vec<SessionId> {
+    let mut ids = Vec::with_capacity(texts.len());
+    for (index, text) in texts.iter().enumerate() {
+        match text.parse() {
+            Ok(id) => ids.push(id),
+            Err(_) => faults.add(
+                format!("sessionIds[{index}]"),
+                "is not a session of the organization",
+            ),
+        }
+    }
+    ids
+}
+
 /// API keys.
 impl Core {
     /// The keys of an organization, oldest first, without their secrets.
@@ -326,19 +339,11 @@ impl Core {
         form: Draft<ApiKeyForm>,
     ) -> Result<CreatedApiKey> {
         let (form, mut faults) = form.open()?;
-        let ids = form.session_ids.map(|ids| {
-            let mut read = Vec::with_capacity(ids.len());
-            for (index, id) in ids.iter().enumerate() {
-                match id.parse::<SessionId>() {
-                    Ok(id) => read.push(id),
-                    Err(_) => faults.add(
-                        format!("sessionIds[{index}]"),
-                        "is not a session of the organization",
-                    ),
-                }
-            }
-            read
-        });
+        let mut unreadable = Faults::new();
+        let ids = form.session_ids.map(|ids| read_ids(&ids, &mut unreadable));
+        // A list that names something else is not too short besides.
+        let ids = ids.filter(|_| unreadable.is_empty());
+        faults.extend(unreadable);
         let new = NewApiKey {
             name: form.name,
             capabilities: form.permissions.into_iter().collect::<Capabilities>(),

@@ -52,8 +52,8 @@ impl NewApiKey {
         check_name(&mut faults, &self.name);
         faults.check(
             self.capabilities != Capabilities::NONE,
-            "capabilities",
-            || "must name at least one capability".into(),
+            "permissions",
+            || "must name at least one of read, send, manage and events".into(),
         );
         faults.check(
             self.expires_at.is_none_or(|at| at > now_ms),

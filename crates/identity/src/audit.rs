@@ -1,11 +1,35 @@
 //! Lines of the audit log.
 
 use std::fmt::Display;
+use std::sync::{Mutex, PoisonError};
 
 use serde_json::{Map, Value};
 use wagate_model::{Actor, AuditAction, AuditEntry, AuditId, OrganizationId};
 
 use crate::service::Identity;
+
+/// Gives ids in their order also within a millisecond, so that a log of what one process did
+/// reads as it happened.
+#[derive(Debug)]
+pub(crate) struct AuditIds(Mutex<AuditId>);
+
+impl Default for AuditIds {
+    fn default() -> Self {
+        Self(Mutex::new(AuditId::from_parts(0, 0)))
+    }
+}
+
+impl AuditIds {
+    fn next(&self, drawn: AuditId) -> AuditId {
+        let mut last = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if drawn > *last {
+            *last = drawn;
+        } else if let Ok(following) = last.ulid().increment() {
+            *last = AuditId::new(following);
+        }
+        *last
+    }
+}
 
 /// A line that is being written.
 #[derive(Debug, Clone)]
@@ -39,7 +63,7 @@ impl Identity {
     ) -> AuditLine {
         let (time, random) = self.ulid_parts();
         AuditLine(AuditEntry {
-            id: AuditId::from_parts(time, random),
+            id: self.0.audit_ids.next(AuditId::from_parts(time, random)),
             organization_id: organization,
             actor: actor.clone(),
             action,

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use wagate_model::Clock;
 use wagate_store::Store;
 
+use crate::audit::AuditIds;
 use crate::authentication::KeyCache;
 use crate::config::IdentityConfig;
 use crate::last_used::LastUsed;
@@ -20,6 +21,7 @@ pub(crate) struct Inner {
     pub(crate) randomness: Arc<dyn Randomness>,
     pub(crate) config: IdentityConfig,
     pub(crate) passwords: Arc<PasswordHashing>,
+    pub(crate) audit_ids: AuditIds,
     pub(crate) cache: KeyCache,
     pub(crate) last_used: LastUsed,
     pub(crate) tokens: Tokens,
@@ -62,6 +64,7 @@ impl Identity {
             randomness,
             passwords: PasswordHashing::new(config.password_cost),
             config,
+            audit_ids: AuditIds::default(),
             cache: KeyCache::new(),
             last_used: LastUsed::default(),
         }))

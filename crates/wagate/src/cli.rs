@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
-use wagate_model::{ApiKeyId, Capability, SessionId};
+use wagate_model::{ApiKeyId, Capability, Email, PlatformRole, SessionId};
 
 use crate::config::{Flags, Role};
 
@@ -42,6 +42,9 @@ pub(crate) enum Command {
     /// Manage API keys, and the keys that the service signs and seals with.
     #[command(subcommand)]
     Key(KeyCommand),
+    /// Manage people's accounts.
+    #[command(subcommand)]
+    User(UserCommand),
     /// Check configuration, database and bus, and say what is wrong.
     Doctor(Doctor),
     /// Print the version and how the binary was built.
@@ -218,6 +221,83 @@ pub(crate) enum KeyCommand {
     },
     /// Print a new master key for `store.master_keys`.
     Master,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum UserCommand {
+    /// Make an account; the password is asked for, or read from standard input.
+    Create(CreateUser),
+    /// List the accounts.
+    List {
+        #[command(flatten)]
+        common: Common,
+        /// As JSON.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Print a link that sets a new password, once.
+    ResetPassword {
+        #[command(flatten)]
+        common: Common,
+        /// The account's address.
+        email: Email,
+    },
+    /// Keep somebody out, at once.
+    Ban {
+        #[command(flatten)]
+        common: Common,
+        /// The account's address.
+        email: Email,
+        /// Why, for other operators.
+        #[arg(long)]
+        reason: Option<String>,
+    },
+    /// End a ban.
+    Unban {
+        #[command(flatten)]
+        common: Common,
+        /// The account's address.
+        email: Email,
+    },
+    /// Make somebody an operator (`super_admin`), or an ordinary user (`user`).
+    SetRole {
+        #[command(flatten)]
+        common: Common,
+        /// The account's address.
+        email: Email,
+        /// `user` or `super_admin`.
+        role: PlatformRole,
+    },
+    /// Switch a lost second factor off.
+    RemoveTotp {
+        #[command(flatten)]
+        common: Common,
+        /// The account's address.
+        email: Email,
+    },
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct CreateUser {
+    #[command(flatten)]
+    pub(crate) common: Common,
+    /// The address that the person signs in with.
+    pub(crate) email: Email,
+    /// What the person is called (default: the address).
+    #[arg(long)]
+    pub(crate) name: Option<String>,
+    /// Operates the installation: sees all organizations, bans users.
+    #[arg(long)]
+    pub(crate) super_admin: bool,
+    /// The organization to join, by id or name; made when there is none of that name.
+    #[arg(long)]
+    pub(crate) organization: Option<String>,
+    /// What the person is there: owner, admin or member (default: owner).
+    #[arg(long, requires = "organization")]
+    pub(crate) role: Option<wagate_model::Role>,
+    /// Ask for no password, and print a link that sets it.
+    #[arg(long)]
+    pub(crate) link: bool,
 }
 
 #[derive(Debug, Args)]

@@ -67,6 +67,7 @@ async fn dispatch(command: Command) -> anyhow::Result<()> {
         Command::Config => print(config::markdown().trim_end()),
         Command::Organization(command) => commands::organization(command).await,
         Command::Key(command) => commands::key(command).await,
+        Command::User(command) => commands::user(command).await,
         Command::Doctor(arguments) => commands::doctor(&arguments).await,
         Command::Version => commands::version(),
     }

@@ -9,14 +9,19 @@ use serde_json::{Value, json};
 use url::Url;
 use wagate_delivery::AllowList;
 use wagate_engine::Endpoint;
-use wagate_identity::{Identity, NewApiKey};
-use wagate_model::{Capabilities, OrganizationId};
+use wagate_identity::{
+    Identity, IdentityError, NewApiKey, NewUser, Randomness as _, SystemRandomness,
+};
+use wagate_model::{Actor, Capabilities, OrganizationId, PlatformRole, Role};
 use wagate_simulator::{Simulator, SimulatorConfig};
 
 use crate::cli::Sandbox;
 use crate::config::{Config, SANDBOX_GATEWAY_ID, SignUpPolicy};
 use crate::service::{Service, Surroundings};
 use crate::telemetry;
+
+/// The address of the demo user.
+const DEMO_EMAIL: &str = "demo@example.com";
 
 /// The file in the data folder that keeps what the first start made.
 const STATE_FILE: &str = "sandbox.json";
@@ -33,6 +38,10 @@ pub struct Ready {
     pub organization_id: String,
     /// A key of the demo organization that may do everything.
     pub api_key: String,
+    /// The address of the demo user, the organization's owner and the installation's operator.
+    pub email: String,
+    /// The demo user's password.
+    pub password: String,
     /// The numbers of the demo phones.
     pub phones: Vec<String>,
     /// The process.
@@ -44,6 +53,11 @@ pub struct Ready {
 struct State {
     organization_id: OrganizationId,
     api_key: String,
+    // Sandboxes of earlier versions have no user.
+    #[serde(default)]
+    email: String,
+    #[serde(default)]
+    password: String,
     phones: Vec<String>,
 }
 
@@ -80,6 +94,8 @@ impl RunningSandbox {
             simulator: simulator_url,
             organization_id: state.organization_id.to_string(),
             api_key: state.api_key,
+            email: state.email,
+            password: state.password,
             phones: state.phones,
             pid: std::process::id(),
         };
@@ -176,11 +192,16 @@ async fn state(
 ) -> anyhow::Result<State> {
     let path = data.join(STATE_FILE);
     if let Ok(text) = std::fs::read(&path) {
-        let state: State =
+        let mut state: State =
             serde_json::from_slice(&text).with_context(|| path.display().to_string())?;
         // The state may be older than a simulator that kept nothing.
         for number in &state.phones {
             control.ensure_phone(number).await?;
+        }
+        if state.password.is_empty() {
+            state.password = demo_user(identity, state.organization_id).await?;
+            DEMO_EMAIL.clone_into(&mut state.email);
+            keep(&path, &state)?;
         }
         return Ok(state);
     }
@@ -196,6 +217,7 @@ async fn state(
             },
         )
         .await?;
+    let password = demo_user(identity, organization.id).await?;
     let mut numbers = Vec::new();
     for _ in 0..phones {
         numbers.push(control.create_phone().await?);
@@ -203,11 +225,47 @@ async fn state(
     let state = State {
         organization_id: organization.id,
         api_key: created.secret.reveal(),
+        email: DEMO_EMAIL.to_owned(),
+        password,
         phones: numbers,
     };
-    write_private(&path, &serde_json::to_vec_pretty(&state)?)
-        .with_context(|| path.display().to_string())?;
+    keep(&path, &state)?;
     Ok(state)
+}
+
+fn keep(path: &Path, state: &State) -> anyhow::Result<()> {
+    write_private(path, &serde_json::to_vec_pretty(state)?)
+        .with_context(|| path.display().to_string())
+}
+
+/// Makes the demo user, or gives the one of a start that was interrupted a new password.
+async fn demo_user(identity: &Identity, organization: OrganizationId) -> anyhow::Result<String> {
+    let mut bytes = [0; 9];
+    SystemRandomness.fill(&mut bytes);
+    let password = hex::encode(bytes);
+    let (email, actor) = (DEMO_EMAIL.parse()?, Actor::operator());
+    match identity.user_by_email(&email).await {
+        Ok(user) => {
+            let link = identity.issue_password_reset(&user, &actor).await?;
+            let token = link.split_once("#token=").map_or("", |(_, token)| token);
+            identity
+                .reset_password(token, &password.clone().into())
+                .await?;
+        }
+        Err(IdentityError::NotFound) => {
+            let new = NewUser {
+                email,
+                name: "Demo".into(),
+                password: Some(password.clone().into()),
+                platform_role: PlatformRole::SuperAdmin,
+                is_email_confirmed: true,
+                membership: Some((organization, Role::Owner)),
+            };
+            identity.create_user(new, Some(&actor)).await?;
+        }
+        Err(error) => return Err(error.into()),
+    }
+    Ok(password)
 }
 
 /// Writes a file that only its owner can read: it holds a key.

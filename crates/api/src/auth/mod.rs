@@ -10,6 +10,7 @@ mod invitations;
 mod login;
 mod members;
 mod organizations;
+mod pages;
 mod providers;
 mod second_factor;
 mod shapes;
@@ -38,6 +39,8 @@ pub(crate) fn routes() -> Vec<UtoipaMethodRouter<ApiState>> {
     .flatten()
     .collect()
 }
+
+pub(crate) use pages::routes as pages;
 
 /// The operator's routes.
 pub(crate) fn admin_routes() -> Vec<UtoipaMethodRouter<ApiState>> {

@@ -71,7 +71,7 @@ async fn list_users(
 
 /// Get a user
 ///
-/// One account.
+/// One account, banned or not.
 #[utoipa::path(
     get, path = "/api/v1/admin/users/{user}", operation_id = "adminGetUser", tag = "Admin",
     params(("user" = String, Path, description = "The user's id.")),
@@ -165,7 +165,7 @@ async fn ban_user(
 
 /// End a ban
 ///
-/// The person can sign in again.
+/// The person can sign in again; what was signed in before stays signed out.
 #[utoipa::path(
     post, path = "/api/v1/admin/users/{user}:unban", operation_id = "adminUnbanUser",
     tag = "Admin",

@@ -17,12 +17,21 @@ use wagate_cluster::{
 };
 use wagate_core::{Core, CoreConfig, Health, Parts};
 use wagate_delivery::{AddressGuard, AllowList, SigningRoot};
-use wagate_identity::{Identity, IdentityConfig, NewApiKey, SystemRandomness};
+use wagate_identity::{
+    Identity, IdentityConfig, NewApiKey, PasswordCost, SignUp, SystemRandomness,
+};
 use wagate_model::{
     ApiKeyId, Capabilities, Capability, EventId, EventKind, OrganizationId, SessionId,
 };
 use wagate_store::testing::{TestStore, store};
 use wagate_store::{Lane, NewEvent, StoreError};
+
+/// What hashing a password costs in tests.
+const CHEAP: PasswordCost = PasswordCost {
+    memory_kib: 64,
+    passes: 1,
+    lanes: 1,
+};
 
 type Script = Box<dyn FnMut(&SessionAction) -> CommandResult + Send>;
 
@@ -145,12 +154,12 @@ impl Service {
     }
 
     pub(crate) async fn with(change: impl FnOnce(&mut ApiConfig)) -> Self {
-        Self::with_people(change, IdentityConfig::default()).await
+        Self::with_people(change, |_| {}).await
     }
 
     pub(crate) async fn with_people(
         change: impl FnOnce(&mut ApiConfig),
-        people: IdentityConfig,
+        change_people: impl FnOnce(&mut IdentityConfig),
     ) -> Self {
         let store = store().await;
         let bus = Bus::local();
@@ -164,11 +173,17 @@ impl Service {
             .unwrap();
         report(&store, "gw-1", false).await;
         let clock = store.clock.clone();
+        let mut identity_config = IdentityConfig {
+            sign_up: SignUp::Invitation,
+            password_cost: CHEAP,
+            ..IdentityConfig::default()
+        };
+        change_people(&mut identity_config);
         let identity = Identity::new(
             store.handle(),
             clock.clone(),
             Arc::new(SystemRandomness),
-            people,
+            identity_config,
         );
         let core = Core::new(Parts {
             store: store.handle(),

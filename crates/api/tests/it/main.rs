@@ -14,6 +14,7 @@ mod document;
 mod harness;
 mod login_tokens;
 mod pages;
+mod people;
 mod probes;
 mod pulls;
 mod realtime;

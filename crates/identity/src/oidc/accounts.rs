@@ -37,8 +37,8 @@ impl Arrival {
     /// The account: of the subject, of the verified address, or a new one.
     async fn find(&self, tx: &mut Tx) -> Result<User, OidcError> {
         let (provider, subject) = (self.provider.id.as_str(), self.person.subject.as_str());
-        let known = tx.admin().user_by_external_account(provider, subject);
-        if let Some(user) = known.await? {
+        let mut admin = tx.admin();
+        if let Some(user) = admin.user_by_external_account(provider, subject).await? {
             return not_banned(user);
         }
         let email = self.person.email.as_ref();

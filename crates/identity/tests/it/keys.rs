@@ -44,7 +44,7 @@ async fn every_fault_of_a_key_is_told() {
         .into_iter()
         .map(|fault| fault.field)
         .collect();
-    assert_eq!(fields, ["name", "capabilities", "expiresAt", "sessionIds"]);
+    assert_eq!(fields, ["name", "permissions", "expiresAt", "sessionIds"]);
 }
 
 #[tokio::test]

@@ -14,6 +14,7 @@ mod people;
 mod retention;
 mod schema;
 mod tenants;
+mod token_keys;
 mod writer;
 
 /// Runs a job on the writer and waits for its commit.

@@ -15,7 +15,7 @@ use crate::cli::{Common, CreateKey, KeyCommand};
 use crate::{note, print};
 
 /// How long the bus may take to tell of a revocation; services find it by themselves, too.
-const BUS_TIMEOUT: Duration = Duration::from_secs(3);
+pub(super) const BUS_TIMEOUT: Duration = Duration::from_secs(3);
 
 const DAY_MS: i64 = 24 * 3_600 * 1_000;
 

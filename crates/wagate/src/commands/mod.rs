@@ -7,6 +7,7 @@ mod organizations;
 #[cfg(feature = "sandbox")]
 mod sandbox;
 mod serve;
+mod users;
 
 pub(crate) use self::doctor::doctor;
 pub(crate) use self::documents::{openapi, version};
@@ -15,3 +16,4 @@ pub(crate) use self::organizations::organization;
 #[cfg(feature = "sandbox")]
 pub(crate) use self::sandbox::{sandbox, simulator};
 pub(crate) use self::serve::{migrate, serve};
+pub(crate) use self::users::user;

@@ -86,6 +86,8 @@ fn guide(ready: &Ready) -> String {
         api,
         simulator,
         api_key,
+        email,
+        password,
         phones,
         ..
     } = ready;
@@ -99,6 +101,7 @@ fn guide(ready: &Ready) -> String {
   API        {api}   (reference: {api}/docs)
   simulator  {simulator}/sim/v1
   API key    {api_key}
+  user       {email}, password {password}
   phones     {ours} (Alice, ours), {theirs} (Bob)
 
 Pair Alice's phone, send a text, get an answer; copy into a shell (needs curl and jq):

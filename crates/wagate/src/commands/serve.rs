@@ -33,7 +33,9 @@ pub(crate) async fn serve(arguments: &Serve) -> anyhow::Result<()> {
         tracing::info!(api.listen = %address, "ready; the reference is at /docs");
         if service.parts.identity.organizations().await?.is_empty() {
             tracing::info!(
-                "there is no organization yet: `wagate key create --organization NAME` makes one and its first key"
+                "there is no organization yet: `wagate user create EMAIL --super-admin --organization \
+                 NAME` makes one with its owner, `wagate key create --organization NAME` its \
+                 first key"
             );
         }
     }
