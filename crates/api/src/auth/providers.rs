@@ -38,7 +38,7 @@ impl FromRequestParts<ApiState> for Provider {
 }
 
 fn redirect(to: &str) -> Response {
-    let Ok(location) = HeaderValue::from_maybe_shared(to.to_owned()) else {
+    let Ok(location) = HeaderValue::from_str(to) else {
         return redirect("/");
     };
     (StatusCode::FOUND, [(header::LOCATION, location)]).into_response()

@@ -175,15 +175,17 @@ impl Service {
     }
 
     pub(crate) async fn with(change: impl FnOnce(&mut ApiConfig)) -> Self {
-        Self::with_people(change, people()).await
+        Self::with_people(change, |_| {}).await
     }
 
     pub(crate) async fn with_people(
         change: impl FnOnce(&mut ApiConfig),
-        people: IdentityConfig,
+        change_people: impl FnOnce(&mut IdentityConfig),
     ) -> Self {
         let mut config = ApiConfig::default();
         change(&mut config);
+        let mut people = people();
+        change_people(&mut people);
         Self::of(config, CoreConfig::default(), people).await
     }
 

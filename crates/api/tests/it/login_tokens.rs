@@ -160,10 +160,10 @@ async fn with_provider(issuer: String) -> Service {
     .unwrap()
     .with_root_certificates(rustls::RootCertStore::empty())
     .with_no_client_auth();
-    let people = IdentityConfig {
-        public_url: Some(public.clone()),
-        issuer_client: Some(IssuerClient::new(tls).unwrap()),
-        providers: vec![ProviderConfig {
+    let people = |config: &mut IdentityConfig| {
+        config.public_url = Some(public.clone());
+        config.issuer_client = Some(IssuerClient::new(tls).unwrap());
+        config.providers = vec![ProviderConfig {
             id: "corp".into(),
             name: "Corp".into(),
             issuer,
@@ -172,10 +172,9 @@ async fn with_provider(issuer: String) -> Service {
             scopes: vec!["openid".into()],
             creates_accounts: false,
             allowed_email_domains: Vec::new(),
-        }],
-        ..IdentityConfig::default()
+        }];
     };
-    Service::with_people(|config| config.public_url = Some(public), people).await
+    Service::with_people(|config| config.public_url = Some(public.clone()), people).await
 }
 
 #[tokio::test]

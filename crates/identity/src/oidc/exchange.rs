@@ -67,7 +67,8 @@ impl Provider {
             &tokens.access_token,
         ) {
             let told = client.get(url, Some(access_token)).await;
-            add_userinfo(&mut claims, &told.map_err(unavailable)?).ok_or(OidcError::Refused)?;
+            add_userinfo(&mut claims, &told.map_err(|error| unavailable(&error))?)
+                .ok_or(OidcError::Refused)?;
         }
         person_of(&claims).ok_or(OidcError::Refused)
     }
@@ -109,11 +110,11 @@ async fn redeem(
     let answer = client
         .post_form(url, basic, &form)
         .await
-        .map_err(unavailable)?;
+        .map_err(|error| unavailable(&error))?;
     serde_json::from_slice(&answer).map_err(|_| OidcError::Unavailable)
 }
 
-fn unavailable(error: FetchError) -> OidcError {
+fn unavailable(error: &FetchError) -> OidcError {
     tracing::info!(%error, "a provider did not give what it was asked for");
     match error {
         // A code that was used already, or was never given.

@@ -90,7 +90,7 @@ impl Issuer {
             .filter(|text| !text.is_empty() && text.chars().count() <= MAX_SUBJECT_CHARS)
             .ok_or(TokenFault::Claims)?;
         let name = claims.text(&names.name).unwrap_or(subject);
-        let named = || claims.text(&names.organization)?.parse().ok();
+        let organization = || claims.text(&names.organization)?.parse().ok();
         let role = claims
             .texts(&names.organization_role)
             .filter_map(|text| text.parse::<Role>().ok())
@@ -106,7 +106,7 @@ impl Issuer {
                 expires_at,
             },
             name: name.chars().take(MAX_NAME_CHARS).collect(),
-            organization_id: config.organization_id.or_else(named),
+            organization_id: config.organization_id.or_else(organization),
             role: role.or(config.default_role),
             platform_role: if is_super_admin {
                 PlatformRole::SuperAdmin

@@ -86,7 +86,7 @@ fn sign(signer: &Signer, claims: &Map<String, Value>) -> String {
     let header = json!({ "alg": "EdDSA", "kid": signer.id.to_string(), "typ": "JWT" });
     let part = |value: String| encode(value.as_bytes());
     let claims = serde_json::to_string(claims).expect("claims are texts and numbers");
-    let signed = format!("{}.{}", part(header.to_string()), part(claims));
-    let signature = encode(&signer.sign(&signed));
-    format!("{signed}.{signature}")
+    let message = format!("{}.{}", part(header.to_string()), part(claims));
+    let signature = encode(&signer.sign(&message));
+    format!("{message}.{signature}")
 }

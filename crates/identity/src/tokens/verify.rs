@@ -75,14 +75,13 @@ impl Identity {
         }
         let hash: [u8; 32] = Sha256::digest(token.as_bytes()).into();
         let known = self.0.tokens.verified.get(&hash).await;
-        let verified = match known.filter(|known| self.has_same_keys(known)) {
-            Some(known) => known,
-            None => {
-                let verified = Arc::new(self.verify(token).await?);
-                let cache = &self.0.tokens.verified;
-                cache.insert(hash, Arc::clone(&verified)).await;
-                verified
-            }
+        let verified = if let Some(known) = known.filter(|known| self.has_same_keys(known)) {
+            known
+        } else {
+            let verified = Arc::new(self.verify(token).await?);
+            let cache = &self.0.tokens.verified;
+            cache.insert(hash, Arc::clone(&verified)).await;
+            verified
         };
         check_expiry(verified.expires_at_ms, self.now_ms())?;
         match &verified.bearer {

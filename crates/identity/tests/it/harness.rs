@@ -62,6 +62,8 @@ impl Service {
     }
 
     pub(crate) async fn with(change: impl FnOnce(&mut IdentityConfig)) -> Self {
+        let store = store().await;
+        let clock = store.clock.clone();
         let mut config = IdentityConfig {
             public_url: Some(Url::parse("https://wagate.example/").unwrap()),
             password_cost: PasswordCost {
@@ -72,12 +74,6 @@ impl Service {
             ..IdentityConfig::default()
         };
         change(&mut config);
-        Self::start_with(config).await
-    }
-
-    pub(crate) async fn start_with(mut config: IdentityConfig) -> Self {
-        let store = store().await;
-        let clock = store.clock.clone();
         let (postbox, mails) = unbounded_channel();
         if let Some(mailer) = &mut config.mailer {
             *mailer = Arc::new(Postbox(Some(postbox)));
@@ -99,20 +95,26 @@ impl Service {
 
     /// The same service in another process: the same database, a cache of its own.
     pub(crate) fn another_process(&self) -> Identity {
-        self.over(self.store.handle(), self.config.clone())
+        self.process_with(|_| {})
+    }
+
+    /// The same with other settings.
+    pub(crate) fn process_with(&self, change: impl FnOnce(&mut IdentityConfig)) -> Identity {
+        self.over(self.store.handle(), change)
     }
 
     /// As [`Self::another_process`], with connections of its own.
     pub(crate) async fn second(&self) -> Identity {
-        self.over(self.store.second().await.unwrap(), self.config.clone())
+        self.over(self.store.second().await.unwrap(), |_| {})
     }
 
-    /// As [`Self::another_process`], with other settings.
-    pub(crate) fn process_with(&self, config: IdentityConfig) -> Identity {
-        self.over(self.store.handle(), config)
-    }
-
-    fn over(&self, store: wagate_store::Store, config: IdentityConfig) -> Identity {
+    fn over(
+        &self,
+        store: wagate_store::Store,
+        change: impl FnOnce(&mut IdentityConfig),
+    ) -> Identity {
+        let mut config = self.config.clone();
+        change(&mut config);
         Identity::new(
             store,
             self.clock.clone(),

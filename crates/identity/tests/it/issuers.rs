@@ -3,7 +3,7 @@ use std::sync::Arc;
 use futures::FutureExt as _;
 use futures::future::join_all;
 use serde_json::{Value, json};
-use wagate_identity::{AuthError, ClaimNames, Identity, IdentityConfig, IssuerConfig, TokenFault};
+use wagate_identity::{AuthError, ClaimNames, Identity, IssuerConfig, TokenFault};
 use wagate_model::{OrganizationId, Role, Subject};
 
 use crate::harness::{Service, issuer_client};
@@ -39,10 +39,9 @@ impl World {
             allows_super_admin: false,
         };
         change(&mut issuer);
-        let identity = service.process_with(IdentityConfig {
-            issuers: vec![issuer],
-            issuer_client: Some(issuer_client()),
-            ..IdentityConfig::default()
+        let identity = service.process_with(|config| {
+            config.issuers = vec![issuer];
+            config.issuer_client = Some(issuer_client());
         });
         let organization = service.organization("Acme").await;
         Self {
@@ -253,7 +252,7 @@ async fn a_token_of_another_issuer_opens_nothing_here() {
     let key = SigningKey::ed25519();
     world.publish(&[key.jwk("k")]);
     // Our own name, by somebody else's key.
-    let own = world.with("iss", json!("wagate"));
+    let own = world.with("iss", json!("https://wagate.example"));
     assert_eq!(
         world.fault(&key.sign("k", &own)).await,
         Some(TokenFault::Key)

@@ -110,10 +110,10 @@ impl World {
         }));
         let shared = Arc::clone(&provider);
         web.answer(move |request| shared.lock().unwrap().answer(request));
-        let mut config = IdentityConfig {
-            public_url: Some("https://wa.example.com".parse().unwrap()),
-            issuer_client: Some(issuer_client()),
-            providers: vec![ProviderConfig {
+        let identity = service.process_with(|config| {
+            config.public_url = Some("https://wa.example.com".parse().unwrap());
+            config.issuer_client = Some(issuer_client());
+            config.providers = vec![ProviderConfig {
                 id: "corp".into(),
                 name: "Corp".into(),
                 issuer: url,
@@ -122,12 +122,11 @@ impl World {
                 scopes: vec!["openid".into(), "email".into()],
                 creates_accounts: false,
                 allowed_email_domains: Vec::new(),
-            }],
-            ..IdentityConfig::default()
-        };
-        change(&mut config);
+            }];
+            change(config);
+        });
         Self {
-            identity: service.process_with(config),
+            identity,
             service,
             provider,
             _web: web,

@@ -3,7 +3,7 @@ use std::time::{Duration, Instant};
 use futures::FutureExt as _;
 use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
-use wagate_identity::{AuthError, Identity, IdentityConfig, IdentityError, TokenFault};
+use wagate_identity::{AuthError, Identity, IdentityError, TokenFault};
 use wagate_model::{Capability, OrganizationId, PlatformRole, Role, Subject};
 use wagate_store::LoginRecord;
 
@@ -56,7 +56,7 @@ async fn a_token_holds_what_the_contract_says_and_is_recognized() {
     assert_eq!(
         part(token, 1),
         json!({
-            "iss": "wagate", "aud": "wagate", "sub": login.user_id, "sid": login.id,
+            "iss": "https://wagate.example", "aud": "wagate", "sub": login.user_id, "sid": login.id,
             "iat": now, "exp": now + 300, "name": "Ann", "role": "user",
             "activeOrganizationId": organization, "orgRole": "member",
         })
@@ -104,12 +104,11 @@ async fn keys_are_published_as_others_can_use_them() {
 
 #[tokio::test]
 async fn tokens_name_the_public_url_as_their_issuer() {
-    let config = IdentityConfig {
-        public_url: Some("https://wa.example.com/".parse().unwrap()),
-        token_audience: "api".into(),
-        ..IdentityConfig::default()
-    };
-    let service = &Service::start_with(config).await;
+    let service = &Service::with(|config| {
+        config.public_url = Some("https://wa.example.com/".parse().unwrap());
+        config.token_audience = "api".into();
+    })
+    .await;
     let (_, login) = member(service).await;
     let token = mint(&service.identity, &login).await;
     let claims = part(&token, 1);
@@ -117,7 +116,7 @@ async fn tokens_name_the_public_url_as_their_issuer() {
     assert_eq!(claims["aud"], "api");
     assert!(person(&service.identity, &token).await.is_ok());
     // An installation of another name.
-    let other = service.process_with(IdentityConfig::default());
+    let other = service.process_with(|config| config.public_url = None);
     assert_eq!(
         fault(other.authenticate(&token).await),
         Some(TokenFault::Issuer)
@@ -440,10 +439,7 @@ async fn without_the_builtin_issuer_no_token_is_made_or_accepted() {
     let service = &Service::start().await;
     let (_, login) = member(service).await;
     let token = mint(&service.identity, &login).await;
-    let other = service.process_with(IdentityConfig {
-        has_builtin_issuer: false,
-        ..IdentityConfig::default()
-    });
+    let other = service.process_with(|config| config.has_builtin_issuer = false);
     assert_eq!(
         fault(other.authenticate(&token).await),
         Some(TokenFault::Issuer)
