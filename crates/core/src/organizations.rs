@@ -163,6 +163,14 @@ impl Core {
     }
 }
 
+/// The end of an organization.
+impl Core {
+    /// Deletes an organization with its data.
+    pub async fn delete_organization(&self, access: &OrganizationAccess) -> Result<()> {
+        self.end_organization(access.id(), &access.actor()).await
+    }
+}
+
 /// Members.
 impl Core {
     /// The members of an organization.
