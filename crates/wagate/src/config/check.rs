@@ -89,6 +89,11 @@ fn check_api(config: &Config) -> Checked {
         "expected origins such as https://app.example.com, each named in full; `*` is not possible",
     )?;
     require(
+        api.proxy_ranges().is_some(),
+        "api.trusted_proxies",
+        "expected addresses or ranges such as 127.0.0.1 or 10.0.0.0/8",
+    )?;
+    require(
         api.metrics_listen.is_none_or(|address| {
             address != api.listen || address.port() == 0 || !config.runs(Role::Router)
         }),
@@ -286,6 +291,9 @@ mod tests {
                 c.whatsapp.client_version = Some("2".into());
             }),
             ("log.filter", |c| c.log.filter = "loud=very".into()),
+            ("api.trusted_proxies", |c| {
+                c.api.trusted_proxies = vec!["127.0.0.1".into(), "10.0.0.0/8".into(), "x".into()];
+            }),
         ];
         for (key, change) in wrong {
             assert_eq!(fault(change), Some(key));
