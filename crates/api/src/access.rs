@@ -113,7 +113,7 @@ fn credential(parts: &Parts) -> Answer<&str> {
 }
 
 /// A parameter of the path, decoded; nothing where it is not UTF-8.
-async fn parameter(parts: &mut Parts, state: &ApiState, name: &str) -> String {
+pub(crate) async fn parameter(parts: &mut Parts, state: &ApiState, name: &str) -> String {
     RawPathParams::from_request_parts(parts, state)
         .await
         .ok()

@@ -267,6 +267,10 @@ impl From<IdentityError> for Error {
                 retry_after_seconds: RETRY_AFTER_SECONDS,
             },
             IdentityError::Store(error) => error.into(),
+            IdentityError::SharedStore(error) => {
+                tracing::warn!(%error, "the database did not answer");
+                Self::unavailable()
+            }
             error @ (IdentityError::NotFound | IdentityError::Internal(_)) => Self::internal(error),
         }
     }

@@ -18,9 +18,11 @@ mod messages;
 mod organizations;
 mod owners;
 mod pages;
+mod providers;
 mod realtime;
 mod service;
 mod sessions;
+mod tokens;
 mod users;
 mod webhooks;
 
@@ -37,14 +39,15 @@ pub use organizations::{
     Acceptance, AcceptanceForm, ApiKeyForm, InvitationForm, OrganizationAccess,
 };
 pub use pages::{DEFAULT_LIMIT, MAX_LIMIT, Page};
+pub use providers::ProviderReturn;
 pub use realtime::{
     EventStream, FoundTicket, IssuedTicket, StreamItem, StreamScope, TicketRequest,
 };
 pub use service::{Core, CoreConfig, Parts};
 pub use users::{ListedUsers, UserAccess, UserChange, UserQuery};
 pub use wagate_identity::{
-    Client, CreatedApiKey, CurrentLogin, InvitationPreview, IssuedInvitation, NewLogin,
-    OneTimeSecret, Password, SignUp, TotpOffer,
+    Client, CreatedApiKey, CurrentLogin, InvitationPreview, IssuedInvitation, MintedToken,
+    NewLogin, OidcBegun, OidcError, OneTimeSecret, Password, SignUp, TotpOffer,
 };
 pub use wagate_store::{AttemptEntry, DeliveryRecord, LoginRecord};
 pub use webhooks::{DeliveryPage, DeliveryQuery, WebhookAccess};

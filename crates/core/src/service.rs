@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use wagate_cluster::{Bus, Placement};
 use wagate_delivery::{AddressGuard, SigningRoot};
-use wagate_identity::{AuthError, Identity, Randomness};
+use wagate_identity::{Identity, Randomness};
 use wagate_model::{Clock, RequestId, SessionDefaults};
 use wagate_store::Store;
 
@@ -109,7 +109,7 @@ impl Core {
     pub async fn authenticate(&self, token: &str) -> Result<Caller> {
         match self.identity.authenticate(token).await {
             Ok(principal) => Ok(Caller::from(principal)),
-            Err(AuthError::Unavailable(error)) => {
+            Err(error) if error.is_retryable() => {
                 tracing::warn!(%error, "a credential could not be looked up");
                 Err(Error::unavailable())
             }

@@ -187,9 +187,9 @@ fn recorded_text(bytes: &[u8]) -> String {
     String::from_utf8_lossy(whole).into_owned()
 }
 
-/// Trusts the public roots that are built in and those of the operating system, so that
-/// it works in an empty container, and with a company's own authority.
-fn tls_config() -> Result<rustls::ClientConfig, rustls::Error> {
+/// TLS that trusts the public roots that are built in and those of the operating system, so
+/// that it works in an empty container, and with a company's own authority.
+pub fn tls_config() -> Result<rustls::ClientConfig, rustls::Error> {
     let mut roots = rustls::RootCertStore::empty();
     roots.extend(webpki_roots::TLS_SERVER_ROOTS.iter().cloned());
     roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);

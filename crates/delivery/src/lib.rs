@@ -15,7 +15,7 @@ mod telemetry;
 mod worker;
 
 pub use addresses::{AllowList, ParseRangeError};
-pub use client::{Answer, ClientError, ClientTimeouts, GuardedClient, PostError};
+pub use client::{Answer, ClientError, ClientTimeouts, GuardedClient, PostError, tls_config};
 pub use courier::{Attempt, Chance, Courier};
 pub use guard::{AddressGuard, GuardError, HostResolver, SystemResolver};
 pub use retry::{MAX_WAIT_MS, Reply, Verdict, judge, parse_retry_after, scheduled_wait_ms};

@@ -3,16 +3,16 @@
 //! The cache is keyed by the SHA-256 of the secret, as the store is: comparing hashes
 //! needs no constant time, because nobody can choose a secret by the hash that it has.
 
-use std::collections::HashMap;
-use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::Arc;
+use std::sync::atomic::AtomicI64;
 use std::time::Duration;
 
 use moka::future::Cache;
-use wagate_model::{ApiKey, ApiKeyId, ApiKeyPrincipal, ApiKeySecret};
+use wagate_model::{ApiKey, ApiKeyId, ApiKeyPrincipal, ApiKeySecret, UserId};
 
 use crate::error::AuthError;
 use crate::principal::Principal;
+use crate::remembered::{About, Entry, Remembered, is_within};
 use crate::service::Identity;
 
 /// How long a key is believed without asking the store again.
@@ -21,10 +21,6 @@ const KNOWN_FOR_MS: i64 = 30_000;
 const UNKNOWN_FOR_MS: i64 = 10_000;
 const MAX_KNOWN: u64 = 100_000;
 const MAX_UNKNOWN: u64 = 10_000;
-/// Longer than an entry is believed and any answer of the store can be under way.
-const FORGOTTEN_FOR_MS: i64 = 300_000;
-/// Marks are swept out when there are more than this many.
-const FORGOTTEN_KEPT: usize = 1000;
 const MEMORY_FOR: Duration = Duration::from_mins(2);
 
 type SecretHash = [u8; 32];
@@ -33,74 +29,33 @@ type SecretHash = [u8; 32];
 struct Known {
     key: ApiKey,
     principal: Arc<Principal>,
-    loaded_at_ms: i64,
-    /// How many times a key had been forgotten when the store was asked.
-    generation: u64,
     last_noted_at_ms: AtomicI64,
 }
 
-/// Says that what was known of a key before is void.
-struct Forgotten {
-    /// Entries of earlier generations are void.
-    since_generation: u64,
-    at_ms: i64,
+impl About for Known {
+    type Subject = ApiKeyId;
+
+    fn subject(&self) -> ApiKeyId {
+        self.key.id
+    }
 }
 
 /// What is remembered of keys and of secrets that are none.
 pub(crate) struct KeyCache {
-    known: Cache<SecretHash, Arc<Known>>,
+    known: Remembered<SecretHash, Known>,
     unknown: Cache<SecretHash, i64>,
-    forgotten: RwLock<HashMap<ApiKeyId, Forgotten>>,
-    generation: AtomicU64,
 }
 
 impl KeyCache {
     pub(crate) fn new() -> Self {
         Self {
-            known: Cache::builder()
-                .max_capacity(MAX_KNOWN)
-                .time_to_live(MEMORY_FOR)
-                .build(),
+            known: Remembered::new(MAX_KNOWN, KNOWN_FOR_MS),
             unknown: Cache::builder()
                 .max_capacity(MAX_UNKNOWN)
                 .time_to_live(MEMORY_FOR)
                 .build(),
-            forgotten: RwLock::default(),
-            generation: AtomicU64::new(0),
         }
     }
-
-    fn is_forgotten(&self, known: &Known) -> bool {
-        let forgotten = self
-            .forgotten
-            .read()
-            .unwrap_or_else(PoisonError::into_inner);
-        forgotten
-            .get(&known.key.id)
-            .is_some_and(|mark| mark.since_generation > known.generation)
-    }
-
-    fn forget(&self, id: ApiKeyId, now_ms: i64) {
-        let mut forgotten = self
-            .forgotten
-            .write()
-            .unwrap_or_else(PoisonError::into_inner);
-        let since_generation = self.generation.fetch_add(1, Ordering::SeqCst) + 1;
-        if forgotten.len() >= FORGOTTEN_KEPT {
-            forgotten.retain(|_, mark| is_within(now_ms, mark.at_ms, FORGOTTEN_FOR_MS));
-        }
-        forgotten.insert(
-            id,
-            Forgotten {
-                since_generation,
-                at_ms: now_ms,
-            },
-        );
-    }
-}
-
-fn is_within(now_ms: i64, since_ms: i64, lifetime_ms: i64) -> bool {
-    (0..lifetime_ms).contains(&now_ms.saturating_sub(since_ms))
 }
 
 impl Identity {
@@ -126,50 +81,45 @@ impl Identity {
     ///
     /// To be called where another process says that it changed the key.
     pub fn forget(&self, id: ApiKeyId) {
-        self.0.cache.forget(id, self.now_ms());
+        self.0.cache.known.forget(id, self.now_ms());
+    }
+
+    /// Drops what is remembered of a user: the next caller with a token has the store asked.
+    ///
+    /// To be called where another process says that what the user may do has changed.
+    pub fn forget_user(&self, user: UserId) {
+        self.0.tokens.standings.forget(user, self.now_ms());
     }
 
     /// Drops everything remembered, as after a time without news from other processes.
     pub fn forget_all(&self) {
-        self.0.cache.known.invalidate_all();
+        self.0.cache.known.forget_all();
         self.0.cache.unknown.invalidate_all();
+        self.0.tokens.standings.forget_all();
+        self.0.tokens.organizations.forget_all();
     }
 
-    async fn find(&self, hash: SecretHash, now_ms: i64) -> Result<Arc<Known>, AuthError> {
+    async fn find(&self, hash: SecretHash, now_ms: i64) -> Result<Arc<Entry<Known>>, AuthError> {
         let cache = &self.0.cache;
-        if let Some(known) = cache.known.get(&hash).await {
-            // A clock that went back ends belief too.
-            if is_within(now_ms, known.loaded_at_ms, KNOWN_FOR_MS) && !cache.is_forgotten(&known) {
-                return Ok(known);
-            }
-            cache.known.invalidate(&hash).await;
+        if let Some(known) = cache.known.find(&hash, now_ms).await {
+            return Ok(known);
         }
         if let Some(since_ms) = cache.unknown.get(&hash).await
             && is_within(now_ms, since_ms, UNKNOWN_FOR_MS)
         {
             return Err(AuthError::Unknown);
         }
-        loop {
-            // Callers that ask for the same key together wait for one answer.
-            match cache.known.try_get_with(hash, self.load(hash)).await {
-                // That answer may have been under way when the key was forgotten.
-                Ok(known) if cache.is_forgotten(&known) => {
-                    cache.known.invalidate(&hash).await;
-                }
-                Ok(known) => return Ok(known),
-                Err(error) => {
-                    if matches!(*error, AuthError::Unknown) {
-                        cache.unknown.insert(hash, now_ms).await;
-                    }
-                    return Err(AuthError::clone(&error));
-                }
-            }
+        let loaded = cache
+            .known
+            .find_or_load(hash, now_ms, || self.load(hash))
+            .await;
+        if matches!(loaded, Err(AuthError::Unknown)) {
+            cache.unknown.insert(hash, now_ms).await;
         }
+        loaded
     }
 
-    async fn load(&self, hash: SecretHash) -> Result<Arc<Known>, AuthError> {
-        let generation = self.0.cache.generation.load(Ordering::SeqCst);
-        let loaded_at_ms = self.now_ms();
+    async fn load(&self, hash: SecretHash) -> Result<Known, AuthError> {
         let found = async {
             self.0
                 .store
@@ -190,12 +140,10 @@ impl Identity {
             session_ids: key.session_ids.clone(),
         }));
         let last_noted = key.last_used_at.max(self.0.last_used.waiting(key.id));
-        Ok(Arc::new(Known {
+        Ok(Known {
             key,
             principal,
-            loaded_at_ms,
-            generation,
             last_noted_at_ms: AtomicI64::new(last_noted.unwrap_or(i64::MIN)),
-        }))
+        })
     }
 }

@@ -5,7 +5,10 @@ use std::sync::Arc;
 
 use url::Url;
 
+use crate::issuer_client::IssuerClient;
 use crate::mail::Mailer;
+use crate::oidc::ProviderConfig;
+use crate::tokens::IssuerConfig;
 
 /// Who may make an account.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -69,6 +72,27 @@ pub struct IdentityConfig {
     pub login_days: u32,
     /// How links reach people; where there is no way, the operator hands them over.
     pub mailer: Option<Arc<dyn Mailer>>,
+    /// Whether login tokens are made here, and accepted.
+    pub has_builtin_issuer: bool,
+    /// This installation's name in its own tokens (`aud`).
+    pub token_audience: String,
+    /// How old a key may get that login tokens are signed with, in days.
+    pub token_key_days: u32,
+    /// Other issuers whose tokens are accepted.
+    pub issuers: Vec<IssuerConfig>,
+    /// Providers that people can sign in with.
+    pub providers: Vec<ProviderConfig>,
+    /// How issuers and providers are reached; not at all where absent.
+    pub issuer_client: Option<IssuerClient>,
+}
+
+impl IdentityConfig {
+    /// This installation's name in its own tokens (`iss`).
+    #[must_use]
+    pub fn token_issuer(&self) -> &str {
+        let url = self.public_url.as_ref().map(Url::as_str);
+        url.map_or("wagate", |url| url.trim_end_matches('/'))
+    }
 }
 
 impl Default for IdentityConfig {
@@ -80,6 +104,12 @@ impl Default for IdentityConfig {
             password_cost: PasswordCost::default(),
             login_days: 30,
             mailer: None,
+            has_builtin_issuer: true,
+            token_audience: "wagate".into(),
+            token_key_days: 30,
+            issuers: Vec::new(),
+            providers: Vec::new(),
+            issuer_client: None,
         }
     }
 }

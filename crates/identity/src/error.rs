@@ -29,6 +29,9 @@ pub enum IdentityError {
     /// The store failed.
     #[error(transparent)]
     Store(#[from] StoreError),
+    /// The store failed, and several wait for what it would have said.
+    #[error(transparent)]
+    SharedStore(#[from] Arc<StoreError>),
     /// A defect.
     #[error("{0}")]
     Internal(String),
@@ -78,7 +81,36 @@ pub enum Refusal {
     EmailTaken,
 }
 
-/// Why a credential is not accepted. Callers are told all but the last alike.
+/// What is wrong with a login token.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum TokenFault {
+    /// Its issuer is not one whose tokens are accepted.
+    #[error("its issuer is not known")]
+    Issuer,
+    /// Its issuer has no such key.
+    #[error("its key is not known")]
+    Key,
+    /// The key did not sign it, or is not for the algorithm that it names.
+    #[error("its signature is wrong")]
+    Signature,
+    /// It is for somebody else.
+    #[error("it is for another audience")]
+    Audience,
+    /// A claim is missing, or is something else than it should be.
+    #[error("its claims are incomplete")]
+    Claims,
+    /// Its time is over.
+    #[error("it has expired")]
+    Expired,
+    /// Its time has not come.
+    #[error("it is not valid yet")]
+    NotYet,
+    /// The login that it was made for has ended, or its user is banned.
+    #[error("its login has ended")]
+    SignedOut,
+}
+
+/// Why a credential is not accepted. Callers are told all but what is retryable alike.
 #[derive(Debug, Clone, thiserror::Error)]
 pub enum AuthError {
     /// The text does not have the form of a credential.
@@ -96,4 +128,18 @@ pub enum AuthError {
     /// Whether the credential is good could not be found out.
     #[error("the credential could not be looked up")]
     Unavailable(#[source] Arc<StoreError>),
+    /// The text is a login token that is refused.
+    #[error("the token is refused: {0}")]
+    Token(#[from] TokenFault),
+    /// No key of the token's issuer could be had so far.
+    #[error("the keys of the token's issuer are not available")]
+    IssuerUnavailable,
+}
+
+impl AuthError {
+    /// Whether the same credential may be accepted later.
+    #[must_use]
+    pub const fn is_retryable(&self) -> bool {
+        matches!(self, Self::Unavailable(_) | Self::IssuerUnavailable)
+    }
 }

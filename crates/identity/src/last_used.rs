@@ -71,8 +71,13 @@ impl Identity {
         written
     }
 
-    /// Writes times of use every few seconds until stopped, and a last time then.
+    /// Does what is to be done all the time until stopped: writes times of use every few
+    /// seconds, and a last time then; follows the keys of login tokens.
     pub async fn run(&self, stop: CancellationToken) {
+        tokio::join!(self.write_times(stop.clone()), self.keep_token_keys(stop));
+    }
+
+    async fn write_times(&self, stop: CancellationToken) {
         loop {
             let is_stopped = stop
                 .run_until_cancelled(tokio::time::sleep(WRITTEN_EVERY))

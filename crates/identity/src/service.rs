@@ -10,8 +10,10 @@ use crate::audit::AuditIds;
 use crate::authentication::KeyCache;
 use crate::config::IdentityConfig;
 use crate::last_used::LastUsed;
+use crate::oidc::{Provider, ProviderConfig};
 use crate::people::PasswordHashing;
 use crate::randomness::Randomness;
+use crate::tokens::Tokens;
 
 pub(crate) struct Inner {
     pub(crate) store: Store,
@@ -22,6 +24,8 @@ pub(crate) struct Inner {
     pub(crate) audit_ids: AuditIds,
     pub(crate) cache: KeyCache,
     pub(crate) last_used: LastUsed,
+    pub(crate) tokens: Tokens,
+    pub(crate) providers: Vec<Provider>,
 }
 
 /// People, organizations and API keys, shared by cloning.
@@ -45,7 +49,16 @@ impl Identity {
         randomness: Arc<dyn Randomness>,
         config: IdentityConfig,
     ) -> Self {
+        let provider = |provider: &ProviderConfig| {
+            Provider::new(
+                provider.clone(),
+                config.issuer_client.clone(),
+                Arc::clone(&clock),
+            )
+        };
         Self(Arc::new(Inner {
+            providers: config.providers.iter().map(provider).collect(),
+            tokens: Tokens::new(&config, &clock),
             store,
             clock,
             randomness,

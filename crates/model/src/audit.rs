@@ -137,6 +137,8 @@ actions! {
     UserPasswordReset = "user.password_reset",
     /// A one-time link for a new password was made for somebody.
     UserPasswordResetIssued = "user.password_reset_issued",
+    /// An account of a provider signs in as a user from now on.
+    UserProviderLinked = "user.provider_linked",
     /// A person changed what they are called.
     UserRenamed = "user.renamed",
     /// What a user may do beyond organizations was changed.

@@ -159,7 +159,7 @@ impl Tx {
     }
 
     /// Notes, in the database's time, that what a user may do has changed: services that
-    /// remember it look for such notes.
+    /// remember it look for such notes. No note is like the one before, however soon it comes.
     pub(crate) async fn note_standing(&mut self, user: UserId) -> Result<()> {
         let text = sql!(
             self,

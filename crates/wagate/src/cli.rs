@@ -39,7 +39,7 @@ pub(crate) enum Command {
     /// Manage organizations.
     #[command(subcommand)]
     Organization(OrganizationCommand),
-    /// Manage API keys.
+    /// Manage API keys, and the keys that the service signs and seals with.
     #[command(subcommand)]
     Key(KeyCommand),
     /// Manage people's accounts.
@@ -209,6 +209,15 @@ pub(crate) enum KeyCommand {
         organization: String,
         /// The key's id, as `list` shows it.
         key: ApiKeyId,
+    },
+    /// Sign login tokens with a new key from now on.
+    RotateSigning {
+        #[command(flatten)]
+        common: Common,
+        /// Refuse every token that was made before, as after a key was stolen: browsers that
+        /// are signed in get new ones by themselves.
+        #[arg(long)]
+        revoke_earlier: bool,
     },
     /// Print a new master key for `store.master_keys`.
     Master,

@@ -7,6 +7,7 @@ mod commands;
 mod config;
 mod data_lock;
 mod housekeeping;
+mod identity;
 mod parts;
 #[cfg(feature = "sandbox")]
 mod sandbox;

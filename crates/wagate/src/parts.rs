@@ -5,11 +5,12 @@ use std::sync::Arc;
 
 use anyhow::{Context as _, ensure};
 use wagate_cluster::{Bus, EventCopy, Signal};
-use wagate_identity::{Identity, IdentityConfig, SystemRandomness};
+use wagate_identity::{Identity, SystemRandomness};
 use wagate_model::{Clock, GatewayId, SystemClock};
 use wagate_store::{CommitListener, CommittedEvent, MasterKeys, Migrations, Store, StoreConfig};
 
 use crate::config::Config;
+use crate::identity::identity_config;
 
 /// The file of the master key that a first start makes.
 const KEY_FILE: &str = "master.key";
@@ -62,7 +63,7 @@ impl Parts {
             store.clone(),
             Arc::clone(&clock),
             Arc::new(SystemRandomness),
-            IdentityConfig::default(),
+            identity_config(config)?,
         );
         Ok(Self {
             clock,

@@ -16,7 +16,7 @@ use wagate_model::{Actor, Capabilities, OrganizationId, PlatformRole, Role};
 use wagate_simulator::{Simulator, SimulatorConfig};
 
 use crate::cli::Sandbox;
-use crate::config::{Config, SANDBOX_GATEWAY_ID};
+use crate::config::{Config, SANDBOX_GATEWAY_ID, SignUpPolicy};
 use crate::service::{Service, Surroundings};
 use crate::telemetry;
 
@@ -177,6 +177,7 @@ fn configuration(arguments: &Sandbox, data: &Path) -> Config {
     config.store.url.clone_from(&arguments.store);
     config.store.schema.clone_from(&arguments.store_schema);
     config.gateway.id = SANDBOX_GATEWAY_ID.parse().ok();
+    config.identity.sign_up = SignUpPolicy::Open;
     config.sessions.rate_per_min = arguments.rate_per_min;
     config.sessions.rate_per_hour = arguments.rate_per_hour;
     config

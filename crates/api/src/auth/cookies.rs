@@ -12,14 +12,20 @@ use crate::failure::{Answer, Failure};
 use crate::state::{ApiConfig, ApiState};
 
 /// The cookie's name, where it may come over plain HTTP.
-const NAME: &str = "wagate_login";
+const LOGIN: &str = "wagate_login";
 
-/// The cookie's name behind TLS: browsers take one of this prefix from this host only, and
-/// over TLS only (RFC 6265bis, 4.1.3.2).
-const SECURE_NAME: &str = "__Host-wagate_login";
+/// The same of what a browser keeps while its person is with a provider.
+const PROVIDER_STATE: &str = "wagate_provider";
+
+/// What the names begin with behind TLS: browsers take one of this prefix from this host only,
+/// and over TLS only (RFC 6265bis, 4.1.3.2).
+const SECURE_PREFIX: &str = "__Host-";
 
 /// Browsers end it by themselves after this time; the service does so sooner.
 const MAX_AGE_SECONDS: u32 = 400 * 24 * 3_600;
+
+/// How long a person may be with a provider.
+const PROVIDER_MAX_AGE_SECONDS: u32 = 600;
 
 /// Whether people reach the service over TLS.
 fn is_secure(headers: &HeaderMap, config: &ApiConfig) -> bool {
@@ -38,22 +44,35 @@ pub(crate) struct SetCookie(HeaderValue);
 impl SetCookie {
     /// Signs the browser in.
     pub(crate) fn login(secret: &OneTimeSecret, headers: &HeaderMap, config: &ApiConfig) -> Self {
-        Self::of(secret.reveal(), MAX_AGE_SECONDS, is_secure(headers, config))
+        let is_secure = is_secure(headers, config);
+        Self::of(LOGIN, secret.reveal(), MAX_AGE_SECONDS, is_secure)
+    }
+
+    /// Has the browser keep something until its person comes back from a provider.
+    pub(crate) fn provider_state(value: &str, headers: &HeaderMap, config: &ApiConfig) -> Self {
+        let is_secure = is_secure(headers, config);
+        Self::of(PROVIDER_STATE, value, PROVIDER_MAX_AGE_SECONDS, is_secure)
+    }
+
+    /// Has the browser forget it.
+    pub(crate) fn no_provider_state(headers: &HeaderMap, config: &ApiConfig) -> Self {
+        Self::of(PROVIDER_STATE, "", 0, is_secure(headers, config))
     }
 
     /// Signs the browser out.
     pub(crate) fn logout(headers: &HeaderMap, config: &ApiConfig) -> Self {
-        Self::of("", 0, is_secure(headers, config))
+        Self::of(LOGIN, "", 0, is_secure(headers, config))
     }
 
-    fn of(value: &str, max_age: u32, is_secure: bool) -> Self {
-        let (name, secure) = if is_secure {
-            (SECURE_NAME, "; Secure")
+    fn of(name: &str, value: &str, max_age: u32, is_secure: bool) -> Self {
+        let (prefix, secure) = if is_secure {
+            (SECURE_PREFIX, "; Secure")
         } else {
-            (NAME, "")
+            ("", "")
         };
-        let text =
-            format!("{name}={value}; Path=/; Max-Age={max_age}; HttpOnly; SameSite=Lax{secure}");
+        let text = format!(
+            "{prefix}{name}={value}; Path=/; Max-Age={max_age}; HttpOnly; SameSite=Lax{secure}"
+        );
         let mut value =
             HeaderValue::try_from(text).unwrap_or_else(|_| HeaderValue::from_static(""));
         value.set_sensitive(true);
@@ -74,19 +93,24 @@ impl IntoResponseParts for SetCookie {
     }
 }
 
-/// What the browser shows.
-fn shown(headers: &HeaderMap, config: &ApiConfig) -> Option<String> {
-    let wanted = if is_secure(headers, config) {
-        SECURE_NAME
+/// What the browser keeps while its person is with a provider.
+pub(crate) fn provider_state(headers: &HeaderMap, config: &ApiConfig) -> Option<String> {
+    shown(PROVIDER_STATE, headers, config)
+}
+
+/// What the browser shows under a name.
+fn shown(name: &str, headers: &HeaderMap, config: &ApiConfig) -> Option<String> {
+    let prefix = if is_secure(headers, config) {
+        SECURE_PREFIX
     } else {
-        NAME
+        ""
     };
     let cookies = headers.get_all(header::COOKIE).iter();
     cookies
         .filter_map(|value| value.to_str().ok())
         .flat_map(|value| value.split(';'))
         .filter_map(|pair| pair.trim().split_once('='))
-        .find(|(name, _)| *name == wanted)
+        .find(|(shown, _)| shown.strip_prefix(prefix) == Some(name))
         .map(|(_, value)| value.to_owned())
 }
 
@@ -99,7 +123,7 @@ impl FromRequestParts<ApiState> for SignedIn {
 
     async fn from_request_parts(parts: &mut Parts, state: &ApiState) -> Answer<Self> {
         check_origin(parts, state.config())?;
-        let cookie = shown(&parts.headers, state.config());
+        let cookie = shown(LOGIN, &parts.headers, state.config());
         let cookie = cookie.ok_or(Error::Unauthorized)?;
         match state.core().current_login(&cookie).await {
             Ok(login) => {
@@ -175,10 +199,10 @@ mod tests {
         let mut headers = HeaderMap::new();
         let cookies = "a=b; __Host-wagate_login=secure;wagate_login=x=y";
         headers.insert(header::COOKIE, HeaderValue::from_static(cookies));
-        let found = |url| shown(&headers, &config(url));
+        let found = |url| shown(LOGIN, &headers, &config(url));
         assert_eq!(found("https://a.example").as_deref(), Some("secure"));
         // One that came over plain HTTP is not believed behind TLS.
         assert_eq!(found("http://a.example").as_deref(), Some("x=y"));
-        assert_eq!(shown(&HeaderMap::new(), &config("http://a")), None);
+        assert_eq!(shown(LOGIN, &HeaderMap::new(), &config("http://a")), None);
     }
 }

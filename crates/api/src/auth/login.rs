@@ -36,9 +36,21 @@ struct LoginOptionsAnswer {
     /// `mail`: a link for a new password comes by mail; `operator`: the operator hands it over.
     #[schema(value_type = String)]
     password_reset: &'static str,
+    /// Providers that people can sign in with, by `/api/auth/oidc/{id}:start`.
+    providers: Vec<LoginProvider>,
     /// Who may make an account: `open`, `invitation` or `closed`.
     #[schema(value_type = String)]
     sign_up: &'static str,
+}
+
+/// A provider that people can sign in with.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+struct LoginProvider {
+    /// What it is called in paths.
+    id: String,
+    /// What people call it.
+    name: String,
 }
 
 /// Login options
@@ -48,12 +60,22 @@ struct LoginOptionsAnswer {
     get, path = "/api/auth/options", operation_id = "getLoginOptions", tag = "Login",
     security(()),
     responses((status = 200, description = "The options.", body = LoginOptionsAnswer,
-        example = json!({ "passwordReset": "mail", "signUp": "invitation" }))),
+        example = json!({
+            "passwordReset": "mail", "providers": [{ "id": "corp", "name": "Corp" }],
+            "signUp": "invitation"
+        }))),
 )]
 async fn get_login_options(State(core): State<Core>) -> Reply<LoginOptionsAnswer> {
     let options = core.login_options();
     Reply(LoginOptionsAnswer {
         password_reset: if options.has_mail { "mail" } else { "operator" },
+        providers: core
+            .login_providers()
+            .map(|(id, name)| LoginProvider {
+                id: id.to_owned(),
+                name: name.to_owned(),
+            })
+            .collect(),
         sign_up: options.sign_up.as_str(),
     })
 }

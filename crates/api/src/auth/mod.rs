@@ -11,8 +11,10 @@ mod login;
 mod members;
 mod organizations;
 mod pages;
+mod providers;
 mod second_factor;
 mod shapes;
+mod tokens;
 mod users;
 pub(crate) mod visitor;
 
@@ -24,6 +26,8 @@ use crate::state::ApiState;
 pub(crate) fn routes() -> Vec<UtoipaMethodRouter<ApiState>> {
     [
         login::routes(),
+        providers::routes(),
+        tokens::routes(),
         account::routes(),
         second_factor::routes(),
         organizations::routes(),

@@ -10,7 +10,7 @@ use wagate_core::{CoreConfig, Error, EventStream, StreamItem, StreamScope, Ticke
 use wagate_model::{Draft, EventKind, Faults, PlatformRole, Role};
 use wagate_store::{Lane, StoreError};
 
-use crate::harness::{Person, Service};
+use crate::harness::{Person, Service, people};
 
 fn request(change: impl FnOnce(&mut TicketRequest)) -> Draft<TicketRequest> {
     let mut request = TicketRequest {
@@ -75,7 +75,7 @@ async fn what_nobody_tells_is_found_in_the_store() {
         stream_poll_interval: Duration::from_millis(5),
         ..CoreConfig::default()
     };
-    let service = Service::of(ApiConfig::default(), core).await;
+    let service = Service::of(ApiConfig::default(), core, people()).await;
     let operator = service.person(None, PlatformRole::SuperAdmin).await;
     let mut stream = open(&service, &operator, request(|_| ())).await;
     for _ in 0..2 {

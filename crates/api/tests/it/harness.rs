@@ -35,6 +35,15 @@ const CHEAP: PasswordCost = PasswordCost {
     lanes: 1,
 };
 
+/// What the operator has set for people.
+pub(crate) fn people() -> IdentityConfig {
+    IdentityConfig {
+        sign_up: SignUp::Invitation,
+        password_cost: CHEAP,
+        ..IdentityConfig::default()
+    }
+}
+
 type Script = Box<dyn FnMut(&SessionAction) -> CommandResult + Send>;
 
 /// A gateway that answers as told and notes what it was asked.
@@ -166,12 +175,23 @@ impl Service {
     }
 
     pub(crate) async fn with(change: impl FnOnce(&mut ApiConfig)) -> Self {
-        let mut config = ApiConfig::default();
-        change(&mut config);
-        Self::of(config, CoreConfig::default()).await
+        Self::with_people(change, people()).await
     }
 
-    pub(crate) async fn of(config: ApiConfig, core_config: CoreConfig) -> Self {
+    pub(crate) async fn with_people(
+        change: impl FnOnce(&mut ApiConfig),
+        people: IdentityConfig,
+    ) -> Self {
+        let mut config = ApiConfig::default();
+        change(&mut config);
+        Self::of(config, CoreConfig::default(), people).await
+    }
+
+    pub(crate) async fn of(
+        config: ApiConfig,
+        core_config: CoreConfig,
+        people: IdentityConfig,
+    ) -> Self {
         let store = store().await;
         let bus = Bus::local();
         let gateway = Arc::new(ScriptedGateway {
@@ -188,11 +208,7 @@ impl Service {
             store.handle(),
             clock.clone(),
             Arc::new(SystemRandomness),
-            IdentityConfig {
-                sign_up: SignUp::Invitation,
-                password_cost: CHEAP,
-                ..IdentityConfig::default()
-            },
+            people,
         );
         let core = Core::new(Parts {
             store: store.handle(),

@@ -15,6 +15,7 @@ mod document;
 mod ended;
 mod firehose;
 mod harness;
+mod login_tokens;
 mod operator;
 mod pages;
 mod people;

@@ -6,8 +6,8 @@ use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use totp_rs::{Builder, Secret};
 use url::Url;
 use wagate_identity::{
-    Client, CreatedApiKey, Identity, IdentityConfig, Mail, MailError, Mailer, NewApiKey, NewUser,
-    Password, PasswordCost, Principal, SystemRandomness,
+    Client, CreatedApiKey, Identity, IdentityConfig, IssuerClient, Mail, MailError, Mailer,
+    NewApiKey, NewUser, Password, PasswordCost, Principal, SystemRandomness,
 };
 use wagate_model::{
     Actor, ApiKeyPrincipal, AuditAction, Capabilities, Clock as _, Email, ManualClock,
@@ -62,8 +62,6 @@ impl Service {
     }
 
     pub(crate) async fn with(change: impl FnOnce(&mut IdentityConfig)) -> Self {
-        let store = store().await;
-        let clock = store.clock.clone();
         let mut config = IdentityConfig {
             public_url: Some(Url::parse("https://wagate.example/").unwrap()),
             password_cost: PasswordCost {
@@ -74,6 +72,12 @@ impl Service {
             ..IdentityConfig::default()
         };
         change(&mut config);
+        Self::start_with(config).await
+    }
+
+    pub(crate) async fn start_with(mut config: IdentityConfig) -> Self {
+        let store = store().await;
+        let clock = store.clock.clone();
         let (postbox, mails) = unbounded_channel();
         if let Some(mailer) = &mut config.mailer {
             *mailer = Arc::new(Postbox(Some(postbox)));
@@ -95,20 +99,25 @@ impl Service {
 
     /// The same service in another process: the same database, a cache of its own.
     pub(crate) fn another_process(&self) -> Identity {
-        self.over(self.store.handle())
+        self.over(self.store.handle(), self.config.clone())
     }
 
     /// As [`Self::another_process`], with connections of its own.
     pub(crate) async fn second(&self) -> Identity {
-        self.over(self.store.second().await.unwrap())
+        self.over(self.store.second().await.unwrap(), self.config.clone())
     }
 
-    fn over(&self, store: wagate_store::Store) -> Identity {
+    /// As [`Self::another_process`], with other settings.
+    pub(crate) fn process_with(&self, config: IdentityConfig) -> Identity {
+        self.over(self.store.handle(), config)
+    }
+
+    fn over(&self, store: wagate_store::Store, config: IdentityConfig) -> Identity {
         Identity::new(
             store,
             self.clock.clone(),
             Arc::new(SystemRandomness),
-            self.config.clone(),
+            config,
         )
     }
 
@@ -202,4 +211,15 @@ pub(crate) fn new_key(name: &str) -> NewApiKey {
         session_ids: None,
         expires_at: None,
     }
+}
+
+/// A client for issuers on loopback: it trusts nobody's certificate.
+pub(crate) fn issuer_client() -> IssuerClient {
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let tls = rustls::ClientConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_root_certificates(rustls::RootCertStore::empty())
+        .with_no_client_auth();
+    IssuerClient::new(tls).unwrap()
 }

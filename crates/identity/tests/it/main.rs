@@ -7,7 +7,14 @@
 
 mod authentication;
 mod harness;
+mod issuers;
 mod keys;
 mod members;
+mod oidc;
 mod organizations;
 mod people;
+mod signed_in;
+mod signing;
+mod smtp;
+mod tokens;
+mod web;

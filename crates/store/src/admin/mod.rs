@@ -4,6 +4,7 @@ mod api_keys;
 mod audit;
 mod deliveries;
 mod diagnosis;
+mod external_accounts;
 mod gateways;
 mod leases;
 mod logins;

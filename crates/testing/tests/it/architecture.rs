@@ -68,6 +68,7 @@ const OUTER: &[(&str, &[&str])] = &[
             "wagate",
             "wagate-delivery",
             "wagate-engine",
+            "wagate-identity",
             "wagate-testing",
             "wagate-bench",
         ],

@@ -79,6 +79,27 @@ async fn a_key_alone_is_on_standard_output_and_faults_are_named() {
 }
 
 #[tokio::test]
+async fn a_signing_key_is_made_at_once() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = folder.path().join("data");
+    let rotate = ["key", "rotate-signing"];
+    assert!(!run(&data, &rotate).await.status.success());
+    assert!(
+        run(&data, &["organization", "create", "acme"])
+            .await
+            .status
+            .success()
+    );
+    let mut made = Vec::new();
+    for words in [&rotate[..], &["key", "rotate-signing", "--revoke-earlier"]] {
+        let key = run(&data, words).await;
+        assert!(key.status.success() && text(&key.stdout).starts_with("tk_"));
+        made.push(text(&key.stdout));
+    }
+    assert_ne!(made[0], made[1]);
+}
+
+#[tokio::test]
 async fn looking_changes_nothing_and_goes_on_after_a_failure() {
     let folder = tempfile::tempdir().unwrap();
     let data = folder.path().join("data");

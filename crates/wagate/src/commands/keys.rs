@@ -19,7 +19,7 @@ pub(super) const BUS_TIMEOUT: Duration = Duration::from_secs(3);
 
 const DAY_MS: i64 = 24 * 3_600 * 1_000;
 
-/// Makes, lists or revokes API keys, or draws a master key.
+/// Makes, lists or revokes API keys, or makes a signing key or a master key.
 pub(crate) async fn key(command: KeyCommand) -> anyhow::Result<()> {
     match command {
         KeyCommand::Create(arguments) => create(arguments).await,
@@ -33,6 +33,10 @@ pub(crate) async fn key(command: KeyCommand) -> anyhow::Result<()> {
             organization,
             key,
         } => revoke(&common, &organization, key).await,
+        KeyCommand::RotateSigning {
+            common,
+            revoke_earlier,
+        } => rotate_signing(&common, revoke_earlier).await,
         KeyCommand::Master => {
             let mut bytes = [0; 32];
             SystemRandomness.fill(&mut bytes);
@@ -170,4 +174,13 @@ async fn revoke(common: &Common, organization: &str, key_id: ApiKeyId) -> anyhow
     }
     parts.store.close().await;
     print("revoked")
+}
+
+/// Running services look at the keys every second, and again when they meet one that they do
+/// not know.
+async fn rotate_signing(common: &Common, revokes_earlier: bool) -> anyhow::Result<()> {
+    let parts = open_existing(common).await?;
+    let id = parts.identity.rotate_token_keys(revokes_earlier).await?;
+    parts.store.close().await;
+    print(id.to_string())
 }

@@ -4,11 +4,12 @@ use tracing_subscriber::EnvFilter;
 use url::Url;
 use wagate_delivery::AllowList;
 
+use super::check_identity::check_identity;
 use super::load::ConfigError;
 use super::{Config, Role};
 use crate::versions;
 
-type Checked = Result<(), ConfigError>;
+pub(super) type Checked = Result<(), ConfigError>;
 
 /// Finds the first setting that is wrong, and says what is expected of it.
 pub(super) fn check(config: &Config) -> Checked {
@@ -16,11 +17,12 @@ pub(super) fn check(config: &Config) -> Checked {
     check_roles(config)?;
     check_api(config)?;
     check_bus(config)?;
+    check_identity(config)?;
     check_numbers(config)?;
     check_texts(config)
 }
 
-fn require(holds: bool, key: &'static str, expected: &str) -> Checked {
+pub(super) fn require(holds: bool, key: &'static str, expected: &str) -> Checked {
     if holds {
         return Ok(());
     }

@@ -113,6 +113,21 @@ fn read_secret_files(config: &mut Config) -> Result<(), ConfigError> {
     if let Some(keys) = keys {
         config.store.master_keys = keys.split_whitespace().map(str::to_owned).collect();
     }
+    let smtp = &mut config.identity.smtp;
+    let url = from_file(
+        "identity.smtp.url",
+        smtp.url.is_some(),
+        smtp.url_file.as_deref(),
+    )?;
+    smtp.url = url.or(smtp.url.take());
+    for provider in &mut config.identity.providers {
+        let secret = from_file(
+            "identity.providers.client_secret",
+            provider.client_secret.is_some(),
+            provider.client_secret_file.as_deref(),
+        )?;
+        provider.client_secret = secret.or(provider.client_secret.take());
+    }
     Ok(())
 }
 
@@ -197,6 +212,54 @@ mod tests {
             jail.set_env("WAGATE_STORE__URL", "sqlite:x");
             let error = load(&Flags::default()).unwrap_err().to_string();
             assert!(error.contains("store.url_file"), "{error}");
+            Ok(())
+        });
+    }
+
+    #[test]
+    fn people_are_configured_in_tables_and_by_the_environment() {
+        Jail::expect_with(|jail| {
+            jail.create_file("secret", "hunter2\n")?;
+            jail.create_file("mail", "smtps://u:p@mail.example.com\n")?;
+            jail.create_file(
+                "wagate.toml",
+                r#"
+                [api]
+                public_url = "https://wa.example.com"
+                [identity]
+                sign_up = "open"
+                [identity.smtp]
+                url_file = "mail"
+                from = "wagate <no-reply@example.com>"
+                [[identity.issuers]]
+                issuer = "https://login.example.com"
+                audience = "wagate"
+                jwks_url = "https://login.example.com/keys"
+                default_role = "member"
+                claims = { organization_role = "/realm_access/roles" }
+                [[identity.providers]]
+                id = "corp"
+                issuer = "https://login.example.com"
+                client_id = "wagate"
+                client_secret_file = "secret"
+                "#,
+            )?;
+            jail.set_env("WAGATE_IDENTITY__LOGIN_DAYS", "7");
+            let identity = load(&Flags::default()).unwrap().identity;
+            assert_eq!(identity.login_days, 7);
+            let issuer = &identity.issuers[0];
+            assert_eq!(issuer.default_role, Some(wagate_model::Role::Member));
+            let provider = &identity.providers[0];
+            assert_eq!(provider.client_secret.as_deref(), Some("hunter2"));
+            assert_eq!(provider.scopes, ["openid", "email", "profile"]);
+            let url = identity.smtp.url.as_deref();
+            assert_eq!(url, Some("smtps://u:p@mail.example.com"));
+
+            let issuers =
+                r#"[{issuer="https://a.example",audience="b",jwks_url="https://a.example/k"}]"#;
+            jail.set_env("WAGATE_IDENTITY__ISSUERS", issuers);
+            let identity = load(&Flags::default()).unwrap().identity;
+            assert_eq!(identity.issuers[0].issuer, "https://a.example");
             Ok(())
         });
     }

@@ -1,6 +1,8 @@
 //! Configuration: defaults < `wagate.toml` < environment `WAGATE_…` < flags.
 
 mod check;
+mod check_identity;
+mod identity;
 mod load;
 mod reference;
 
@@ -10,6 +12,9 @@ use std::path::PathBuf;
 use serde::{Deserialize, Serialize};
 use wagate_model::{GatewayId, SessionDefaults};
 
+pub(crate) use self::identity::{
+    ClaimsSection, IdentitySection, IssuerSection, ProviderSection, SignUpPolicy, SmtpSection,
+};
 pub(crate) use self::load::{Flags, load, unknown_variables};
 pub(crate) use self::reference::markdown;
 
@@ -28,6 +33,7 @@ pub(crate) struct Config {
     pub(crate) api: ApiConfig,
     pub(crate) store: StoreConfig,
     pub(crate) bus: BusConfig,
+    pub(crate) identity: IdentitySection,
     pub(crate) gateway: GatewaySection,
     pub(crate) sessions: SessionDefaults,
     pub(crate) whatsapp: WhatsAppConfig,
@@ -44,6 +50,7 @@ impl Default for Config {
             api: ApiConfig::default(),
             store: StoreConfig::default(),
             bus: BusConfig::default(),
+            identity: IdentitySection::default(),
             gateway: GatewaySection::default(),
             sessions: SessionDefaults::default(),
             whatsapp: WhatsAppConfig::default(),

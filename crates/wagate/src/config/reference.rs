@@ -93,6 +93,71 @@ const SETTINGS: &[(&str, &str, &str)] = &[
         "First part of every NATS subject; keeps installations on one server apart.",
     ),
     (
+        "identity.sign_up",
+        "`closed`",
+        "Who may make an account: `open` (anybody; needs `identity.smtp`), `invitation` (whoever was invited into an organization), `closed` (nobody but by the operator).",
+    ),
+    (
+        "identity.users_create_organizations",
+        "true",
+        "Whether every user may make organizations, or only the operator.",
+    ),
+    (
+        "identity.password_memory_kib",
+        "19456",
+        "Memory that hashing a password takes (Argon2id), in KiB.",
+    ),
+    (
+        "identity.password_passes",
+        "2",
+        "Passes over that memory; at least 5 where it is below 19456 KiB.",
+    ),
+    (
+        "identity.login_days",
+        "30",
+        "How long a browser stays signed in that is not used.",
+    ),
+    (
+        "identity.builtin",
+        "true",
+        "Whether login tokens are made here, and accepted; `false` leaves that to `identity.issuers`.",
+    ),
+    (
+        "identity.token_audience",
+        "`wagate`",
+        "The audience (`aud`) of login tokens made here. Their issuer (`iss`) is `api.public_url`, or `wagate`.",
+    ),
+    (
+        "identity.token_key_days",
+        "30",
+        "How old a key may get that login tokens are signed with. `wagate key rotate-signing` makes a new one at once.",
+    ),
+    (
+        "identity.smtp.url",
+        "none",
+        "The server that mails are handed over to: `smtps://user:password@host` (port 465), or `smtp://…` with STARTTLS, which is required (port 587); without encryption on this machine and with `?tls=none` (port 25). Special characters are percent-encoded.",
+    ),
+    (
+        "identity.smtp.url_file",
+        "none",
+        "A file that holds `identity.smtp.url`.",
+    ),
+    (
+        "identity.smtp.from",
+        "none",
+        "The sender, such as `wagate <no-reply@example.com>`.",
+    ),
+    (
+        "identity.issuers",
+        "none",
+        "Other issuers whose login tokens are accepted (EdDSA, ES256, RS256), as tables `[[identity.issuers]]`: `issuer`, `audience`, `jwks_url`; `claims`, a table of the names of the claims `subject` (`sub`), `name` (`name`), `organization` (`activeOrganizationId`), `organization_role` (`orgRole`), `platform_role` (`role`), or JSON pointers such as `/realm_access/roles`; `organization_id`, everybody's organization; `default_role` of those whose tokens name none; `allows_super_admin` (false), whether it may name operators.",
+    ),
+    (
+        "identity.providers",
+        "none",
+        "OpenID Connect providers that people can sign in with, as tables `[[identity.providers]]`: `id` (in paths), `name`, `issuer`, `client_id`, `client_secret` or `client_secret_file`, `scopes` (`openid`, `email`, `profile`), `creates_accounts` (false), `allowed_email_domains` (all; needed by `creates_accounts`, where `*` lets in everybody). To be registered with the provider: `<api.public_url>/api/auth/oidc/<id>/callback`.",
+    ),
+    (
         "gateway.id",
         "kept in the data folder",
         "Name of this gateway; must be unique in the installation and stay the same over restarts.",
