@@ -74,8 +74,8 @@ impl Core {
             None => tx.admin().audit(&filter, before, limit + 1).await?,
         };
         let has_more = cut(&mut data, limit);
-        let last = data.last().filter(|_| has_more);
-        let next_cursor = last.map(|entry| list.cursor(&entry.id));
+        let oldest = data.last().filter(|_| has_more);
+        let next_cursor = oldest.map(|entry| list.cursor(&entry.id));
         Ok(ListAuditEntry { data, next_cursor })
     }
 

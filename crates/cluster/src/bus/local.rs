@@ -75,18 +75,11 @@ impl LocalBus {
     }
 
     pub(super) fn publish(&self, signal: Signal) {
-        let is_event = matches!(signal, Signal::Events { .. });
         let mut topics = self.topics();
-        for topic in [Some(signal.topic()), is_event.then_some(Topic::AllEvents)] {
-            let Some((topic, sender)) = topic.and_then(|topic| topics.get_key_value(&topic)) else {
-                continue;
-            };
-            // The last listener has gone: forget the topic, or organizations pile up.
-            let topic = *topic;
-            if sender.send(signal.clone()).is_err() {
-                topics.remove(&topic);
-            }
+        if matches!(signal, Signal::Events { .. }) {
+            tell(&mut topics, Topic::AllEvents, signal.clone());
         }
+        tell(&mut topics, signal.topic(), signal);
     }
 
     pub(super) fn subscribe(&self, topic: Topic) -> broadcast::Receiver<Signal> {
@@ -94,5 +87,15 @@ impl LocalBus {
             .entry(topic)
             .or_insert_with(|| broadcast::channel(BACKLOG).0)
             .subscribe()
+    }
+}
+
+fn tell(topics: &mut HashMap<Topic, broadcast::Sender<Signal>>, topic: Topic, signal: Signal) {
+    let Some(sender) = topics.get(&topic) else {
+        return;
+    };
+    // The last listener has gone: forget the topic, or organizations pile up.
+    if sender.send(signal).is_err() {
+        topics.remove(&topic);
     }
 }

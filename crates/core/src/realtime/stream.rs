@@ -69,18 +69,15 @@ impl EventStream {
         }
         let tails = {
             let mut tx = core.store.read().await?;
-            match organization {
-                Some(organization) => {
-                    let position = match since {
-                        Some(since) => Some(since),
-                        None => tx.last_event_id(organization).await?,
-                    };
-                    Tails::after([(organization, position)])
-                }
-                None => {
-                    let newest = tx.admin().last_event_ids().await?.into_iter();
-                    Tails::after(newest.map(|(id, position)| (id, Some(position))))
-                }
+            if let Some(organization) = organization {
+                let position = match since {
+                    Some(since) => Some(since),
+                    None => tx.last_event_id(organization).await?,
+                };
+                Tails::after([(organization, position)])
+            } else {
+                let newest = tx.admin().last_event_ids().await?.into_iter();
+                Tails::after(newest.map(|(id, position)| (id, Some(position))))
             }
         };
         let mut stream = Self {
@@ -184,15 +181,14 @@ impl EventStream {
 
     /// Asks the store for what signals should have told: they may get lost.
     async fn look_around(&mut self) -> Result<()> {
-        match self.organization {
-            Some(organization) => self.tails.wake(organization),
-            None => {
-                let newest = {
-                    let mut tx = self.core.store.read().await?;
-                    tx.admin().last_event_ids().await?
-                };
-                self.tails.wake_behind(&newest);
-            }
+        if let Some(organization) = self.organization {
+            self.tails.wake(organization);
+        } else {
+            let newest = {
+                let mut tx = self.core.store.read().await?;
+                tx.admin().last_event_ids().await?
+            };
+            self.tails.wake_behind(&newest);
         }
         self.next_look = Instant::now() + self.core.config.stream_poll_interval;
         Ok(())

@@ -105,20 +105,17 @@ impl Core {
             (None, StreamScope::Firehose) => None,
             (None, _) => Some(caller.organization_id()?),
         };
-        let since = match organization {
-            Some(organization) => {
-                let since = parse_event_id("since", request.since.as_deref(), &mut faults);
-                let mut tx = self.store.read().await?;
-                check_position(&mut tx, organization, "since", since, &mut faults).await?;
-                since
-            }
-            None => {
-                faults.check(request.since.is_none(), "since", || {
-                    "is not possible with scope firehose: each organization has an order of its own"
-                        .into()
-                });
-                None
-            }
+        let since = if let Some(organization) = organization {
+            let since = parse_event_id("since", request.since.as_deref(), &mut faults);
+            let mut tx = self.store.read().await?;
+            check_position(&mut tx, organization, "since", since, &mut faults).await?;
+            since
+        } else {
+            faults.check(request.since.is_none(), "since", || {
+                "is not possible with scope firehose: each organization has an order of its own"
+                    .into()
+            });
+            None
         };
         let kinds = request
             .events

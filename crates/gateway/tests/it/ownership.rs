@@ -7,7 +7,7 @@ use wagate_cluster::{Refusal, SessionAction};
 use wagate_gateway::GatewayError;
 use wagate_model::{Clock as _, EventKind, SessionStatus, StatusReason, SystemClock};
 use wagate_simulator::faults::{FaultKind, FaultSpec};
-use wagate_store::Lane;
+use wagate_store::{Lane, StoreError};
 
 use crate::world::{World, gateway_id, until};
 
@@ -245,5 +245,26 @@ async fn a_deaf_session_does_not_stay_working() {
     );
     world.simulator.server().faults().clear();
     world.status(session, SessionStatus::Working).await;
+    gateway.drain().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_gateway_that_is_not_told_of_an_organizations_end_lets_go() {
+    let world = World::new().await;
+    let gateway = world.gateway("gw-1").await;
+    let alice = world.phone("Alice").await;
+    world.paired("gw-1", &alice).await;
+    let organization = world.organization;
+    let ended = world
+        .store
+        .write::<_, StoreError, _>(organization, move |tx| {
+            Box::pin(async move { tx.end_organization(organization, 1).await })
+        })
+        .await;
+    assert_eq!(ended.unwrap().unwrap().owned_sessions.len(), 1);
+    until("the end of the session", || async {
+        (gateway.session_count() == 0).then_some(())
+    })
+    .await;
     gateway.drain().await;
 }

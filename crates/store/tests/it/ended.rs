@@ -104,8 +104,13 @@ async fn end(store: &TestStore, organization: OrganizationId) -> Option<EndedOrg
 /// What is found of a tenant by everything that is given an organization, a credential or a
 /// resource from outside.
 async fn found(store: &TestStore, tenant: &Tenant) -> Vec<(&'static str, bool)> {
+    let mut found = found_in_organization(store, tenant).await;
+    found.extend(found_by_others(store, tenant).await);
+    found
+}
+
+async fn found_in_organization(store: &TestStore, tenant: &Tenant) -> Vec<(&'static str, bool)> {
     let organization = tenant.organization;
-    let hash = [tenant.number; 32];
     let mut tx = store.read().await.unwrap();
     let deliveries = tx
         .deliveries(
@@ -178,9 +183,16 @@ async fn found(store: &TestStore, tenant: &Tenant) -> Vec<(&'static str, bool)> 
     ];
     let key = tx.api_key(organization, tenant.key).await.unwrap();
     found.push(("key", key.is_some_and(|key| key.is_valid_at(START_MS))));
+    found
+}
+
+async fn found_by_others(store: &TestStore, tenant: &Tenant) -> Vec<(&'static str, bool)> {
+    let organization = tenant.organization;
+    let hash = [tenant.number; 32];
+    let mut tx = store.read().await.unwrap();
     let mut admin = tx.admin();
     let organizations = admin.organizations().await.unwrap();
-    found.extend([
+    let mut found = vec![
         (
             "key by hash",
             admin.api_key_by_hash(&hash).await.unwrap().is_some(),
@@ -243,7 +255,7 @@ async fn found(store: &TestStore, tenant: &Tenant) -> Vec<(&'static str, bool)> 
             "memberships",
             !admin.memberships(tenant.user).await.unwrap().is_empty(),
         ),
-    ]);
+    ];
     drop(tx);
     let standing = standing(store, &tenant.login, Some(organization), START_MS).await;
     let standing = standing.unwrap();

@@ -136,9 +136,12 @@ async fn an_address_has_one_invitation_per_organization() {
         let mut tx = store.read().await.unwrap();
         tx.invitations(by, now).await.unwrap()
     };
-    assert_eq!(list(organization, START_MS + 99).await, [current.clone()]);
+    assert_eq!(
+        list(organization, START_MS + 99).await,
+        std::slice::from_ref(&current)
+    );
     assert_eq!(list(organization, START_MS + 100).await, []);
-    assert_eq!(list(stranger, START_MS).await, [elsewhere.clone()]);
+    assert_eq!(list(stranger, START_MS).await, [elsewhere]);
     let by_token = async |hash: u8, now: i64| {
         let mut tx = store.read().await.unwrap();
         let mut admin = tx.admin();

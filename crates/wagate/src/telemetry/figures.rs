@@ -115,6 +115,11 @@ const COUNTERS: &[(&str, &str)] = &[
         "process_cpu_seconds_total",
         "Processor time that the process has used.",
     ),
+    ("wagate_logins_total", "Attempts to sign in, by outcome."),
+    (
+        "wagate_mails_total",
+        "Mails with one-time links, by outcome.",
+    ),
 ];
 
 const HISTOGRAMS: &[(&str, &str)] = &[
