@@ -3,6 +3,7 @@
 //! The service and the simulator run as processes of their own, so that each
 //! one's memory and time can be told apart.
 
+mod auth;
 mod inbound;
 mod latency;
 mod memory;
@@ -60,6 +61,15 @@ enum Program {
         #[arg(long, default_value_t = 20)]
         seconds: u64,
     },
+    /// Recognizing callers by key and by login token, and signing in.
+    Auth {
+        /// How many requests are open at the same time.
+        #[arg(long, default_value_t = 16)]
+        concurrency: usize,
+        /// For how long each kind of request is made, in seconds.
+        #[arg(long, default_value_t = 5)]
+        seconds: u64,
+    },
     /// From the start of a killed service until all its sessions work again.
     Restart {
         /// How many sessions.
@@ -86,6 +96,10 @@ async fn main() -> anyhow::Result<()> {
             rate,
             seconds,
         } => inbound::measure(sessions, rate, seconds).await,
+        Program::Auth {
+            concurrency,
+            seconds,
+        } => auth::measure(concurrency, seconds).await,
         Program::Restart { sessions } => restart::measure(sessions).await,
     }?;
     writeln!(std::io::stdout(), "{line}")?;

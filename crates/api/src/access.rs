@@ -48,11 +48,7 @@ pub(crate) struct SuperAdmin;
 
 impl Permission for SuperAdmin {
     fn check(caller: &Caller) -> Result<(), Error> {
-        if caller.is_super_admin() {
-            Ok(())
-        } else {
-            Err(Error::Forbidden)
-        }
+        caller.require_super_admin()
     }
 }
 
@@ -62,12 +58,7 @@ pub(crate) struct Admin;
 
 impl Permission for Admin {
     fn check(caller: &Caller) -> Result<(), Error> {
-        let role = caller.person().and_then(|person| person.role);
-        if caller.is_super_admin() || role.is_some_and(|role| role >= Role::Admin) {
-            Ok(())
-        } else {
-            Err(Error::Forbidden)
-        }
+        caller.require_admin()
     }
 }
 

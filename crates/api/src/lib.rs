@@ -8,6 +8,7 @@
 
 mod access;
 mod allowance;
+mod audit;
 mod auth;
 mod body;
 mod chats;

@@ -54,6 +54,7 @@ const TAGS: &[(&str, &str)] = &[
         "Events",
         "Receiving events by WebSocket, or by pulling (beyond the contract).",
     ),
+    ("Audit", "Who changed what (beyond the contract)."),
     (
         "Login",
         "Signing up, in and out, and login tokens (beyond the contract).",

@@ -59,7 +59,8 @@ pub(crate) struct RealtimeTicketBody {
     #[schema(max_length = 64)]
     session: Option<String>,
     /// The last event's id that you have: the socket begins with all after it. One that is
-    /// older than the events that are kept, or newer than all of them, is refused.
+    /// older than the events that are kept, or newer than all of them, is refused; and any with
+    /// scope `firehose`, where each organization has an order of its own.
     #[schema(max_length = 64)]
     since: Option<String>,
 }
@@ -204,7 +205,7 @@ async fn open_realtime(
     // Whatever refuses the request comes before the ticket is used up.
     let upgrade = upgrade
         .map_err(|_| Failure::invalid("Upgrade", "must be a WebSocket handshake (RFC 6455)"))?;
-    let mut place = state.sockets().share(Some(ticket.organization_id()));
+    let mut place = state.sockets().share(ticket.organization_id());
     if !place.hold(1) {
         return Err(Failure::Crowded(CROWDED));
     }

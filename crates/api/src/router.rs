@@ -12,7 +12,9 @@ use crate::failure::Failure;
 use crate::observe::observe;
 use crate::state::ApiState;
 use crate::verbs::{internal_path, move_verb};
-use crate::{auth, chats, events, messages, probes, realtime, reference, sessions, webhooks};
+use crate::{
+    audit, auth, chats, events, messages, probes, realtime, reference, sessions, webhooks,
+};
 
 /// The documented routes, in the order of the document.
 pub(crate) fn documented() -> Vec<UtoipaMethodRouter<ApiState>> {
@@ -23,6 +25,7 @@ pub(crate) fn documented() -> Vec<UtoipaMethodRouter<ApiState>> {
         webhooks::routes(),
         events::routes(),
         realtime::routes(),
+        audit::routes(),
         auth::routes(),
         auth::admin_routes(),
     ]

@@ -11,7 +11,7 @@ use wagate_model::{
     CreateSession, ListWaSession, Me, PairingCode, PairingCodeRequest, Qr, UpdateSession, WaSession,
 };
 
-use crate::access::{Can, InSession, Manage};
+use crate::access::{Can, InSession, Manage, SuperAdmin};
 use crate::body::Json;
 use crate::failure::Answer;
 use crate::media_types::{self, QrForm};
@@ -29,6 +29,7 @@ pub(crate) fn routes() -> Vec<UtoipaMethodRouter<ApiState>> {
         routes!(stop_session),
         routes!(restart_session),
         routes!(logout_session),
+        routes!(admin_list_sessions),
     ]
 }
 
@@ -312,4 +313,27 @@ async fn logout_session(
     session: InSession<Manage>,
 ) -> Answer<Reply<WaSession>> {
     Ok(Reply(core.logout_session(&session.access).await?))
+}
+
+/// List every session
+///
+/// Gives the sessions of every organization, oldest first, in one page. For the operator.
+#[utoipa::path(
+    get, path = "/api/v1/admin/sessions", operation_id = "adminListSessions", tag = "Admin",
+    security(("bearerAuth" = [])),
+    extensions(("x-capability" = json!("super_admin"))),
+    responses((status = 200, description = "The sessions.", body = ListWaSession, example = json!({
+        "data": [{
+            "id": "01J9ZX8K2QHV0M3T6R7P4N5W8C", "organizationId": "org_01J9ZX0000HV0M3T6R7P4N5W8C",
+            "label": "Support", "status": "working", "gatewayId": "gw-1", "autoRead": true,
+            "presenceTyping": false, "isAdminSession": false, "ratePerMin": 20, "ratePerHour": 200,
+            "createdAt": 1_767_225_600_000_i64, "updatedAt": 1_767_225_700_000_i64
+        }]
+    }))),
+)]
+async fn admin_list_sessions(
+    State(core): State<Core>,
+    can: Can<SuperAdmin>,
+) -> Answer<Reply<ListWaSession>> {
+    Ok(Reply(core.admin_list_sessions(&can.caller).await?))
 }

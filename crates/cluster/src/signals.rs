@@ -10,6 +10,8 @@ use wagate_model::{ApiKeyId, EventId, EventKind, OrganizationId, SessionId, User
 pub enum Topic {
     /// Live copies of an organization's events.
     Events(OrganizationId),
+    /// Live copies of the events of every organization.
+    AllEvents,
     /// Webhook deliveries became due.
     Deliveries,
     /// Sessions wait for an owner.

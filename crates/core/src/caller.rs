@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use wagate_identity::Principal;
 use wagate_model::{
-    Actor, ActorKind, Capabilities, Capability, OrganizationId, PersonPrincipal, SessionId,
+    Actor, ActorKind, Capabilities, Capability, OrganizationId, PersonPrincipal, Role, SessionId,
     Subject, UserId,
 };
 use wagate_store::SessionRecord;
@@ -83,6 +83,25 @@ impl Caller {
     #[must_use]
     pub fn is_super_admin(&self) -> bool {
         self.person().is_some_and(PersonPrincipal::is_super_admin)
+    }
+
+    /// `Ok` when the caller operates the installation.
+    pub fn require_super_admin(&self) -> Result<()> {
+        if self.is_super_admin() {
+            Ok(())
+        } else {
+            Err(Error::Forbidden)
+        }
+    }
+
+    /// `Ok` when the caller administers the active organization: a person, never an API key.
+    pub fn require_admin(&self) -> Result<()> {
+        let role = self.person().and_then(|person| person.role);
+        if self.is_super_admin() || role.is_some_and(|role| role >= Role::Admin) {
+            Ok(())
+        } else {
+            Err(Error::Forbidden)
+        }
     }
 
     /// The sessions that the caller is restricted to, where it is.

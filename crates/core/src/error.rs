@@ -246,6 +246,8 @@ impl From<StoreError> for Error {
                 tracing::warn!(%error, "the database did not answer");
                 Self::unavailable()
             }
+            // The caller's own: what a credential was for is gone, and it with it.
+            StoreError::NoOrganization => Self::Unauthorized,
             error => Self::internal(error),
         }
     }

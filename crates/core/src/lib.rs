@@ -6,9 +6,11 @@
 //! that owns the session, over the bus; everything else is read from the store.
 
 mod accounts;
+mod audit;
 mod caller;
 mod chats;
 mod credentials;
+mod endings;
 mod error;
 mod events;
 mod health;
@@ -27,6 +29,7 @@ mod webhooks;
 pub use accounts::{
     BothFactors, LogInForm, LoginOptions, PasswordChange, PasswordReset, SignUpForm,
 };
+pub use audit::AuditQuery;
 pub use caller::{Caller, SessionAccess};
 pub use error::{Error, LoginRefusal, Reason, Result, What};
 pub use events::{EventPage, MAX_WAIT_MS, PullRequest};

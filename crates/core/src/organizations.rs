@@ -163,6 +163,14 @@ impl Core {
     }
 }
 
+/// The end of an organization.
+impl Core {
+    /// Deletes an organization with its data.
+    pub async fn delete_organization(&self, access: &OrganizationAccess) -> Result<()> {
+        self.end_organization(access.id(), &access.actor()).await
+    }
+}
+
 /// Members.
 impl Core {
     /// The members of an organization.
@@ -352,7 +360,10 @@ impl Core {
         };
         faults.extend(new.faults(self.clock.now_ms()));
         faults.into_result()?;
-        let made = self.identity.create_api_key(access.id(), new).await;
+        let made = self
+            .identity
+            .create_api_key(access.id(), new, &access.actor())
+            .await;
         made.map_err(|error| error_of(error, What::Organization))
     }
 
@@ -360,7 +371,10 @@ impl Core {
     pub async fn revoke_api_key(&self, access: &OrganizationAccess, id: &str) -> Result<()> {
         const NOT_FOUND: Error = Error::NotFound(What::ApiKey);
         let key_id: ApiKeyId = id.parse().map_err(|_| NOT_FOUND)?;
-        let revoked = self.identity.revoke_api_key(access.id(), key_id).await;
+        let revoked = self
+            .identity
+            .revoke_api_key(access.id(), key_id, &access.actor())
+            .await;
         self.bus.publish(Signal::KeyRevoked { key_id });
         revoked.map_err(|error| error_of(error, What::ApiKey))
     }

@@ -41,7 +41,7 @@ pub(crate) fn clamp_limit(limit: i64) -> i64 {
     }
 }
 
-/// A list of an organization, whose cursors fit no other.
+/// A list, whose cursors fit no other.
 #[derive(Debug)]
 pub(crate) struct List<'c> {
     core: &'c Core,

@@ -1,9 +1,10 @@
 //! Use cases of sessions.
 
 use wagate_cluster::{CommandReply, SessionAction};
+use wagate_identity::AuditLine;
 use wagate_model::{
-    CreateSession, Draft, Faults, ListWaSession, Me, PairingCode, PairingCodeRequest, Qr,
-    SessionId, SessionStatus, UpdateSession, WaSession,
+    AuditAction, CreateSession, Draft, Faults, ListWaSession, Me, PairingCode, PairingCodeRequest,
+    Qr, SessionId, SessionStatus, UpdateSession, WaSession,
 };
 use wagate_store::{NewSession, SessionRecord};
 
@@ -15,6 +16,42 @@ use crate::service::Core;
 /// Whether a phone is attached to the session.
 fn is_paired(session: &WaSession) -> bool {
     session.wa_jid.is_some() && session.status != SessionStatus::LoggedOut
+}
+
+/// Whether a status is one of a session that runs.
+const fn is_on(status: SessionStatus) -> bool {
+    matches!(
+        status,
+        SessionStatus::Working | SessionStatus::Starting | SessionStatus::ScanQrCode
+    )
+}
+
+/// The names of the settings that a request changes.
+fn changed_settings(before: &WaSession, change: &UpdateSession) -> Vec<&'static str> {
+    let is_other = |wanted: Option<bool>, is: bool| wanted.is_some_and(|wanted| wanted != is);
+    let is_more = |wanted: Option<i64>, is: i64| wanted.is_some_and(|wanted| wanted != is);
+    let label = before.label.as_deref().unwrap_or_default();
+    let settings = [
+        ("autoRead", is_other(change.auto_read, before.auto_read)),
+        (
+            "label",
+            change.label.as_deref().is_some_and(|new| new != label),
+        ),
+        (
+            "presenceTyping",
+            is_other(change.presence_typing, before.presence_typing),
+        ),
+        (
+            "ratePerHour",
+            is_more(change.rate_per_hour, before.rate_per_hour),
+        ),
+        (
+            "ratePerMin",
+            is_more(change.rate_per_min, before.rate_per_min),
+        ),
+    ];
+    let changed = settings.into_iter().filter(|(_, is_changed)| *is_changed);
+    changed.map(|(name, _)| name).collect()
 }
 
 impl Core {
@@ -62,6 +99,16 @@ impl Core {
         })
     }
 
+    /// Lists the sessions of every organization, oldest first.
+    pub async fn admin_list_sessions(&self, caller: &Caller) -> Result<ListWaSession> {
+        caller.require_super_admin()?;
+        let records = self.store.read().await?.admin().sessions().await?;
+        Ok(ListWaSession {
+            data: records.into_iter().map(|record| record.session).collect(),
+            next_cursor: None,
+        })
+    }
+
     /// Makes a session, and starts pairing when asked to.
     pub async fn create_session(
         &self,
@@ -92,9 +139,16 @@ impl Core {
             created_by_user_id: caller.user_id().map(|id| id.to_string()),
         };
         let (organization, now) = (caller.organization_id()?, self.clock.now_ms());
+        let line = self
+            .line(organization, caller, AuditAction::SessionCreated, id)
+            .with("start", is_wanted_running)
+            .entry();
         self.store
             .write::<_, Error, _>(organization, move |tx| {
-                Box::pin(async move { Ok(tx.insert_session(organization, &new, now).await?) })
+                Box::pin(async move {
+                    tx.insert_session(organization, &new, now).await?;
+                    Ok(tx.insert_audit(&line).await?)
+                })
             })
             .await?;
         let access = self.open_session(caller, &id.to_string()).await?;
@@ -125,17 +179,24 @@ impl Core {
         faults.into_result()?;
         let (organization, id) = (access.organization_id(), access.id());
         let now = self.clock.now_ms();
-        let is_there = self
-            .store
+        let line = self.session_line(access, AuditAction::SessionUpdated);
+        self.store
             .write::<_, Error, _>(organization, move |tx| {
-                Box::pin(
-                    async move { Ok(tx.update_session(organization, id, &change, now).await?) },
-                )
+                Box::pin(async move {
+                    const NOT_FOUND: Error = Error::NotFound(What::Session);
+                    let before = tx.session(organization, id).await?.ok_or(NOT_FOUND)?;
+                    if !tx.update_session(organization, id, &change, now).await? {
+                        return Err(NOT_FOUND);
+                    }
+                    let settings = changed_settings(&before.session, &change);
+                    if !settings.is_empty() {
+                        tx.insert_audit(&line.with("settings", settings).entry())
+                            .await?;
+                    }
+                    Ok(())
+                })
             })
             .await?;
-        if !is_there {
-            return Err(Error::NotFound(What::Session));
-        }
         // An owner that misses this reads the settings again when it next starts the session.
         if let Err(error) = self.command(access, SessionAction::ApplySettings).await {
             tracing::debug!(session.id = %id, %error, "the owner was not told of new settings");
@@ -151,10 +212,19 @@ impl Core {
         }
         let (organization, id) = (access.organization_id(), access.id());
         let now = self.clock.now_ms();
+        let line = self
+            .session_line(access, AuditAction::SessionDeleted)
+            .entry();
         let was_there = self
             .store
             .write::<_, Error, _>(organization, move |tx| {
-                Box::pin(async move { Ok(tx.delete_session(organization, id, now).await?) })
+                Box::pin(async move {
+                    let was_there = tx.delete_session(organization, id, now).await?;
+                    if was_there {
+                        tx.insert_audit(&line).await?;
+                    }
+                    Ok(was_there)
+                })
             })
             .await?;
         if was_there {
@@ -166,14 +236,20 @@ impl Core {
 
     /// Connects a session, or begins pairing when no phone is attached.
     pub async fn start_session(&self, access: &SessionAccess) -> Result<WaSession> {
-        self.set_wanted(access, true).await?;
+        let is_running = access.record.is_wanted_running && is_on(access.record.stored_status);
+        let line = self.session_line(access, AuditAction::SessionStarted);
+        self.set_wanted(access, true, Some(line).filter(|_| !is_running))
+            .await?;
         self.command(access, SessionAction::Start).await?;
         self.refreshed(access).await
     }
 
     /// Disconnects a session and keeps its pairing.
     pub async fn stop_session(&self, access: &SessionAccess) -> Result<WaSession> {
-        self.set_wanted(access, false).await?;
+        let is_stopped = !access.record.is_wanted_running && !is_on(access.record.stored_status);
+        let line = self.session_line(access, AuditAction::SessionStopped);
+        self.set_wanted(access, false, Some(line).filter(|_| !is_stopped))
+            .await?;
         match self.command(access, SessionAction::Stop).await {
             Ok(()) => {}
             Err(error @ Error::GatewayUnavailable { .. }) => {
@@ -189,7 +265,8 @@ impl Core {
 
     /// Stops and starts a session; it stays paired.
     pub async fn restart_session(&self, access: &SessionAccess) -> Result<WaSession> {
-        self.set_wanted(access, true).await?;
+        let line = self.session_line(access, AuditAction::SessionRestarted);
+        self.set_wanted(access, true, Some(line)).await?;
         self.command(access, SessionAction::Restart).await?;
         self.refreshed(access).await
     }
@@ -197,6 +274,10 @@ impl Core {
     /// Unlinks the device on WhatsApp; the session stays.
     pub async fn logout_session(&self, access: &SessionAccess) -> Result<WaSession> {
         self.command(access, SessionAction::Logout).await?;
+        if is_paired(&access.record.session) {
+            let line = self.session_line(access, AuditAction::SessionLoggedOut);
+            self.write_line(access.organization_id(), line).await?;
+        }
         self.refreshed(access).await
     }
 
@@ -254,7 +335,11 @@ impl Core {
         };
         let timeout = self.config.pairing_timeout;
         match self.ask_owner(access, action, timeout).await {
-            Ok(CommandReply::PairingCode(code)) => Ok(PairingCode { code }),
+            Ok(CommandReply::PairingCode(code)) => {
+                let line = self.session_line(access, AuditAction::SessionPairingCodeRequested);
+                self.write_line(access.organization_id(), line).await?;
+                Ok(PairingCode { code })
+            }
             Ok(other) => Err(unexpected(&other)),
             Err(Error::Conflict {
                 reason: Reason::AlreadyPaired,
@@ -283,16 +368,27 @@ impl Core {
         Ok(record.session)
     }
 
-    async fn set_wanted(&self, access: &SessionAccess, is_wanted_running: bool) -> Result<()> {
+    /// Says whether a session should run, with a line about who wants it.
+    async fn set_wanted(
+        &self,
+        access: &SessionAccess,
+        is_wanted_running: bool,
+        line: Option<AuditLine>,
+    ) -> Result<()> {
         let (organization, id) = (access.organization_id(), access.id());
         let now = self.clock.now_ms();
+        let line = line.map(AuditLine::entry);
         let is_there = self
             .store
             .write::<_, Error, _>(organization, move |tx| {
                 Box::pin(async move {
-                    Ok(tx
+                    let is_there = tx
                         .set_session_wanted(organization, id, is_wanted_running, now)
-                        .await?)
+                        .await?;
+                    if let (true, Some(line)) = (is_there, &line) {
+                        tx.insert_audit(line).await?;
+                    }
+                    Ok(is_there)
                 })
             })
             .await?;

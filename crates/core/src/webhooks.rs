@@ -1,9 +1,10 @@
 //! Use cases of webhooks.
 
 use wagate_cluster::Signal;
+use wagate_identity::AuditLine;
 use wagate_model::{
-    DeliveryId, Draft, EventId, EventSelector, Faults, ListWebhook, RetryPolicy, SessionId,
-    Webhook, WebhookBody, WebhookId, limits,
+    AuditAction, DeliveryId, Draft, EventId, EventSelector, Faults, ListWebhook, RetryPolicy,
+    SessionId, Webhook, WebhookBody, WebhookId, limits,
 };
 use wagate_store::{
     AttemptEntry, DeliveryFilter, DeliveryRecord, DeliveryStatus, SecretChange, Tx,
@@ -118,6 +119,24 @@ fn merged(
     (changed, secret)
 }
 
+/// The names of the parts that are not the same any more.
+fn changed_parts(before: &Webhook, after: &Webhook, secret: &SecretChange) -> Vec<&'static str> {
+    let parts = [
+        ("active", before.active != after.active),
+        (
+            "customHeaders",
+            before.custom_headers != after.custom_headers,
+        ),
+        ("events", before.events != after.events),
+        ("retryPolicy", before.retry_policy != after.retry_policy),
+        ("secret", !matches!(secret, SecretChange::Keep)),
+        ("sessionId", before.session_id != after.session_id),
+        ("url", before.url != after.url),
+    ];
+    let changed = parts.into_iter().filter(|(_, is_changed)| *is_changed);
+    changed.map(|(name, _)| name).collect()
+}
+
 impl Core {
     /// Finds a webhook for a caller; a foreign one is not found.
     pub async fn open_webhook(&self, caller: &Caller, id: &str) -> Result<WebhookAccess> {
@@ -187,6 +206,14 @@ impl Core {
             url: url.unwrap_or_default(),
         };
         let secret = body.secret.filter(|secret| !secret.is_empty());
+        let line = self
+            .line(
+                organization,
+                caller,
+                AuditAction::WebhookCreated,
+                webhook.id,
+            )
+            .entry();
         self.store
             .write::<_, Error, _>(organization, move |tx| {
                 Box::pin(async move {
@@ -197,6 +224,7 @@ impl Core {
                     }
                     tx.insert_webhook(organization, &webhook, secret.as_deref())
                         .await?;
+                    tx.insert_audit(&line).await?;
                     Ok(webhook)
                 })
             })
@@ -216,8 +244,14 @@ impl Core {
         let mut tx = self.store.read().await?;
         let has_secret = tx.has_webhook_secret(organization, id).await?;
         let has_secret = has_secret.ok_or(Error::NotFound(What::Webhook))?;
-        let derived = || self.signing_root.secret_of(id).as_str().to_owned();
-        Ok((!has_secret).then(derived))
+        if has_secret {
+            return Ok(None);
+        }
+        // It is not shown to anybody without a line that says so.
+        drop(tx);
+        let line = self.webhook_line(access, AuditAction::WebhookSecretRead);
+        self.write_line(organization, line).await?;
+        Ok(Some(self.signing_root.secret_of(id).as_str().to_owned()))
     }
 
     /// Changes the parts of a webhook that are given.
@@ -227,6 +261,7 @@ impl Core {
         body: Draft<WebhookBody>,
     ) -> Result<Webhook> {
         const NOT_FOUND: Error = Error::NotFound(What::Webhook);
+        let line = self.webhook_line(&access, AuditAction::WebhookUpdated);
         let WebhookAccess { caller, webhook } = access;
         let (body, mut faults) = body.open()?;
         faults.extend(body.faults());
@@ -246,16 +281,20 @@ impl Core {
                     // Read here, so that what others changed meanwhile stays changed.
                     let current = tx.webhook_for_update(organization, id).await?;
                     let current = current.filter(|webhook| reaches(&caller, webhook));
-                    let (changed, secret) = merged(current.ok_or(NOT_FOUND)?, body, url, now);
+                    let before = current.ok_or(NOT_FOUND)?;
+                    let (changed, secret) = merged(before.clone(), body, url, now);
                     require_session(tx, &changed).await?;
                     let is_there = tx
                         .update_webhook(organization, &changed, &secret, now)
                         .await?;
-                    if is_there {
-                        Ok(changed)
-                    } else {
-                        Err(NOT_FOUND)
+                    if !is_there {
+                        return Err(NOT_FOUND);
                     }
+                    let parts = changed_parts(&before, &changed, &secret);
+                    if !parts.is_empty() {
+                        tx.insert_audit(&line.with("fields", parts).entry()).await?;
+                    }
+                    Ok(changed)
                 })
             })
             .await
@@ -264,10 +303,19 @@ impl Core {
     /// Deletes a webhook and its deliveries, pending ones too.
     pub async fn delete_webhook(&self, access: &WebhookAccess) -> Result<()> {
         let (organization, id) = (access.webhook.organization_id, access.webhook.id);
+        let line = self
+            .webhook_line(access, AuditAction::WebhookDeleted)
+            .entry();
         let was_there = self
             .store
             .write::<_, Error, _>(organization, move |tx| {
-                Box::pin(async move { Ok(tx.delete_webhook(organization, id).await?) })
+                Box::pin(async move {
+                    let was_there = tx.delete_webhook(organization, id).await?;
+                    if was_there {
+                        tx.insert_audit(&line).await?;
+                    }
+                    Ok(was_there)
+                })
             })
             .await?;
         if was_there {
@@ -333,6 +381,7 @@ impl Core {
         let id: DeliveryId = delivery.parse().map_err(|_| NOT_FOUND)?;
         let (organization, webhook) = (access.webhook.organization_id, access.webhook.id);
         let now = self.clock.now_ms();
+        let line = self.webhook_line(access, AuditAction::WebhookDeliveryReplayed);
         let replayed = self
             .store
             .write::<_, Error, _>(organization, move |tx| {
@@ -343,12 +392,19 @@ impl Core {
                     // Nothing when the event is no longer kept: then there is nothing to send.
                     let new = tx.replay_event(organization, webhook, event, now).await?;
                     let new = new.ok_or(NOT_FOUND)?;
+                    let line = line.with("deliveryId", new.to_string());
+                    tx.insert_audit(&line.entry()).await?;
                     tx.delivery(organization, new).await?.ok_or(NOT_FOUND)
                 })
             })
             .await?;
         self.bus.publish(Signal::DeliveriesDue);
         Ok(replayed)
+    }
+
+    fn webhook_line(&self, access: &WebhookAccess, action: AuditAction) -> AuditLine {
+        let webhook = &access.webhook;
+        self.line(webhook.organization_id, &access.caller, action, webhook.id)
     }
 
     /// The URL in its normal form, where the address guard lets it pass.

@@ -4,7 +4,8 @@ use std::fmt;
 
 use futures::FutureExt as _;
 use wagate_model::{
-    ApiKey, ApiKeyId, ApiKeySecret, Capabilities, Faults, OrganizationId, SessionId,
+    Actor, ApiKey, ApiKeyId, ApiKeySecret, AuditAction, AuditEntry, Capabilities, Capability,
+    Faults, OrganizationId, SessionId,
 };
 use wagate_store::{StoreError, Tx};
 
@@ -75,6 +76,7 @@ async fn insert(
     organization: OrganizationId,
     key: &ApiKey,
     hash: &[u8; 32],
+    line: &AuditEntry,
 ) -> Result<(), IdentityError> {
     let mut faults = Faults::new();
     for (index, session) in key.session_ids.iter().flatten().enumerate() {
@@ -88,9 +90,10 @@ async fn insert(
     }
     faults.into_result().map_err(IdentityError::Invalid)?;
     match tx.insert_api_key(organization, key, hash).await {
-        Err(StoreError::Orphan(_)) => Err(IdentityError::NotFound),
+        Err(StoreError::NoOrganization) => Err(IdentityError::NotFound),
         done => Ok(done?),
-    }
+    }?;
+    Ok(tx.insert_audit(line).await?)
 }
 
 impl Identity {
@@ -99,6 +102,7 @@ impl Identity {
         &self,
         organization: OrganizationId,
         new: NewApiKey,
+        actor: &Actor,
     ) -> Result<CreatedApiKey, IdentityError> {
         let now_ms = self.now_ms();
         new.faults(now_ms)
@@ -120,11 +124,22 @@ impl Identity {
             created_at: now_ms,
             last_used_at: None,
         };
+        let capabilities: Vec<_> = key.capabilities.iter().map(Capability::as_str).collect();
+        let line = self
+            .audit_line(
+                Some(organization),
+                actor,
+                AuditAction::ApiKeyCreated,
+                key.id,
+            )
+            .with("name", key.name.as_str())
+            .with("capabilities", capabilities)
+            .entry();
         let (row, hash) = (key.clone(), secret.hash());
         self.0
             .store
             .write(organization, move |tx| {
-                async move { insert(tx, organization, &row, &hash).await }.boxed()
+                async move { insert(tx, organization, &row, &hash, &line).await }.boxed()
             })
             .await?;
         Ok(CreatedApiKey { key, secret })
@@ -146,11 +161,16 @@ impl Identity {
         &self,
         organization: OrganizationId,
         id: ApiKeyId,
+        actor: &Actor,
     ) -> Result<(), IdentityError> {
         let identity = self.clone();
+        let action = AuditAction::ApiKeyRevoked;
+        let line = self
+            .audit_line(Some(organization), actor, action, id)
+            .entry();
         // A task of its own: the key is forgotten after the commit even when the caller is gone.
         let revoked = tokio::spawn(async move {
-            let revoked = identity.write_revocation(organization, id).await;
+            let revoked = identity.write_revocation(organization, id, line).await;
             // Also when it is not known whether the commit went through.
             identity.forget(id);
             revoked
@@ -168,17 +188,17 @@ impl Identity {
         &self,
         organization: OrganizationId,
         id: ApiKeyId,
+        line: AuditEntry,
     ) -> Result<bool, StoreError> {
         self.0
             .store
             .write(organization, move |tx| {
                 async move {
-                    Ok(tx.revoke_api_key(organization, id).await?
-                        || tx
-                            .api_keys(organization)
-                            .await?
-                            .iter()
-                            .any(|key| key.id == id))
+                    if tx.revoke_api_key(organization, id).await? {
+                        tx.insert_audit(&line).await?;
+                        return Ok(true);
+                    }
+                    Ok(tx.api_key(organization, id).await?.is_some())
                 }
                 .boxed()
             })

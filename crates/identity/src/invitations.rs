@@ -127,14 +127,14 @@ impl Identity {
                 .boxed()
             })
             .await?;
-        let link = self.link("invitation", &secret);
+        let url = self.link("invitation", &secret);
         let is_mailed = self.0.config.mailer.is_some();
         if is_mailed {
-            self.send_mail(invitation_mail(&invitation, &organization.name, &link));
+            self.send_mail(invitation_mail(&invitation, &organization.name, &url));
         }
         Ok(IssuedInvitation {
             invitation,
-            link: (!is_mailed).then_some(link),
+            link: (!is_mailed).then_some(url),
         })
     }
 
@@ -256,8 +256,8 @@ impl Identity {
                     // Held before it is deleted: of two who come at once, one gets it.
                     let held = tx.organization_for_update(organization).await?;
                     held.ok_or_else(void_link)?;
-                    let taken = tx.delete_invitation(organization, found.id).await?;
-                    taken.ok_or_else(void_link)?;
+                    let deleted = tx.delete_invitation(organization, found.id).await?;
+                    deleted.ok_or_else(void_link)?;
                     let actor = actor_of(&row);
                     if password_hash.is_some() {
                         let hash = password_hash.as_deref();

@@ -151,6 +151,8 @@ impl Identity {
                     id: OrganizationId::from_parts(0, 1),
                     ..self.new_organization(DEFAULT_NAME)
                 };
+                let (id, action) = (fresh.id, AuditAction::OrganizationCreated);
+                let line = self.audit_line(Some(id), &Actor::operator(), action, id);
                 |tx| {
                     async move {
                         if let Some(oldest) = tx.admin().organizations().await?.into_iter().next() {
@@ -158,6 +160,7 @@ impl Identity {
                         }
                         tx.insert_organization(fresh.id, &fresh.name, fresh.created_at)
                             .await?;
+                        tx.insert_audit(&line.entry()).await?;
                         Ok(fresh)
                     }
                     .boxed()

@@ -39,12 +39,14 @@ impl ActorKind {
 }
 
 /// Who did something.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+#[schema(as = AuditActor)]
 pub struct Actor {
-    /// What kind of caller.
-    pub kind: ActorKind,
     /// The caller's id: a user's, a key's, or a name given by another issuer.
     pub id: String,
+    /// What kind of caller.
+    pub kind: ActorKind,
     /// What the caller was called then.
     pub name: String,
 }
@@ -188,22 +190,36 @@ macro_rules! named {
 named!(ActorKind, AuditAction);
 
 /// One line of the audit log.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
 pub struct AuditEntry {
+    /// What.
+    pub action: AuditAction,
+    /// Who.
+    pub actor: Actor,
+    /// When, in milliseconds since 1970.
+    pub created_at: i64,
+    /// More: names of changed settings, roles. Never secrets, numbers or texts of messages.
+    #[schema(value_type = Object)]
+    pub details: Map<String, Value>,
     /// The id; sorts by time.
     pub id: AuditId,
     /// Whose log; absent for what concerns the whole installation.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub organization_id: Option<OrganizationId>,
-    /// Who.
-    pub actor: Actor,
-    /// What.
-    pub action: AuditAction,
     /// The id of what it was done to.
     pub resource_id: String,
-    /// More: names of changed settings, roles. Never secrets, numbers or texts of messages.
-    pub details: Map<String, Value>,
-    /// When, in milliseconds since 1970.
-    pub created_at: i64,
+}
+
+/// One page of the audit log.
+#[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct ListAuditEntry {
+    /// The lines, newest first.
+    pub data: Vec<AuditEntry>,
+    /// Where the next page begins; absent on the last one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub next_cursor: Option<String>,
 }
 
 #[cfg(test)]

@@ -26,7 +26,7 @@ mod validation;
 mod webhooks;
 
 pub use api_keys::{ApiKey, ApiKeyPrincipal, ApiKeySecret, ParseApiKeyError};
-pub use audit::{Actor, ActorKind, AuditAction, AuditEntry, UnknownAuditName};
+pub use audit::{Actor, ActorKind, AuditAction, AuditEntry, ListAuditEntry, UnknownAuditName};
 pub use capabilities::{Capabilities, Capability};
 pub use chats::{Chat, ChatType, ListChat};
 pub use clock::{Clock, ManualClock, SystemClock};

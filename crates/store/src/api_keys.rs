@@ -4,11 +4,12 @@ use sqlx::FromRow;
 use wagate_model::{ApiKey, ApiKeyId, Capabilities, OrganizationId};
 
 use crate::error::Result;
+use crate::organizations::is_not_ended;
 use crate::text::{Text, storable};
 use crate::tx::{Tx, db_now, on, sql};
 
 macro_rules! select_api_key {
-    ($condition:literal) => {
+    ($condition:expr) => {
         concat!(
             "SELECT id, organization_id, name, prefix, capabilities, session_ids, expires_at, \
              revoked_at, created_at, last_used_at FROM api_key WHERE ",
@@ -62,6 +63,7 @@ impl Tx {
         key: &ApiKey,
         hash: &[u8; 32],
     ) -> Result<()> {
+        self.hold_organization(organization).await?;
         let session_ids = key
             .session_ids
             .as_ref()
@@ -91,9 +93,11 @@ impl Tx {
 
     /// The keys of an organization, oldest first, revoked ones too.
     pub async fn api_keys(&mut self, organization: OrganizationId) -> Result<Vec<ApiKey>> {
-        let rows: Vec<ApiKeyRow> = on!(self, |conn| sqlx::query_as(select_api_key!(
-            "organization_id = $1 ORDER BY id"
-        ))
+        let rows: Vec<ApiKeyRow> = on!(self, |conn| sqlx::query_as(select_api_key!(concat!(
+            "organization_id = $1 AND ",
+            is_not_ended!(),
+            " ORDER BY id"
+        )))
         .bind(Text(organization))
         .fetch_all(conn)
         .await)?;
@@ -142,5 +146,28 @@ impl Tx {
             .await
             .map(|done| done.rows_affected()))?;
         Ok(count > 0)
+    }
+
+    /// Revokes every key of an organization, in the database's time; gives those that were good.
+    pub(crate) async fn revoke_api_keys(
+        &mut self,
+        organization: OrganizationId,
+    ) -> Result<Vec<ApiKeyId>> {
+        let text = sql!(
+            self,
+            sqlite: concat!(
+                "UPDATE api_key SET revoked_at = ", db_now!(sqlite),
+                " WHERE organization_id = $1 AND revoked_at IS NULL RETURNING id",
+            ),
+            postgres: concat!(
+                "UPDATE api_key SET revoked_at = ", db_now!(postgres),
+                " WHERE organization_id = $1 AND revoked_at IS NULL RETURNING id",
+            ),
+        );
+        let keys: Vec<Text<ApiKeyId>> = on!(self, |conn| sqlx::query_scalar(text)
+            .bind(Text(organization))
+            .fetch_all(conn)
+            .await)?;
+        Ok(keys.into_iter().map(|key| key.0).collect())
     }
 }

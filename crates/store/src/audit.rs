@@ -5,6 +5,7 @@ use sqlx::FromRow;
 use wagate_model::{Actor, ActorKind, AuditAction, AuditEntry, AuditId, OrganizationId};
 
 use crate::error::Result;
+use crate::organizations::is_not_ended;
 use crate::text::{Text, storable};
 use crate::tx::{Tx, on};
 
@@ -52,7 +53,7 @@ impl AuditRow {
 }
 
 macro_rules! select_audit {
-    ($condition:literal) => {
+    ($condition:expr) => {
         concat!(
             "SELECT id, organization_id, actor_kind, actor_id, actor_name, action, resource_id, \
              details, created_at FROM audit_entry WHERE ",
@@ -97,9 +98,10 @@ impl Tx {
         before: Option<AuditId>,
         limit: i64,
     ) -> Result<Vec<AuditEntry>> {
-        let rows: Vec<AuditRow> = on!(self, |conn| sqlx::query_as(select_audit!(
-            "organization_id = $1"
-        ))
+        let rows: Vec<AuditRow> = on!(self, |conn| sqlx::query_as(select_audit!(concat!(
+            "organization_id = $1 AND ",
+            is_not_ended!()
+        )))
         .bind(Text(organization))
         .bind(before.map(Text))
         .bind(filter.actor_id.as_deref().map(storable))

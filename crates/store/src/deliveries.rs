@@ -4,6 +4,7 @@ use sqlx::{FromRow, QueryBuilder};
 use wagate_model::{DeliveryId, EventId, OrganizationId, SessionId, WebhookId};
 
 use crate::error::{Result, StoreError};
+use crate::organizations::is_not_ended;
 use crate::text::Text;
 use crate::tx::{Tx, on};
 
@@ -153,6 +154,7 @@ impl Tx {
                  FROM webhook_delivery WHERE organization_id = ",
             );
             query.push_bind(Text(organization));
+            query.push(concat!(" AND ", is_not_ended!()));
             query.push(" AND webhook_id = ").push_bind(Text(webhook));
             if let Some(status) = filter.status {
                 query.push(" AND status = ").push_bind(status.as_str());
@@ -181,11 +183,12 @@ impl Tx {
         organization: OrganizationId,
         id: DeliveryId,
     ) -> Result<Option<DeliveryRecord>> {
-        let row: Option<DeliveryRow> = on!(self, |conn| sqlx::query_as(
+        let row: Option<DeliveryRow> = on!(self, |conn| sqlx::query_as(concat!(
             "SELECT id, webhook_id, event_id, session_id, status, attempt, next_attempt_at, \
              last_status_code, last_error, is_replay, created_at, updated_at \
-             FROM webhook_delivery WHERE organization_id = $1 AND id = $2"
-        )
+             FROM webhook_delivery WHERE organization_id = $1 AND id = $2 AND ",
+            is_not_ended!()
+        ))
         .bind(Text(organization))
         .bind(Text(id))
         .fetch_optional(conn)
@@ -230,6 +233,7 @@ impl Tx {
              created_at, updated_at) \
              SELECT $1, e.organization_id, w.id, e.id, e.session_id, NULL, 'pending', 0, 0, $5, \
              $6, $5, $5 FROM event e JOIN webhook w ON w.organization_id = e.organization_id \
+             JOIN organization o ON o.id = e.organization_id AND o.deleted_at IS NULL \
              WHERE e.organization_id = $2 AND w.id = $3 AND e.id = $4"
         )
         .bind(Text(id))

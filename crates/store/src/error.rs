@@ -20,6 +20,9 @@ pub enum StoreError {
     /// A row with the same unique key exists.
     #[error("a row with the same key exists")]
     Duplicate(#[source] sqlx::Error),
+    /// The organization does not exist, or it has ended.
+    #[error("there is no such organization")]
+    NoOrganization,
     /// A row that this one refers to does not exist.
     #[error("a row that is referred to does not exist")]
     Orphan(#[source] sqlx::Error),

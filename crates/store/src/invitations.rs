@@ -53,6 +53,7 @@ impl Tx {
         invitation: &Invitation,
         token_hash: &[u8; 32],
     ) -> Result<()> {
+        self.hold_organization(organization).await?;
         on!(self, |conn| sqlx::query(
             "DELETE FROM invitation WHERE organization_id = $1 AND email = $2"
         )
@@ -86,7 +87,8 @@ impl Tx {
         now_ms: i64,
     ) -> Result<Vec<Invitation>> {
         let rows: Vec<InvitationRow> = on!(self, |conn| sqlx::query_as(select_invitation!(
-            "WHERE i.organization_id = $1 AND i.expires_at > $2 ORDER BY i.id"
+            "JOIN organization o ON o.id = i.organization_id AND o.deleted_at IS NULL \
+             WHERE i.organization_id = $1 AND i.expires_at > $2 ORDER BY i.id"
         ))
         .bind(Text(organization))
         .bind(now_ms)

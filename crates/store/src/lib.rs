@@ -67,6 +67,7 @@ pub use key_file::KeyFileError;
 pub use leases::{Fence, Owned, SessionOwner};
 pub use messages::{AdvancedMessage, MessagePosition, NewMessage, StoredMessage};
 pub use migrations::{Migrations, known_schema_version};
+pub use organizations::EndedOrganization;
 pub use outbox::{DueOutbox, Enqueued, IdempotencyKey, NewOutbox, OutboxRecord, OutboxState};
 pub use rates::{RateDecision, RateLimits};
 pub use seal::{KeyId, MASTER_KEY_LEN, MasterKeys, SealError};

@@ -4,6 +4,7 @@ use sqlx::FromRow;
 use wagate_model::{Email, Member, OrganizationId, Role, UserId};
 
 use crate::error::Result;
+use crate::organizations::is_not_ended;
 use crate::text::Text;
 use crate::tx::{Tx, db_now, on, sql};
 
@@ -28,11 +29,29 @@ impl From<MemberRow> for Member {
     }
 }
 
+/// Notes a change of what users may do. No two notes of a user have the same time, or whoever
+/// looks for the latest could take the second for the first.
+macro_rules! note_standing {
+    ($dialect:ident, $condition:literal) => {
+        concat!(
+            "UPDATE user_account SET standing_changed_at = CASE WHEN standing_changed_at >= ",
+            db_now!($dialect),
+            " THEN standing_changed_at + 1 ELSE ",
+            db_now!($dialect),
+            " END WHERE ",
+            $condition
+        )
+    };
+}
+
+pub(crate) use note_standing;
+
 macro_rules! select_member {
     ($condition:literal) => {
         concat!(
             "SELECT m.user_id, u.name, u.email, m.role, m.joined_at FROM organization_member m \
-             JOIN user_account u ON u.id = m.user_id WHERE m.organization_id = $1",
+             JOIN user_account u ON u.id = m.user_id WHERE m.organization_id = $1 AND ",
+            is_not_ended!(),
             $condition
         )
     };
@@ -74,6 +93,7 @@ impl Tx {
         role: Role,
         now_ms: i64,
     ) -> Result<bool> {
+        self.hold_organization(organization).await?;
         let count = on!(self, |conn| sqlx::query(
             "INSERT INTO organization_member (organization_id, user_id, role, joined_at) \
              VALUES ($1, $2, $3, $4) ON CONFLICT (organization_id, user_id) DO NOTHING"
@@ -143,14 +163,8 @@ impl Tx {
     pub(crate) async fn note_standing(&mut self, user: UserId) -> Result<()> {
         let text = sql!(
             self,
-            sqlite: concat!(
-                "UPDATE user_account SET standing_changed_at = \
-                 MAX(standing_changed_at + 1, ", db_now!(sqlite), ") WHERE id = $1"
-            ),
-            postgres: concat!(
-                "UPDATE user_account SET standing_changed_at = \
-                 GREATEST(standing_changed_at + 1, ", db_now!(postgres), ") WHERE id = $1"
-            ),
+            sqlite: note_standing!(sqlite, "id = $1"),
+            postgres: note_standing!(postgres, "id = $1"),
         );
         on!(self, |conn| sqlx::query(text)
             .bind(Text(user))

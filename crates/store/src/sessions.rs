@@ -141,6 +141,7 @@ impl Tx {
         new: &NewSession,
         now_ms: i64,
     ) -> Result<()> {
+        self.hold_organization(organization).await?;
         let status = if new.is_wanted_running {
             SessionStatus::Starting
         } else {
@@ -316,6 +317,17 @@ impl Tx {
         .execute(conn)
         .await
         .map(|done| done.rows_affected()))?;
+        // A lease that cannot be renewed ends the connection of an owner that hears nothing.
+        on!(self, |conn| sqlx::query(
+            "UPDATE session_lease SET epoch = epoch + 1, expires_at = 0 WHERE session_id IN \
+             (SELECT s.id FROM session s WHERE s.id = $2 AND s.organization_id = $1 \
+             AND s.deleted_at IS NOT NULL)"
+        )
+        .bind(Text(organization))
+        .bind(Text(id))
+        .execute(conn)
+        .await
+        .map(drop))?;
         Ok(count > 0)
     }
 }

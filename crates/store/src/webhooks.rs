@@ -6,6 +6,7 @@ use sqlx::FromRow;
 use wagate_model::{OrganizationId, RetryPolicy, SessionId, Webhook, WebhookId};
 
 use crate::error::Result;
+use crate::organizations::is_not_ended;
 use crate::text::{Text, storable};
 use crate::tx::{Tx, on, sql};
 
@@ -43,7 +44,9 @@ macro_rules! select_webhook {
     ($condition:literal) => {
         concat!(
             "SELECT id, organization_id, session_id, url, events, custom_headers, retry_policy, \
-             active, disabled_reason, created_at, updated_at FROM webhook WHERE ",
+             active, disabled_reason, created_at, updated_at FROM webhook \
+             WHERE organization_id = $1 AND ",
+            is_not_ended!(),
             $condition
         )
     };
@@ -104,6 +107,7 @@ impl Tx {
         webhook: &Webhook,
         secret: Option<&str>,
     ) -> Result<()> {
+        self.hold_organization(organization).await?;
         let sealed = secret.map(|secret| self.seal_secret(webhook.id, secret));
         let headers = webhook
             .custom_headers
@@ -138,12 +142,11 @@ impl Tx {
 
     /// The webhooks of an organization, oldest first.
     pub async fn webhooks(&mut self, organization: OrganizationId) -> Result<Vec<Webhook>> {
-        let rows: Vec<WebhookRow> = on!(self, |conn| sqlx::query_as(select_webhook!(
-            "organization_id = $1 ORDER BY id"
-        ))
-        .bind(Text(organization))
-        .fetch_all(conn)
-        .await)?;
+        let rows: Vec<WebhookRow> =
+            on!(self, |conn| sqlx::query_as(select_webhook!(" ORDER BY id"))
+                .bind(Text(organization))
+                .fetch_all(conn)
+                .await)?;
         rows.into_iter().map(WebhookRow::into_webhook).collect()
     }
 
@@ -153,7 +156,7 @@ impl Tx {
         organization: OrganizationId,
         id: WebhookId,
     ) -> Result<Option<Webhook>> {
-        let text = select_webhook!("organization_id = $1 AND id = $2");
+        let text = select_webhook!(" AND id = $2");
         self.webhook_by(text, organization, id).await
     }
 
@@ -166,8 +169,8 @@ impl Tx {
         // Deliveries that name it may still be added meanwhile.
         let text = sql!(
             self,
-            sqlite: select_webhook!("organization_id = $1 AND id = $2"),
-            postgres: select_webhook!("organization_id = $1 AND id = $2 FOR NO KEY UPDATE"),
+            sqlite: select_webhook!(" AND id = $2"),
+            postgres: select_webhook!(" AND id = $2 FOR NO KEY UPDATE"),
         );
         self.webhook_by(text, organization, id).await
     }
@@ -209,7 +212,7 @@ impl Tx {
             .transpose()?;
         let events = serde_json::to_string(&webhook.events)?;
         let policy = serde_json::to_string(&webhook.retry_policy)?;
-        let count = on!(self, |conn| sqlx::query(
+        let count = on!(self, |conn| sqlx::query(concat!(
             "UPDATE webhook SET session_id = $3, url = $4, events = $5, custom_headers = $6, \
              retry_policy = $7, disabled_reason = $9, \
              failing_since = CASE WHEN $8 AND NOT active THEN NULL ELSE failing_since END, \
@@ -221,8 +224,9 @@ impl Tx {
              previous_secret = CASE WHEN $10 THEN previous_secret ELSE NULL END, \
              previous_secret_expires_at = \
              CASE WHEN $10 THEN previous_secret_expires_at ELSE NULL END, \
-             updated_at = $12 WHERE organization_id = $1 AND id = $2"
-        )
+             updated_at = $12 WHERE organization_id = $1 AND id = $2 AND ",
+            is_not_ended!()
+        ))
         .bind(Text(organization))
         .bind(Text(webhook.id))
         .bind(webhook.session_id.map(Text))
@@ -296,9 +300,10 @@ impl Tx {
         organization: OrganizationId,
         id: WebhookId,
     ) -> Result<Option<Option<Vec<u8>>>> {
-        Ok(on!(self, |conn| sqlx::query_scalar(
-            "SELECT secret FROM webhook WHERE organization_id = $1 AND id = $2"
-        )
+        Ok(on!(self, |conn| sqlx::query_scalar(concat!(
+            "SELECT secret FROM webhook WHERE organization_id = $1 AND id = $2 AND ",
+            is_not_ended!()
+        ))
         .bind(Text(organization))
         .bind(Text(id))
         .fetch_optional(conn)
@@ -311,9 +316,10 @@ impl Tx {
         organization: OrganizationId,
         id: WebhookId,
     ) -> Result<bool> {
-        let count = on!(self, |conn| sqlx::query(
-            "DELETE FROM webhook WHERE organization_id = $1 AND id = $2"
-        )
+        let count = on!(self, |conn| sqlx::query(concat!(
+            "DELETE FROM webhook WHERE organization_id = $1 AND id = $2 AND ",
+            is_not_ended!()
+        ))
         .bind(Text(organization))
         .bind(Text(id))
         .execute(conn)

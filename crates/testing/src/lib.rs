@@ -7,6 +7,7 @@
 mod api;
 mod database;
 mod openapi;
+mod person;
 mod process;
 mod realtime;
 mod receiver;
@@ -16,6 +17,7 @@ mod simulator;
 pub use api::{Answer, Api, Session};
 pub use database::TestDatabase;
 pub use openapi::Contract;
+pub use person::Person;
 pub use process::{Process, SandboxProcess, SimulatorProcess};
 pub use realtime::Realtime;
 pub use receiver::{Delivered, Receiver};

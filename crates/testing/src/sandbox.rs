@@ -3,7 +3,7 @@
 use tempfile::TempDir;
 use wagate_app::{RunningSandbox, Sandbox};
 
-use crate::{Api, Session, Simulated, TestDatabase};
+use crate::{Api, Person, Session, Simulated, TestDatabase};
 
 /// A sandbox on free ports; call [`TestSandbox::stop`] at the end.
 #[derive(Debug)]
@@ -70,6 +70,12 @@ impl TestSandbox {
     pub async fn restart(self) -> Self {
         self.running.shutdown().await;
         Self::start_in(self.folder, self.database).await
+    }
+
+    /// The operator of the installation, who owns the demo organization.
+    pub async fn operator(&self) -> Person {
+        let ready = self.running.ready();
+        Person::log_in(&self.api, &ready.email, &ready.password).await
     }
 
     /// Makes a session and pairs a phone with it by QR code.

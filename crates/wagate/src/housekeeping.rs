@@ -49,18 +49,31 @@ enum Chore {
     IdempotencyKeys,
     Outbox,
     Tickets,
+    AuditLines,
+    Logins,
+    Links,
+    Invitations,
+    LoginFailures,
     DeletedSessions,
+    /// Behind their sessions.
+    EndedOrganizations,
 }
 
 impl Chore {
-    const ALL: [Self; 7] = [
+    const ALL: [Self; 13] = [
         Self::AbandonedDeliveries,
         Self::Deliveries,
         Self::Events,
         Self::IdempotencyKeys,
         Self::Outbox,
         Self::Tickets,
+        Self::AuditLines,
+        Self::Logins,
+        Self::Links,
+        Self::Invitations,
+        Self::LoginFailures,
         Self::DeletedSessions,
+        Self::EndedOrganizations,
     ];
 
     fn before_ms(self, now_ms: i64, retention: &RetentionConfig) -> i64 {
@@ -72,8 +85,15 @@ impl Chore {
             Self::IdempotencyKeys | Self::Outbox => {
                 i64::from(retention.idempotency_hours) * HOUR_MS
             }
+            Self::AuditLines => i64::from(retention.audit_days) * DAY_MS,
+            // Who counts failures looks no further back.
+            Self::LoginFailures => DAY_MS,
             Self::Tickets => HOUR_MS,
-            Self::DeletedSessions => 0,
+            Self::Logins
+            | Self::Links
+            | Self::Invitations
+            | Self::DeletedSessions
+            | Self::EndedOrganizations => 0,
         };
         now_ms - kept_ms
     }
@@ -114,7 +134,13 @@ async fn sweep_once(
                     Chore::IdempotencyKeys => admin.purge_idempotency_keys(before_ms, BATCH).await,
                     Chore::Outbox => admin.purge_outbox(before_ms, BATCH).await,
                     Chore::Tickets => admin.purge_tickets(before_ms, BATCH).await,
+                    Chore::AuditLines => admin.purge_audit(before_ms, BATCH).await,
+                    Chore::Logins => admin.purge_logins(before_ms, BATCH).await,
+                    Chore::Links => admin.purge_links(before_ms, BATCH).await,
+                    Chore::Invitations => admin.purge_invitations(before_ms, BATCH).await,
+                    Chore::LoginFailures => admin.purge_login_failures(before_ms, BATCH).await,
                     Chore::DeletedSessions => admin.purge_deleted_sessions(BATCH).await,
+                    Chore::EndedOrganizations => admin.purge_ended_organizations(BATCH).await,
                 }
             }
             .boxed()

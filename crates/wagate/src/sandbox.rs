@@ -215,6 +215,7 @@ async fn state(
                 session_ids: None,
                 expires_at: None,
             },
+            &Actor::operator(),
         )
         .await?;
     let password = demo_user(identity, organization.id).await?;

@@ -20,7 +20,7 @@ use crate::state::ApiState;
 pub(super) fn routes() -> Vec<UtoipaMethodRouter<ApiState>> {
     vec![
         routes!(list_organizations, create_organization),
-        routes!(get_organization, update_organization),
+        routes!(get_organization, update_organization, delete_organization),
         routes!(leave_organization),
         routes!(transfer_ownership),
     ]
@@ -125,6 +125,27 @@ async fn update_organization(
 ) -> Answer<Reply<Organization>> {
     let name = body.draft.map(|body| body.name);
     Ok(Reply(core.update_organization(&place.access, name).await?))
+}
+
+/// Delete an organization
+///
+/// With all its data, for good. From the answer on, its sessions are disconnected (the devices
+/// stay linked on the phones: log sessions out before), its keys, tokens, sockets and webhooks
+/// work no more, and nobody is a member. The rows are removed in the background.
+#[utoipa::path(
+    delete, path = "/api/auth/organizations/{organization}", operation_id = "deleteOrganization",
+    tag = "Organizations",
+    params(("organization" = String, Path, description = "The organization's id.")),
+    security(("loginCookie" = []), ("bearerAuth" = [])),
+    extensions(("x-capability" = json!("owner"))),
+    responses((status = 204, description = "Deleted.")),
+)]
+async fn delete_organization(
+    State(core): State<Core>,
+    place: InOrganization<AsOwner>,
+) -> Answer<StatusCode> {
+    core.delete_organization(&place.access).await?;
+    Ok(StatusCode::NO_CONTENT)
 }
 
 /// Leave an organization

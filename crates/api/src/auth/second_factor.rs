@@ -106,9 +106,9 @@ async fn confirm_totp(
     SignedIn(login): SignedIn,
     body: Json<TotpCodeBody>,
 ) -> Answer<Reply<RecoveryCodes>> {
-    let code = body.draft.map(|body| body.code);
+    let shown = body.draft.map(|body| body.code);
     Ok(Reply(RecoveryCodes {
-        recovery_codes: core.confirm_totp(&login, code).await?,
+        recovery_codes: core.confirm_totp(&login, shown).await?,
     }))
 }
 

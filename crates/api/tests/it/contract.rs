@@ -8,7 +8,6 @@ const CONTRACT: &str = include_str!("../data/contract.json");
 
 /// Tags whose operations are not offered yet.
 const TAGS_NOT_OFFERED_YET: &[&str] = &[
-    "Admin",
     "Backup",
     "Channels",
     "Contacts",
@@ -21,6 +20,8 @@ const TAGS_NOT_OFFERED_YET: &[&str] = &[
 /// Further operations that are not offered yet.
 const NOT_OFFERED_YET: &[&str] = &[
     "addReaction",
+    "adminSessionBackfillStatus",
+    "adminStartSessionBackfill",
     "deleteChat",
     "editMessage",
     "forwardMessage",
@@ -38,6 +39,7 @@ const BEYOND_THE_CONTRACT: &[&str] = &[
     "adminBanUser",
     "adminCreatePasswordResetLink",
     "adminGetUser",
+    "adminListAudit",
     "adminListOrganizations",
     "adminListUsers",
     "adminRemoveUserTotp",
@@ -45,6 +47,7 @@ const BEYOND_THE_CONTRACT: &[&str] = &[
     "adminUpdateUser",
     "createRealtimeTicket",
     "getWebhookSigningSecret",
+    "listAudit",
     "listEvents",
     "listWebhookDeliveries",
     "openRealtime",

@@ -8,6 +8,7 @@ use axum::Router;
 use axum::body::{Body, to_bytes};
 use http::{HeaderMap, Method, Request, StatusCode};
 use serde_json::{Value, json};
+use sha2::{Digest as _, Sha256};
 use tokio_util::sync::CancellationToken;
 use tower::ServiceExt as _;
 use wagate_api::{ApiConfig, ApiState, ServerLimits, router, serve};
@@ -15,16 +16,17 @@ use wagate_cluster::{
     Bus, CommandHandler, CommandReply, CommandResult, EventCopy, Placement, Refusal, Serving,
     SessionAction, SessionCommand, Signal,
 };
-use wagate_core::{Core, CoreConfig, Health, Parts};
+use wagate_core::{Caller, Core, CoreConfig, Health, Parts};
 use wagate_delivery::{AddressGuard, AllowList, SigningRoot};
 use wagate_identity::{
-    Identity, IdentityConfig, NewApiKey, PasswordCost, SignUp, SystemRandomness,
+    Identity, IdentityConfig, NewApiKey, PasswordCost, Principal, SignUp, SystemRandomness,
 };
 use wagate_model::{
-    ApiKeyId, Capabilities, Capability, EventId, EventKind, OrganizationId, SessionId,
+    Actor, ApiKeyId, AuditEntry, Capabilities, Capability, EventId, EventKind, LoginId,
+    OrganizationId, PersonPrincipal, PlatformRole, Role, SessionId, Subject, User, UserId,
 };
 use wagate_store::testing::{TestStore, store};
-use wagate_store::{Lane, NewEvent, StoreError};
+use wagate_store::{AuditFilter, Lane, LoginRecord, NewEvent, StoreError};
 
 /// What hashing a password costs in tests.
 const CHEAP: PasswordCost = PasswordCost {
@@ -32,6 +34,15 @@ const CHEAP: PasswordCost = PasswordCost {
     passes: 1,
     lanes: 1,
 };
+
+/// What the operator has set for people.
+pub(crate) fn people() -> IdentityConfig {
+    IdentityConfig {
+        sign_up: SignUp::Invitation,
+        password_cost: CHEAP,
+        ..IdentityConfig::default()
+    }
+}
 
 type Script = Box<dyn FnMut(&SessionAction) -> CommandResult + Send>;
 
@@ -80,6 +91,15 @@ pub(crate) struct Tenant {
     pub(crate) organization: OrganizationId,
     pub(crate) key: String,
     pub(crate) key_id: ApiKeyId,
+}
+
+/// A person who is signed in.
+#[derive(Debug, Clone)]
+pub(crate) struct Person {
+    pub(crate) caller: Caller,
+    /// What the person's browser shows.
+    pub(crate) cookie: String,
+    pub(crate) id: UserId,
 }
 
 /// An answer.
@@ -136,6 +156,7 @@ pub(crate) struct Service {
     pub(crate) store: TestStore,
     pub(crate) bus: Bus,
     pub(crate) identity: Identity,
+    pub(crate) core: Core,
     pub(crate) gateway: Arc<ScriptedGateway>,
     pub(crate) router: Router,
     pub(crate) stop: CancellationToken,
@@ -161,6 +182,18 @@ impl Service {
         change: impl FnOnce(&mut ApiConfig),
         change_people: impl FnOnce(&mut IdentityConfig),
     ) -> Self {
+        let mut config = ApiConfig::default();
+        change(&mut config);
+        let mut people = people();
+        change_people(&mut people);
+        Self::of(config, CoreConfig::default(), people).await
+    }
+
+    pub(crate) async fn of(
+        config: ApiConfig,
+        core_config: CoreConfig,
+        people: IdentityConfig,
+    ) -> Self {
         let store = store().await;
         let bus = Bus::local();
         let gateway = Arc::new(ScriptedGateway {
@@ -173,17 +206,11 @@ impl Service {
             .unwrap();
         report(&store, "gw-1", false).await;
         let clock = store.clock.clone();
-        let mut identity_config = IdentityConfig {
-            sign_up: SignUp::Invitation,
-            password_cost: CHEAP,
-            ..IdentityConfig::default()
-        };
-        change_people(&mut identity_config);
         let identity = Identity::new(
             store.handle(),
             clock.clone(),
             Arc::new(SystemRandomness),
-            identity_config,
+            people,
         );
         let core = Core::new(Parts {
             store: store.handle(),
@@ -195,20 +222,19 @@ impl Service {
             signing_root: SigningRoot::from_bytes([3; 32]),
             clock,
             randomness: Arc::new(SystemRandomness),
-            config: CoreConfig::default(),
+            config: core_config,
         });
         let stop = CancellationToken::new();
-        let mut config = ApiConfig::default();
-        change(&mut config);
         let recorder = metrics_exporter_prometheus::PrometheusBuilder::new().build_recorder();
         let handle = recorder.handle();
         // Only the first service of a process gets the figures.
         let _ = metrics::set_global_recorder(recorder);
-        let state = ApiState::new(core, config, Some(handle), stop.clone());
+        let state = ApiState::new(core.clone(), config, Some(handle), stop.clone());
         Self {
             store,
             bus,
             identity,
+            core,
             gateway,
             router: router(state),
             stop,
@@ -240,10 +266,80 @@ impl Service {
         };
         let created = self
             .identity
-            .create_api_key(organization, new)
+            .create_api_key(organization, new, &Actor::operator())
             .await
             .unwrap();
         (created.secret.reveal(), created.key.id)
+    }
+
+    /// A person who is signed in, with a role in an organization or without any.
+    pub(crate) async fn person(
+        &self,
+        membership: Option<(OrganizationId, Role)>,
+        platform_role: PlatformRole,
+    ) -> Person {
+        let (now, random) = (self.store.now_ms(), rand::random::<u128>() >> 48);
+        let time = u64::try_from(now).unwrap();
+        let user = User {
+            id: UserId::from_parts(time, random),
+            email: format!("user{random}@example.com").parse().unwrap(),
+            name: "Ann".into(),
+            platform_role,
+            is_email_confirmed: true,
+            has_password: false,
+            has_totp: false,
+            banned_at: None,
+            ban_reason: None,
+            created_at: now,
+            last_login_at: None,
+        };
+        let login = LoginRecord {
+            id: LoginId::from_parts(time, random),
+            user_id: user.id,
+            active_organization_id: membership.map(|(organization, _)| organization),
+            user_agent: None,
+            created_at: now,
+            last_used_at: now,
+            expires_at: i64::MAX,
+        };
+        let principal = Principal::Person(PersonPrincipal {
+            subject: Subject::User {
+                user_id: user.id,
+                login_id: login.id,
+            },
+            name: user.name.clone(),
+            organization_id: login.active_organization_id,
+            role: membership.map(|(_, role)| role),
+            platform_role,
+        });
+        let cookie = format!("secret-of-{random}");
+        let hash: [u8; 32] = Sha256::digest(cookie.as_bytes()).into();
+        let id = user.id;
+        self.store
+            .write::<_, StoreError, _>(Lane::SHARED, move |tx| {
+                Box::pin(async move {
+                    tx.admin().insert_user(&user, None).await?;
+                    tx.admin().insert_login(&login, &hash).await?;
+                    if let Some((organization, role)) = membership {
+                        tx.insert_member(organization, user.id, role, now).await?;
+                    }
+                    Ok(())
+                })
+            })
+            .await
+            .unwrap();
+        Person {
+            caller: Caller::from(Arc::new(principal)),
+            cookie: format!("wagate_login={cookie}"),
+            id,
+        }
+    }
+
+    /// Every line of the audit log, newest first.
+    pub(crate) async fn lines(&self) -> Vec<AuditEntry> {
+        let mut tx = self.store.read().await.unwrap();
+        let lines = tx.admin().audit(&AuditFilter::default(), None, 1_000).await;
+        lines.unwrap()
     }
 
     /// A key that may do everything but one thing.
@@ -273,10 +369,21 @@ impl Service {
         key: &str,
         body: Option<Value>,
     ) -> Reply {
+        let credential = ("authorization", format!("Bearer {key}"));
+        self.call_with(credential, method, path, body).await
+    }
+
+    pub(crate) async fn call_with(
+        &self,
+        credential: (&str, String),
+        method: Method,
+        path: &str,
+        body: Option<Value>,
+    ) -> Reply {
         let mut request = Request::builder()
             .method(method)
             .uri(path)
-            .header("authorization", format!("Bearer {key}"))
+            .header(credential.0, credential.1)
             .header("host", "api.example");
         let body = match body {
             Some(body) => {

@@ -6,13 +6,17 @@
     reason = "the steps of a test are in functions too: one that fails fails the test"
 )]
 
+mod audit;
 mod authorization;
 mod bodies;
 mod connections;
 mod contract;
 mod document;
+mod ended;
+mod firehose;
 mod harness;
 mod login_tokens;
+mod operator;
 mod pages;
 mod people;
 mod probes;

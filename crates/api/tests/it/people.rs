@@ -305,10 +305,10 @@ async fn keys_are_made_by_people_and_work_until_they_are_revoked() {
         .post(&keys, body.clone())
         .await
         .error(403, "forbidden");
-    let faulty = json!({
+    let wrong = json!({
         "name": "", "permissions": [], "sessionIds": ["x"], "expiresAt": 5
     });
-    let mut faults = admin.post(&keys, faulty).await.faults();
+    let mut faults = admin.post(&keys, wrong).await.faults();
     faults.sort();
     assert_eq!(
         faults,

@@ -9,7 +9,7 @@ use tokio::net::TcpStream;
 use tokio_tungstenite::tungstenite::{Error as WsError, Message};
 use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async};
 use wagate_cluster::{EventCopy, Signal};
-use wagate_model::{EventId, EventKind, SessionId};
+use wagate_model::{Actor, EventId, EventKind, SessionId};
 
 use crate::harness::{Service, Tenant, UNKNOWN};
 
@@ -318,7 +318,7 @@ async fn sockets_close_when_their_key_is_revoked() {
     world
         .service
         .identity
-        .revoke_api_key(world.tenant.organization, key_id)
+        .revoke_api_key(world.tenant.organization, key_id, &Actor::operator())
         .await
         .unwrap();
     world.service.bus.publish(Signal::KeyRevoked { key_id });
@@ -335,7 +335,7 @@ async fn a_revocation_that_nobody_signals_is_noticed_with_the_next_ping() {
     world
         .service
         .identity
-        .revoke_api_key(world.tenant.organization, key_id)
+        .revoke_api_key(world.tenant.organization, key_id, &Actor::operator())
         .await
         .unwrap();
     assert_eq!(farewell(&mut socket).await.as_deref(), Some("unauthorized"));
@@ -412,7 +412,7 @@ async fn what_waits_to_be_sent_does_not_outlive_the_key() {
     world
         .service
         .identity
-        .revoke_api_key(world.tenant.organization, key_id)
+        .revoke_api_key(world.tenant.organization, key_id, &Actor::operator())
         .await
         .unwrap();
     world.service.bus.publish(Signal::KeyRevoked { key_id });

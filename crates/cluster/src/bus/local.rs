@@ -75,14 +75,17 @@ impl LocalBus {
     }
 
     pub(super) fn publish(&self, signal: Signal) {
-        let topic = signal.topic();
+        let is_event = matches!(signal, Signal::Events { .. });
         let mut topics = self.topics();
-        let Some(sender) = topics.get(&topic) else {
-            return;
-        };
-        // The last listener has gone: forget the topic, or organizations pile up.
-        if sender.send(signal).is_err() {
-            topics.remove(&topic);
+        for topic in [Some(signal.topic()), is_event.then_some(Topic::AllEvents)] {
+            let Some((topic, sender)) = topic.and_then(|topic| topics.get_key_value(&topic)) else {
+                continue;
+            };
+            // The last listener has gone: forget the topic, or organizations pile up.
+            let topic = *topic;
+            if sender.send(signal.clone()).is_err() {
+                topics.remove(&topic);
+            }
         }
     }
 

@@ -227,6 +227,7 @@ impl NatsBus {
 fn signal_subject(prefix: &str, topic: Topic) -> String {
     match topic {
         Topic::Events(organization) => format!("{prefix}.events.{organization}"),
+        Topic::AllEvents => format!("{prefix}.events.*"),
         Topic::Deliveries => format!("{prefix}.signal.deliveries"),
         Topic::Sessions => format!("{prefix}.signal.sessions"),
         Topic::Credentials => format!("{prefix}.signal.credentials"),

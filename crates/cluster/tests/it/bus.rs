@@ -209,3 +209,35 @@ async fn a_bus_whose_connection_was_cut_comes_back() {
     back.await.unwrap();
     assert!(commands.recv().await.is_some());
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_listens_to_all_events_hears_every_organization() {
+    for (near, far) in buses().await {
+        let organizations = [1, 2].map(|random| OrganizationId::from_parts(7, random));
+        let mut all = far.subscribe(Topic::AllEvents).await.unwrap();
+        let mut one = far
+            .subscribe(Topic::Events(organizations[1]))
+            .await
+            .unwrap();
+        // What is no event is not for them.
+        near.publish(Signal::DeliveriesDue);
+        for organization_id in organizations {
+            near.publish(Signal::Events {
+                organization_id,
+                events: Arc::default(),
+            });
+        }
+        let mut heard = Vec::new();
+        for subscription in [&mut all, &mut one] {
+            let signal = tokio::time::timeout(WAIT, subscription.recv()).await;
+            let Signal::Events {
+                organization_id, ..
+            } = signal.unwrap().unwrap().unwrap()
+            else {
+                panic!("no event");
+            };
+            heard.push(organization_id);
+        }
+        assert_eq!(heard, organizations);
+    }
+}

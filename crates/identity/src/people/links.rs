@@ -134,8 +134,8 @@ impl Identity {
             .write(Lane::SHARED, move |tx| {
                 async move {
                     let mut admin = tx.admin();
-                    let taken = admin.take_link(&hash, LinkPurpose::PasswordReset, now_ms);
-                    let id = taken.await?.ok_or_else(void_link)?;
+                    let owner = admin.take_link(&hash, LinkPurpose::PasswordReset, now_ms);
+                    let id = owner.await?.ok_or_else(void_link)?;
                     let user = admin.user(id).await?.ok_or_else(void_link)?;
                     // The link came by mail where there is a mailer, which proves the address.
                     let is_proof = identity.0.config.mailer.is_some();
@@ -195,8 +195,8 @@ impl Identity {
             .write(Lane::SHARED, move |tx| {
                 async move {
                     let mut admin = tx.admin();
-                    let taken = admin.take_link(&hash, LinkPurpose::EmailConfirmation, now_ms);
-                    let user = taken.await?.ok_or_else(void_link)?;
+                    let owner = admin.take_link(&hash, LinkPurpose::EmailConfirmation, now_ms);
+                    let user = owner.await?.ok_or_else(void_link)?;
                     admin.confirm_email(user, now_ms).await?;
                     Ok(())
                 }

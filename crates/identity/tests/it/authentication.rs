@@ -2,7 +2,7 @@ use std::time::{Duration, Instant};
 
 use tokio_util::sync::CancellationToken;
 use wagate_identity::{AuthError, NewApiKey};
-use wagate_model::{ApiKeyId, ApiKeySecret, OrganizationId};
+use wagate_model::{Actor, ApiKeyId, ApiKeySecret, OrganizationId};
 
 use crate::harness::{Service, new_key};
 
@@ -10,7 +10,7 @@ async fn created(service: &Service) -> (OrganizationId, ApiKeyId, String) {
     let organization = service.organization("Acme").await;
     let created = service
         .identity
-        .create_api_key(organization, new_key("ci"))
+        .create_api_key(organization, new_key("ci"), &Actor::operator())
         .await
         .unwrap();
     (organization, created.key.id, created.secret.reveal())
@@ -48,14 +48,20 @@ async fn a_revoked_key_is_refused_at_once() {
     let (organization, id, text) = created(service).await;
     let identity = &service.identity;
     assert!(identity.authenticate(&text).await.is_ok());
-    identity.revoke_api_key(organization, id).await.unwrap();
+    identity
+        .revoke_api_key(organization, id, &Actor::operator())
+        .await
+        .unwrap();
     assert!(matches!(
         identity.authenticate(&text).await,
         Err(AuthError::Revoked)
     ));
     let listed = identity.api_keys(organization).await.unwrap();
     assert!(listed[0].revoked_at.is_some());
-    identity.revoke_api_key(organization, id).await.unwrap();
+    identity
+        .revoke_api_key(organization, id, &Actor::operator())
+        .await
+        .unwrap();
     assert_eq!(identity.api_keys(organization).await.unwrap(), listed);
 }
 
@@ -74,7 +80,7 @@ async fn no_caller_gets_in_after_a_revocation_however_many_there_are() {
     let calls: Vec<_> = calls.collect();
     service
         .identity
-        .revoke_api_key(organization, id)
+        .revoke_api_key(organization, id, &Actor::operator())
         .await
         .unwrap();
     let after = service.identity.authenticate(&text).await;
@@ -95,7 +101,7 @@ async fn other_processes_refuse_a_revoked_key_when_told_and_by_themselves_in_tim
     assert!(untold.authenticate(&text).await.is_ok());
     service
         .identity
-        .revoke_api_key(organization, id)
+        .revoke_api_key(organization, id, &Actor::operator())
         .await
         .unwrap();
 
@@ -121,7 +127,7 @@ async fn forgetting_everything_asks_the_store_again() {
     assert!(other.authenticate(&text).await.is_ok());
     service
         .identity
-        .revoke_api_key(organization, id)
+        .revoke_api_key(organization, id, &Actor::operator())
         .await
         .unwrap();
     other.forget_all();
@@ -141,7 +147,7 @@ async fn an_expired_key_is_refused_also_from_the_cache() {
     };
     let created = service
         .identity
-        .create_api_key(organization, new)
+        .create_api_key(organization, new, &Actor::operator())
         .await
         .unwrap();
     let text = created.secret.reveal();

@@ -1,5 +1,5 @@
 use wagate_identity::{IdentityError, NewApiKey};
-use wagate_model::{ApiKeyId, Capabilities, Capability, OrganizationId, SessionId};
+use wagate_model::{Actor, ApiKeyId, Capabilities, Capability, OrganizationId, SessionId};
 
 use crate::harness::{Service, new_key};
 
@@ -10,7 +10,7 @@ async fn keys_are_made_listed_and_shown_once() {
     let other = service.organization("Beta").await;
     let created = service
         .identity
-        .create_api_key(organization, new_key("ci"))
+        .create_api_key(organization, new_key("ci"), &Actor::operator())
         .await
         .unwrap();
     let text = created.secret.reveal();
@@ -33,7 +33,10 @@ async fn every_fault_of_a_key_is_told() {
         session_ids: Some(Vec::new()),
         expires_at: Some(service.now_ms()),
     };
-    let refused = service.identity.create_api_key(organization, wrong).await;
+    let refused = service
+        .identity
+        .create_api_key(organization, wrong, &Actor::operator())
+        .await;
     let error = refused.unwrap_err();
     assert!(error.to_string().starts_with("name must not be empty; "));
     let IdentityError::Invalid(faults) = error else {
@@ -60,7 +63,7 @@ async fn a_key_is_bound_to_sessions_of_its_organization_only() {
     };
     let created = service
         .identity
-        .create_api_key(organization, bound_to(&[own]))
+        .create_api_key(organization, bound_to(&[own]), &Actor::operator())
         .await
         .unwrap();
     let caller = service.key_principal(&created).await;
@@ -70,7 +73,11 @@ async fn a_key_is_bound_to_sessions_of_its_organization_only() {
     let unknown = SessionId::from_parts(1, 1);
     let refused = service
         .identity
-        .create_api_key(organization, bound_to(&[own, foreign, unknown]))
+        .create_api_key(
+            organization,
+            bound_to(&[own, foreign, unknown]),
+            &Actor::operator(),
+        )
         .await;
     let Err(IdentityError::Invalid(faults)) = refused else {
         panic!("the key should be refused");
@@ -91,7 +98,7 @@ async fn a_key_grants_what_it_was_given() {
     };
     let created = service
         .identity
-        .create_api_key(organization, new)
+        .create_api_key(organization, new, &Actor::operator())
         .await
         .unwrap();
     let caller = service.key_principal(&created).await;
@@ -110,15 +117,17 @@ async fn unknown_and_foreign_keys_and_organizations_are_not_found() {
     let other = service.organization("Beta").await;
     let created = service
         .identity
-        .create_api_key(organization, new_key("ci"))
+        .create_api_key(organization, new_key("ci"), &Actor::operator())
         .await
         .unwrap();
     let identity = &service.identity;
 
-    let foreign = identity.revoke_api_key(other, created.key.id).await;
+    let foreign = identity
+        .revoke_api_key(other, created.key.id, &Actor::operator())
+        .await;
     assert!(matches!(foreign, Err(IdentityError::NotFound)));
     let unknown = identity
-        .revoke_api_key(organization, ApiKeyId::from_parts(1, 1))
+        .revoke_api_key(organization, ApiKeyId::from_parts(1, 1), &Actor::operator())
         .await;
     assert!(matches!(unknown, Err(IdentityError::NotFound)));
     assert!(
@@ -129,6 +138,8 @@ async fn unknown_and_foreign_keys_and_organizations_are_not_found() {
     );
 
     let nowhere = OrganizationId::from_parts(1, 1);
-    let orphan = identity.create_api_key(nowhere, new_key("ci")).await;
+    let orphan = identity
+        .create_api_key(nowhere, new_key("ci"), &Actor::operator())
+        .await;
     assert!(matches!(orphan, Err(IdentityError::NotFound)));
 }

@@ -347,32 +347,29 @@ async fn the_second_factor_takes_each_code_once() {
         Refusal::SecondFactorOn
     );
 
-    let log_in =
+    let enter =
         async |code: Option<&str>| service.log_in_with("ann@example.com", PASSWORD, code).await;
-    assert_eq!(refusal(log_in(None).await), Refusal::SecondFactorRequired);
+    assert_eq!(refusal(enter(None).await), Refusal::SecondFactorRequired);
     // The code that switched it on is used up.
     assert_eq!(
-        refusal(log_in(Some(&code())).await),
+        refusal(enter(Some(&code())).await),
         Refusal::WrongSecondFactor
     );
     service.clock.advance_ms(30_000);
     let now = code();
-    log_in(Some(&now)).await.unwrap();
-    assert_eq!(
-        refusal(log_in(Some(&now)).await),
-        Refusal::WrongSecondFactor
-    );
+    enter(Some(&now)).await.unwrap();
+    assert_eq!(refusal(enter(Some(&now)).await), Refusal::WrongSecondFactor);
     let spoken = recovery[0].to_uppercase().replace('-', " ");
-    log_in(Some(&spoken)).await.unwrap();
+    enter(Some(&spoken)).await.unwrap();
     assert_eq!(
-        refusal(log_in(Some(&recovery[0])).await),
+        refusal(enter(Some(&recovery[0])).await),
         Refusal::WrongSecondFactor
     );
     // Codes are guessed as slowly as passwords.
     for _ in 0..5 {
-        let _ = log_in(Some("000000")).await;
+        let _ = enter(Some("000000")).await;
     }
-    seconds_to_wait(log_in(Some(&recovery[1])).await);
+    seconds_to_wait(enter(Some(&recovery[1])).await);
     service.clock.advance_ms(DAY_MS);
     let word = password(PASSWORD);
     let renewed = identity
@@ -385,7 +382,7 @@ async fn the_second_factor_takes_each_code_once() {
         .disable_totp(current, &word, &renewed[0])
         .await
         .unwrap();
-    log_in(None).await.unwrap();
+    enter(None).await.unwrap();
 }
 
 #[tokio::test]

@@ -124,3 +124,15 @@ CREATE TABLE audit_entry (
 );
 CREATE INDEX audit_entry_organization ON audit_entry (organization_id, id);
 CREATE INDEX audit_entry_age ON audit_entry (created_at);
+
+-- Tickets without an organization open the events of all of them. They live for seconds.
+DROP TABLE realtime_ticket;
+CREATE TABLE realtime_ticket (
+    hash BYTEA NOT NULL PRIMARY KEY,
+    organization_id TEXT REFERENCES organization (id) ON DELETE CASCADE,
+    scope TEXT NOT NULL,
+    created_at BIGINT NOT NULL,
+    expires_at BIGINT NOT NULL
+);
+CREATE INDEX realtime_ticket_age ON realtime_ticket (expires_at);
+CREATE INDEX realtime_ticket_organization ON realtime_ticket (organization_id);

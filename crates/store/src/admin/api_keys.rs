@@ -5,6 +5,7 @@ use wagate_model::{ApiKey, ApiKeyId};
 use super::Admin;
 use crate::api_keys::{ApiKeyRow, select_api_key};
 use crate::error::Result;
+use crate::organizations::is_not_ended;
 use crate::text::Text;
 use crate::tx::{db_now, on, sql};
 
@@ -13,8 +14,7 @@ impl Admin<'_> {
     /// none of a deleted organization.
     pub async fn api_key_by_hash(&mut self, hash: &[u8; 32]) -> Result<Option<ApiKey>> {
         let row: Option<ApiKeyRow> = on!(self.tx, |conn| sqlx::query_as(select_api_key!(
-            "hash = $1 AND organization_id IN \
-                 (SELECT o.id FROM organization o WHERE o.deleted_at IS NULL)"
+            concat!("hash = $1 AND ", is_not_ended!())
         ))
         .bind(hash.as_slice())
         .fetch_optional(conn)

@@ -29,8 +29,9 @@ pub struct Diagnosis {
 macro_rules! diagnosis {
     ($now:expr) => {
         concat!(
-            "SELECT (SELECT COUNT(*) FROM organization) AS organizations, \
-             (SELECT COUNT(*) FROM organization o WHERE NOT EXISTS (SELECT 1 FROM api_key k \
+            "SELECT (SELECT COUNT(*) FROM organization WHERE deleted_at IS NULL) AS organizations, \
+             (SELECT COUNT(*) FROM organization o WHERE o.deleted_at IS NULL \
+                AND NOT EXISTS (SELECT 1 FROM api_key k \
                 WHERE k.organization_id = o.id AND k.revoked_at IS NULL \
                 AND (k.expires_at IS NULL OR k.expires_at > $2))) AS organizations_without_key, \
              (SELECT COUNT(*) FROM session_lease l WHERE l.expires_at > ",

@@ -29,6 +29,23 @@ const SESSION_TABLES: [&str; 8] = [
      (SELECT key FROM engine_record WHERE session_id = $1 LIMIT $2)",
 ];
 
+/// What an ended organization leaves behind besides its sessions, the largest first; the rest
+/// goes with its row.
+const ORGANIZATION_TABLES: [&str; 6] = [
+    "DELETE FROM webhook_delivery WHERE id IN (SELECT d.id FROM webhook_delivery d \
+     JOIN webhook w ON w.id = d.webhook_id WHERE w.organization_id = $1 LIMIT $2)",
+    "DELETE FROM event WHERE organization_id = $1 AND id IN \
+     (SELECT id FROM event WHERE organization_id = $1 LIMIT $2)",
+    "DELETE FROM idempotency_key WHERE organization_id = $1 AND key IN \
+     (SELECT key FROM idempotency_key WHERE organization_id = $1 LIMIT $2)",
+    "DELETE FROM audit_entry WHERE id IN \
+     (SELECT id FROM audit_entry WHERE organization_id = $1 LIMIT $2)",
+    "DELETE FROM api_key WHERE id IN \
+     (SELECT id FROM api_key WHERE organization_id = $1 LIMIT $2)",
+    "DELETE FROM webhook WHERE id IN \
+     (SELECT id FROM webhook WHERE organization_id = $1 LIMIT $2)",
+];
+
 impl Admin<'_> {
     async fn sweep(&mut self, text: &'static str, before_ms: i64, limit: i64) -> Result<u64> {
         Ok(on!(self.tx, |conn| sqlx::query(text)
@@ -175,5 +192,101 @@ impl Admin<'_> {
             total += 1;
         }
         Ok(total)
+    }
+
+    /// Deletes what ended organizations left, at most `limit` rows of each table; gives how many.
+    ///
+    /// Call it until it gives 0, after [`Self::purge_deleted_sessions`]: an organization whose
+    /// sessions are still there waits for them.
+    pub async fn purge_ended_organizations(&mut self, limit: i64) -> Result<u64> {
+        let organization: Option<Text<OrganizationId>> = on!(self.tx, |conn| sqlx::query_scalar(
+            "SELECT o.id FROM organization o WHERE o.deleted_at IS NOT NULL AND NOT EXISTS \
+             (SELECT 1 FROM session s WHERE s.organization_id = o.id) ORDER BY o.id LIMIT 1"
+        )
+        .fetch_optional(conn)
+        .await)?;
+        let Some(organization) = organization else {
+            return Ok(0);
+        };
+        let mut total = 0;
+        for text in ORGANIZATION_TABLES {
+            let count = on!(self.tx, |conn| sqlx::query(text)
+                .bind(organization)
+                .bind(limit)
+                .execute(conn)
+                .await
+                .map(|done| done.rows_affected()))?;
+            total += count;
+            if i64::try_from(count).is_ok_and(|count| count >= limit) {
+                return Ok(total);
+            }
+        }
+        let count = on!(self.tx, |conn| sqlx::query(
+            "DELETE FROM organization WHERE id = $1"
+        )
+        .bind(organization)
+        .execute(conn)
+        .await
+        .map(|done| done.rows_affected()))?;
+        Ok(total + count)
+    }
+}
+
+/// What people leave behind.
+impl Admin<'_> {
+    /// Deletes lines of the audit log from before a time; gives how many.
+    pub async fn purge_audit(&mut self, before_ms: i64, limit: i64) -> Result<u64> {
+        self.sweep(
+            "DELETE FROM audit_entry WHERE id IN (SELECT id FROM audit_entry \
+             WHERE created_at < $1 ORDER BY created_at LIMIT $2)",
+            before_ms,
+            limit,
+        )
+        .await
+    }
+
+    /// Deletes logins that ended before a time; gives how many.
+    pub async fn purge_logins(&mut self, before_ms: i64, limit: i64) -> Result<u64> {
+        self.sweep(
+            "DELETE FROM login WHERE id IN (SELECT id FROM login \
+             WHERE expires_at < $1 ORDER BY expires_at LIMIT $2)",
+            before_ms,
+            limit,
+        )
+        .await
+    }
+
+    /// Deletes one-time links that ran out before a time; gives how many.
+    pub async fn purge_links(&mut self, before_ms: i64, limit: i64) -> Result<u64> {
+        self.sweep(
+            "DELETE FROM user_link WHERE hash IN (SELECT hash FROM user_link \
+             WHERE expires_at < $1 ORDER BY expires_at LIMIT $2)",
+            before_ms,
+            limit,
+        )
+        .await
+    }
+
+    /// Deletes invitations that ran out before a time; gives how many.
+    pub async fn purge_invitations(&mut self, before_ms: i64, limit: i64) -> Result<u64> {
+        self.sweep(
+            "DELETE FROM invitation WHERE id IN (SELECT id FROM invitation \
+             WHERE expires_at < $1 ORDER BY expires_at LIMIT $2)",
+            before_ms,
+            limit,
+        )
+        .await
+    }
+
+    /// Forgets failures to sign in of which the last was before a time, and that hold nobody
+    /// back at that time; gives how many.
+    pub async fn purge_login_failures(&mut self, before_ms: i64, limit: i64) -> Result<u64> {
+        self.sweep(
+            "DELETE FROM login_failure WHERE key IN (SELECT key FROM login_failure \
+             WHERE last_failed_at < $1 AND blocked_until < $1 ORDER BY last_failed_at LIMIT $2)",
+            before_ms,
+            limit,
+        )
+        .await
     }
 }

@@ -24,7 +24,9 @@ impl Admin<'_> {
     /// The organization of a webhook.
     pub async fn webhook_organization(&mut self, id: WebhookId) -> Result<Option<OrganizationId>> {
         let found: Option<Text<OrganizationId>> = on!(self.tx, |conn| sqlx::query_scalar(
-            "SELECT organization_id FROM webhook WHERE id = $1"
+            "SELECT w.organization_id FROM webhook w \
+             JOIN organization o ON o.id = w.organization_id AND o.deleted_at IS NULL \
+             WHERE w.id = $1"
         )
         .bind(Text(id))
         .fetch_optional(conn)

@@ -10,36 +10,37 @@ use crate::tx::on;
 
 #[derive(FromRow)]
 struct TicketRow {
-    organization_id: Text<OrganizationId>,
+    organization_id: Option<Text<OrganizationId>>,
     scope: String,
     expires_at: i64,
 }
 
 impl Admin<'_> {
-    /// Whose ticket it is, without taking it; nothing where it had run out.
+    /// Whose ticket it is, without taking it: an organization's, or one for all of them.
+    /// Nothing where it had run out.
     pub async fn ticket_organization(
         &mut self,
         hash: &[u8; 32],
         now_ms: i64,
-    ) -> Result<Option<OrganizationId>> {
-        let organization: Option<Text<OrganizationId>> = on!(self.tx, |conn| sqlx::query_scalar(
+    ) -> Result<Option<Option<OrganizationId>>> {
+        let found: Option<Option<Text<OrganizationId>>> = on!(self.tx, |conn| sqlx::query_scalar(
             "SELECT organization_id FROM realtime_ticket WHERE hash = $1 AND expires_at > $2"
         )
         .bind(hash.as_slice())
         .bind(now_ms)
         .fetch_optional(conn)
         .await)?;
-        Ok(organization.map(|organization| organization.0))
+        Ok(found.map(|organization| organization.map(|organization| organization.0)))
     }
 
     /// Takes a ticket: it is gone afterwards, and only the first caller gets what it opens.
     ///
-    /// Gives the organization and the scope as JSON; nothing where it had run out.
+    /// Gives the organization, where it is for one, and the scope as JSON; nothing where it had run out.
     pub async fn take_ticket(
         &mut self,
         hash: &[u8; 32],
         now_ms: i64,
-    ) -> Result<Option<(OrganizationId, String)>> {
+    ) -> Result<Option<(Option<OrganizationId>, String)>> {
         let row: Option<TicketRow> = on!(self.tx, |conn| sqlx::query_as(
             "DELETE FROM realtime_ticket WHERE hash = $1 \
              RETURNING organization_id, scope, expires_at"
@@ -47,8 +48,11 @@ impl Admin<'_> {
         .bind(hash.as_slice())
         .fetch_optional(conn)
         .await)?;
-        Ok(row
-            .filter(|row| row.expires_at > now_ms)
-            .map(|row| (row.organization_id.0, row.scope)))
+        Ok(row.filter(|row| row.expires_at > now_ms).map(|row| {
+            (
+                row.organization_id.map(|organization| organization.0),
+                row.scope,
+            )
+        }))
     }
 }

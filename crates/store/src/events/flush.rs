@@ -242,7 +242,8 @@ impl Tx {
             let mut row = self.stream_row(organization).await?;
             if row.is_none() {
                 on!(self, |conn| sqlx::query(
-                    "INSERT INTO event_stream (organization_id, last_id) VALUES ($1, '') \
+                    "INSERT INTO event_stream (organization_id, last_id) \
+                     SELECT id, '' FROM organization WHERE id = $1 AND deleted_at IS NULL \
                      ON CONFLICT (organization_id) DO NOTHING"
                 )
                 .bind(Text(organization))
@@ -251,7 +252,10 @@ impl Tx {
                 .map(drop))?;
                 row = self.stream_row(organization).await?;
             }
-            let (last_id, webhooks_version) = row.unwrap_or_default();
+            // The organization has ended: its events are dropped.
+            let Some((last_id, webhooks_version)) = row else {
+                continue;
+            };
             let last_id = match &*last_id {
                 "" => None,
                 text => Some(

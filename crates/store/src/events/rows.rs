@@ -4,6 +4,7 @@ use sqlx::{FromRow, QueryBuilder};
 use wagate_model::{EventEnvelope, EventId, EventKind, OrganizationId, SessionId};
 
 use crate::error::Result;
+use crate::organizations::is_not_ended;
 use crate::text::Text;
 use crate::tx::{Tx, on};
 
@@ -35,6 +36,7 @@ impl Tx {
             let mut query =
                 QueryBuilder::new("SELECT id, envelope FROM event WHERE organization_id = ");
             query.push_bind(Text(organization));
+            query.push(concat!(" AND ", is_not_ended!()));
             if let Some(after) = after {
                 query.push(" AND id > ").push_bind(Text(after));
             }

@@ -2,19 +2,24 @@
 
 #![expect(clippy::unwrap_used, reason = "a test ends where it cannot go on")]
 
+mod audit;
 mod chats;
 mod claims;
 mod deliveries;
 mod diagnosis;
+mod ended;
 mod engine;
 mod events;
 mod leases;
+mod logins;
+mod members;
 mod outbox;
 mod people;
 mod retention;
 mod schema;
 mod tenants;
 mod token_keys;
+mod users;
 mod writer;
 
 /// Runs a job on the writer and waits for its commit.

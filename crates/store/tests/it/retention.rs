@@ -191,7 +191,7 @@ async fn outbox_entries_stay_as_long_as_their_keys_and_keys_while_unfinished() {
     assert_eq!(outbox(20).await, 0);
     assert_eq!(outbox(100).await, 1);
     write!(store, organization, |tx| {
-        tx.insert_ticket(organization, &[1; 32], &to_raw_value(&1)?, 0, 100)
+        tx.insert_ticket(Some(organization), &[1; 32], &to_raw_value(&1)?, 0, 100)
             .await
     })
     .unwrap();

@@ -91,9 +91,9 @@ async fn a_ticket_works_once_and_not_after_its_time() {
     let organization = store.organization().await;
     write!(store, organization, |tx| {
         let scope = to_raw_value(&serde_json::json!({"scope": "organization"}))?;
-        tx.insert_ticket(organization, &[1; 32], &scope, 0, 100)
+        tx.insert_ticket(Some(organization), &[1; 32], &scope, 0, 100)
             .await?;
-        tx.insert_ticket(organization, &[2; 32], &scope, 0, 100)
+        tx.insert_ticket(Some(organization), &[2; 32], &scope, 0, 100)
             .await
     })
     .unwrap();
@@ -106,7 +106,10 @@ async fn a_ticket_works_once_and_not_after_its_time() {
     };
     assert_eq!(
         take([1; 32], 99).await,
-        Some((organization, "{\"scope\":\"organization\"}".to_owned()))
+        Some((
+            Some(organization),
+            "{\"scope\":\"organization\"}".to_owned()
+        ))
     );
     assert_eq!(take([1; 32], 99).await, None);
     assert_eq!(take([2; 32], 100).await, None);

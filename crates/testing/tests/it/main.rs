@@ -12,6 +12,7 @@ mod idempotency;
 mod limits;
 mod messages;
 mod pairing;
+mod people;
 mod realtime;
 mod revocation;
 mod roles;

@@ -4,7 +4,7 @@ use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
 use serde_json::json;
-use wagate_testing::{Api, Process, Receiver, SimulatorProcess, TestDatabase};
+use wagate_testing::{Api, Person, Process, Receiver, SimulatorProcess, TestDatabase};
 
 use crate::program;
 
@@ -125,4 +125,49 @@ async fn heavy_roles_apart_carry_messages_and_survive_a_killed_gateway() {
     let farewell = socket.wait_for(|frame| frame["event"] == "error").await;
     assert_eq!(farewell["error"], "unauthorized");
     drop((second, worker));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn heavy_a_ban_at_one_router_counts_at_another() {
+    let Some(installation) = Installation::new().await else {
+        return;
+    };
+    let first = installation.role("router", "first").await;
+    let second = installation.role("router", "second").await;
+    let api = |router: &Process| Api::new(router.ready()["api"].as_str().unwrap(), "");
+    let words = ["user", "create", "--link"];
+    for (email, more) in [
+        ("root@example.com", ["--super-admin"].as_slice()),
+        ("ann@example.com", &["--organization", "acme"]),
+    ] {
+        let link = installation
+            .command(&[&words, more, &[email]].concat())
+            .await;
+        let (_, token) = link.split_once("#token=").unwrap();
+        let body = json!({ "token": token, "password": "correct horse battery" });
+        let set = api(&first).with_key(None);
+        let set = set.post("/api/auth/password-resets:confirm", &body).await;
+        set.expect(204);
+    }
+    let root = Person::log_in(&api(&first), "root@example.com", "correct horse battery").await;
+    let ann = Person::log_in(&api(&second), "ann@example.com", "correct horse battery").await;
+    let (by_token, id) = (ann.api().await, ann.id().await);
+    let mut socket = by_token.realtime(&json!({})).await;
+    // The first router knows the token too.
+    let token_at_first = Person::log_in(&api(&first), "ann@example.com", "correct horse battery");
+    token_at_first
+        .await
+        .api()
+        .await
+        .get("/api/v1/sessions")
+        .await;
+
+    let ban = format!("/api/v1/admin/users/{id}:ban");
+    root.api().await.post(&ban, &json!({})).await.expect(200);
+    let farewell = socket.wait_for(|frame| frame["event"] == "error").await;
+    assert_eq!(farewell["error"], "unauthorized");
+    let refused = by_token
+        .call(reqwest::Method::GET, "/api/v1/sessions", None)
+        .await;
+    refused.expect(401);
 }

@@ -72,7 +72,10 @@ async fn create(arguments: CreateKey) -> anyhow::Result<()> {
                 .await?
         }
     };
-    let created = parts.identity.create_api_key(organization.id, new).await?;
+    let created = parts
+        .identity
+        .create_api_key(organization.id, new, &Actor::operator())
+        .await?;
     parts.store.close().await;
     let key = &created.key;
     if arguments.json {
@@ -161,7 +164,7 @@ async fn revoke(common: &Common, organization: &str, key_id: ApiKeyId) -> anyhow
         .context("there is no such organization")?;
     parts
         .identity
-        .revoke_api_key(organization.id, key_id)
+        .revoke_api_key(organization.id, key_id, &Actor::operator())
         .await?;
     parts.bus.publish(Signal::KeyRevoked { key_id });
     if let Err(error) = parts.bus.flush(BUS_TIMEOUT).await {

@@ -189,6 +189,7 @@ fn check_numbers(config: &Config) -> Checked {
             "retention.deliveries_days",
             config.retention.deliveries_days,
         ),
+        ("retention.audit_days", config.retention.audit_days),
     ];
     for (key, value) in days {
         require(value > 0, key, "must be at least 1")?;
@@ -247,7 +248,7 @@ mod tests {
     #[test]
     fn a_wrong_value_is_named_by_its_own_key() {
         type Change = fn(&mut Config);
-        let wrong: [(&str, Change); 18] = [
+        let wrong: [(&str, Change); 19] = [
             ("data_dir", |c| c.data_dir = "".into()),
             ("store.url", |c| c.store.url = Some("mysql://h/d".into())),
             ("store.master_keys", |c| {
@@ -277,6 +278,7 @@ mod tests {
                 c.webhooks.disable_after_days = 0;
             }),
             ("retention.events_days", |c| c.retention.events_days = 0),
+            ("retention.audit_days", |c| c.retention.audit_days = 0),
             ("webhooks.allowed_ranges", |c| {
                 c.webhooks.allowed_ranges = vec!["10.1".into()];
             }),

@@ -254,6 +254,7 @@ pub(crate) struct RetentionConfig {
     pub(crate) events_days: u32,
     pub(crate) deliveries_days: u32,
     pub(crate) idempotency_hours: u32,
+    pub(crate) audit_days: u32,
 }
 
 impl Default for RetentionConfig {
@@ -262,6 +263,7 @@ impl Default for RetentionConfig {
             events_days: 30,
             deliveries_days: 30,
             idempotency_hours: 48,
+            audit_days: 365,
         }
     }
 }

@@ -242,6 +242,11 @@ const SETTINGS: &[(&str, &str, &str)] = &[
         "48",
         "How long an `Idempotency-Key` is remembered; at least 24.",
     ),
+    (
+        "retention.audit_days",
+        "365",
+        "How long the lines of the audit log are kept; those of an organization until it ends.",
+    ),
     ("log.format", "`text`", "`text` or `json`."),
     (
         "log.filter",
