@@ -251,6 +251,7 @@ impl Service {
             max_sockets: config.api.max_sockets,
             max_sockets_per_organization: config.api.max_sockets_per_organization,
             cors_origins: config.api.cors_allowed_origins.clone(),
+            trusted_proxies: config.api.proxy_ranges().unwrap_or_default(),
             serves_metrics: config.api.metrics_listen.is_none(),
             ..ApiConfig::default()
         };

@@ -89,6 +89,11 @@ fn check_api(config: &Config) -> Checked {
         "expected origins such as https://app.example.com, each named in full; `*` is not possible",
     )?;
     require(
+        api.proxy_ranges().is_some(),
+        "api.trusted_proxies",
+        "expected addresses or ranges such as 127.0.0.1 or 10.0.0.0/8",
+    )?;
+    require(
         api.metrics_listen.is_none_or(|address| {
             address != api.listen || address.port() == 0 || !config.runs(Role::Router)
         }),
@@ -248,7 +253,7 @@ mod tests {
     #[test]
     fn a_wrong_value_is_named_by_its_own_key() {
         type Change = fn(&mut Config);
-        let wrong: [(&str, Change); 19] = [
+        let wrong: [(&str, Change); 20] = [
             ("data_dir", |c| c.data_dir = "".into()),
             ("store.url", |c| c.store.url = Some("mysql://h/d".into())),
             ("store.master_keys", |c| {
@@ -286,6 +291,9 @@ mod tests {
                 c.whatsapp.client_version = Some("2".into());
             }),
             ("log.filter", |c| c.log.filter = "loud=very".into()),
+            ("api.trusted_proxies", |c| {
+                c.api.trusted_proxies = vec!["127.0.0.1".into(), "10.0.0.0/8".into(), "x".into()];
+            }),
         ];
         for (key, change) in wrong {
             assert_eq!(fault(change), Some(key));

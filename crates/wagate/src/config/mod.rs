@@ -6,9 +6,10 @@ mod identity;
 mod load;
 mod reference;
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 
+use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
 use wagate_model::{GatewayId, SessionDefaults};
 
@@ -117,12 +118,26 @@ pub(crate) struct ApiConfig {
     pub(crate) metrics_listen: Option<SocketAddr>,
     pub(crate) public_url: Option<String>,
     pub(crate) cors_allowed_origins: Vec<String>,
+    pub(crate) trusted_proxies: Vec<String>,
     pub(crate) body_limit_bytes: usize,
     pub(crate) message_body_limit_bytes: usize,
     pub(crate) body_memory_bytes: usize,
     pub(crate) max_connections: usize,
     pub(crate) max_sockets: usize,
     pub(crate) max_sockets_per_organization: usize,
+}
+
+impl ApiConfig {
+    /// The ranges of trusted proxies; nothing where one cannot be read.
+    pub(crate) fn proxy_ranges(&self) -> Option<Vec<IpNet>> {
+        let ranges = self.trusted_proxies.iter();
+        ranges
+            .map(|text| {
+                let address = || text.parse::<IpAddr>().ok().map(IpNet::from);
+                text.parse().ok().or_else(address)
+            })
+            .collect()
+    }
 }
 
 impl Default for ApiConfig {
@@ -132,6 +147,7 @@ impl Default for ApiConfig {
             metrics_listen: None,
             public_url: None,
             cors_allowed_origins: Vec::new(),
+            trusted_proxies: Vec::new(),
             body_limit_bytes: 1 << 20,
             message_body_limit_bytes: 88 << 20,
             body_memory_bytes: 256 << 20,

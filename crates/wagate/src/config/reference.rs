@@ -34,6 +34,11 @@ const SETTINGS: &[(&str, &str, &str)] = &[
         "none",
         "Origins of web pages that may call the API from a browser.",
     ),
+    (
+        "api.trusted_proxies",
+        "none",
+        "Addresses or ranges of proxies in front of the API: what they say of the client's address (`X-Forwarded-For`) is believed, and failed logins are counted for that.",
+    ),
     ("api.body_limit_bytes", "1048576", "Largest request body."),
     (
         "api.message_body_limit_bytes",
