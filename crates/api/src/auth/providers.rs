@@ -38,7 +38,7 @@ impl FromRequestParts<ApiState> for Provider {
 }
 
 fn redirect(to: &str) -> Response {
-    let Ok(location) = HeaderValue::from_str(to) else {
+    let Ok(location) = HeaderValue::from_bytes(to.as_bytes()) else {
         return redirect("/");
     };
     (StatusCode::FOUND, [(header::LOCATION, location)]).into_response()

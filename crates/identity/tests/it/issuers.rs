@@ -9,7 +9,7 @@ use wagate_model::{OrganizationId, Role, Subject};
 use crate::harness::{Service, issuer_client};
 use crate::signed_in::person;
 use crate::signing::{SigningKey, encode, unsigned, with_signature};
-use crate::web::Web;
+use crate::web::{Answer, Request, Web};
 
 const ISSUER: &str = "https://login.example.com";
 const AUDIENCE: &str = "wagate-prod";
@@ -238,7 +238,7 @@ async fn claims_for_others_and_for_other_times_are_refused() {
         world.with("aud", json!(["other", AUDIENCE])),
         world.with("exp", json!(now - 59)),
         world.with("exp", json!(1e300)),
-        world.with("exp", json!(now as f64 + 0.5)),
+        world.with("exp", serde_json::from_str(&format!("{now}.5")).unwrap()),
         world.with("nbf", json!(now + 60)),
         without("iat"),
     ] {
@@ -429,8 +429,7 @@ async fn while_an_issuer_is_away_its_known_keys_go_on() {
     assert_eq!(world.fault(&token).await, None);
 
     // No JWK set, a redirect, too much: all the same as no answer.
-    type Answer = fn(&crate::web::Request) -> crate::web::Answer;
-    let answers: [Answer; 4] = [
+    let answers: [fn(&Request) -> Answer; 4] = [
         |_| (200, "{}".into()),
         |_| (200, json!({"keys": []}).to_string()),
         |_| (302, String::new()),

@@ -250,18 +250,18 @@ mod tests {
         type Change = fn(&mut IdentitySection);
         let wrong: [(&str, Change); 12] = [
             ("identity.password_memory_kib", |i| {
-                i.password_memory_kib = 1
+                i.password_memory_kib = 1;
             }),
             ("identity.password_passes", |i| i.password_passes = 0),
             ("identity.password_passes", |i| {
-                i.password_memory_kib = 8_000
+                i.password_memory_kib = 8_000;
             }),
             ("identity.login_days", |i| i.login_days = 0),
             ("identity.token_key_days", |i| i.token_key_days = 366),
             ("identity.token_audience", |i| i.token_audience.clear()),
             ("identity.builtin", |i| i.builtin = false),
             ("identity.smtp.url", |i| {
-                i.smtp.from = Some("a@b.example".into())
+                i.smtp.from = Some("a@b.example".into());
             }),
             ("identity.smtp.url", |i| {
                 i.smtp.url = Some("http://mail.example.com".into());
@@ -271,7 +271,7 @@ mod tests {
                 i.smtp.url = Some("smtp://mail.example.com".into());
             }),
             ("identity.issuers", |i| {
-                i.issuers = vec![IssuerSection::default()]
+                i.issuers = vec![IssuerSection::default()];
             }),
             ("identity.providers", |i| {
                 i.providers = vec![ProviderSection::default()];
