@@ -66,7 +66,7 @@ impl Actor {
 macro_rules! actions {
     ($($(#[$doc:meta])* $name:ident = $text:literal,)*) => {
         /// What was done, as a closed set: the resource's kind and the deed.
-        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
         pub enum AuditAction {
             $($(#[$doc])* #[serde(rename = $text)] $name,)*
         }
@@ -160,6 +160,18 @@ actions! {
     /// A webhook was changed.
     WebhookUpdated = "webhook.updated",
 }
+
+impl utoipa::PartialSchema for AuditAction {
+    fn schema() -> utoipa::openapi::RefOr<utoipa::openapi::schema::Schema> {
+        utoipa::openapi::ObjectBuilder::new()
+            .schema_type(utoipa::openapi::schema::Type::String)
+            .description(Some("What was done: the resource's kind and the deed."))
+            .enum_values(Some(Self::ALL.iter().map(|action| action.as_str())))
+            .into()
+    }
+}
+
+impl ToSchema for AuditAction {}
 
 /// The text names none of them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]

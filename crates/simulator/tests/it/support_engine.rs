@@ -161,8 +161,8 @@ impl Engine {
                 _ => None,
             })
             .await;
-        let device = phone.scan(&qr).await.unwrap();
-        assert!(device.is_online);
+        phone.scan(&qr).await.unwrap();
+        // Linked, the client hangs up and logs in.
         engine.connected().await;
         engine
     }
