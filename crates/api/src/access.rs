@@ -6,7 +6,7 @@
 
 use std::marker::PhantomData;
 
-use axum::extract::{FromRequestParts, RawPathParams};
+use axum::extract::{FromRequestParts, MatchedPath, RawPathParams};
 use http::header;
 use http::request::Parts;
 use wagate_core::{Caller, Error, OrganizationAccess, SessionAccess, UserAccess, WebhookAccess};
@@ -114,16 +114,27 @@ fn credential(parts: &Parts) -> Answer<&str> {
 
 /// A parameter of the path, decoded; nothing where it is not UTF-8.
 pub(crate) async fn parameter(parts: &mut Parts, state: &ApiState, name: &str) -> String {
-    RawPathParams::from_request_parts(parts, state)
-        .await
-        .ok()
-        .and_then(|params| {
-            params
-                .iter()
-                .find(|(key, _)| *key == name)
-                .map(|(_, value)| value.to_owned())
-        })
-        .unwrap_or_default()
+    let Ok(params) = RawPathParams::from_request_parts(parts, state).await else {
+        // One of them is not UTF-8: the others are what they are.
+        return readable_parameter(parts, name).unwrap_or_default();
+    };
+    let mut params = params.iter();
+    let found = params.find(|(key, _)| *key == name);
+    found.map(|(_, value)| value.to_owned()).unwrap_or_default()
+}
+
+/// A parameter of a path in which another one cannot be read.
+fn readable_parameter(parts: &Parts, name: &str) -> Option<String> {
+    let route = parts.extensions.get::<MatchedPath>()?.as_str();
+    let mut pairs = route.split('/').zip(parts.uri.path().split('/'));
+    let (_, raw) = pairs.find(|(part, _)| {
+        let bare = part
+            .strip_prefix('{')
+            .and_then(|part| part.strip_suffix('}'));
+        bare == Some(name)
+    })?;
+    let decoded = percent_encoding::percent_decode_str(raw).decode_utf8();
+    decoded.ok().map(std::borrow::Cow::into_owned)
 }
 
 /// A session that the caller reaches, with a capability.

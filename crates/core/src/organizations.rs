@@ -186,6 +186,9 @@ impl Core {
         role: Draft<Role>,
     ) -> Result<Member> {
         let user = member_id(user)?;
+        // Whom it is about is told before what is wrong with the request, as everywhere.
+        let found = self.identity.role_in(access.id(), user).await?;
+        found.ok_or(Error::NotFound(What::Member))?;
         let (role, faults) = role.open()?;
         faults.into_result()?;
         let (actor, id) = (access.actor(), access.id());
@@ -375,7 +378,11 @@ impl Core {
             .identity
             .revoke_api_key(access.id(), key_id, &access.actor())
             .await;
-        self.bus.publish(Signal::KeyRevoked { key_id });
+        // Also when it is not known whether the commit went through; but not of a key that is
+        // another organization's: whoever hears it ends the key's sockets.
+        if !matches!(revoked, Err(IdentityError::NotFound)) {
+            self.bus.publish(Signal::KeyRevoked { key_id });
+        }
         revoked.map_err(|error| error_of(error, What::ApiKey))
     }
 }
