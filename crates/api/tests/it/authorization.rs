@@ -1,239 +1,147 @@
 //! Every operation of the document, against those who may not.
 
 use axum::body::Body;
-use http::{HeaderMap, Method, Request};
+use http::Request;
 use serde_json::Value;
-use wagate_model::{Actor, Capabilities, Capability};
+use wagate_model::{Actor, Capabilities};
 
-use crate::harness::{Reply, Service, Tenant, UNKNOWN};
+use crate::harness::{Service, UNKNOWN};
+use crate::operations::{Need, Operation, guarded, visible};
+use crate::world::{World, bearer};
 
-pub(crate) struct Operation {
-    pub(crate) id: String,
-    pub(crate) method: Method,
-    pub(crate) path: String,
-    /// What `x-capability` names: a capability, or what no key has.
-    pub(crate) needs: Option<String>,
-}
-
-/// The operations of the document.
-pub(crate) fn operations() -> Vec<Operation> {
-    let document = serde_json::to_value(wagate_api::openapi()).unwrap();
-    let mut operations = Vec::new();
-    for (path, item) in document["paths"].as_object().unwrap() {
-        for (method, operation) in item.as_object().unwrap() {
-            operations.push(Operation {
-                id: operation["operationId"].as_str().unwrap().to_owned(),
-                method: method.to_uppercase().parse().unwrap(),
-                path: path.clone(),
-                needs: operation["x-capability"].as_str().map(str::to_owned),
-            });
+#[tokio::test]
+async fn others_are_refused_before_anything_is_looked_at() {
+    let world = World::new().await;
+    for operation in guarded() {
+        // In an organization of one's own: that it is another's is told first.
+        let mut paths = vec![operation.within(&world.own)];
+        if matches!(operation.need, Need::Capability(_) | Need::SuperAdmin) {
+            paths.extend([operation.nowhere(), operation.within(&world.foreign)]);
+        }
+        for headers in operation.refused(&world, &world.own).await {
+            for path in &paths {
+                let reply = operation.ask(&world.service, path, &headers).await;
+                let context = format!("{} at {path} with {headers:?}", operation.id);
+                assert_eq!(reply.status, 403, "{context}");
+                let error = reply.error(403, "forbidden");
+                assert!(error.get("details").is_none(), "{context}");
+            }
         }
     }
-    assert!(operations.len() > 20);
-    operations
-}
-
-impl Operation {
-    /// The path with the given ids in it.
-    fn at(&self, session: &str, webhook: &str) -> String {
-        self.path
-            .replace("{session}", session)
-            .replace("{id}", webhook)
-            .replace("{cid}", "15551234567%40s.whatsapp.net")
-            .replace("{deliveryId}", &format!("dlv_{UNKNOWN}"))
-    }
-
-    fn is_on_a_resource(&self) -> bool {
-        self.path.contains("{session}") || self.path.contains("{id}")
-    }
-
-    /// Asks with a body that is not even JSON: whatever is checked before the body shows.
-    async fn ask(&self, service: &Service, path: &str, headers: &[(&str, &str)]) -> Reply {
-        let mut request = Request::builder().method(self.method.clone()).uri(path);
-        for (name, value) in headers {
-            request = request.header(*name, *value);
-        }
-        request = request.header("content-type", "application/json");
-        service
-            .request(request.body(Body::from("{")).unwrap())
-            .await
-    }
-}
-
-/// Operations for visitors, who need no credential: they come with a ticket, a password, a
-/// link's secret, or nothing.
-const OPEN: &[&str] = &[
-    "acceptInvitation",
-    "beginProviderLogin",
-    "confirmEmail",
-    "finishProviderLogin",
-    "getLoginOptions",
-    "getLoginTokenKeys",
-    "logIn",
-    "openRealtime",
-    "previewInvitation",
-    "requestPasswordReset",
-    "resetPassword",
-    "signUp",
-];
-
-struct World {
-    service: Service,
-    owner: Tenant,
-    session: String,
-    webhook: String,
-}
-
-async fn world() -> World {
-    let service = Service::start().await;
-    let owner = service.tenant().await;
-    let session = service.store.session(owner.organization).await.to_string();
-    let body = serde_json::json!({ "url": "https://example.com/" });
-    let webhook = service
-        .post("/api/v1/webhooks", &owner.key, body)
-        .await
-        .ok(201);
-    let webhook = webhook["id"].as_str().unwrap().to_owned();
-    World {
-        service,
-        owner,
-        session,
-        webhook,
-    }
+    assert!(world.service.gateway.asked().is_empty());
 }
 
 #[tokio::test]
-async fn nothing_works_without_a_credential() {
-    let World {
-        service,
-        session,
-        webhook,
-        ..
-    } = world().await;
-    let garbage = format!("Bearer wa_{}", "A".repeat(43));
-    for operation in operations() {
-        let path = operation.at(&session, &webhook);
-        if operation.needs.is_none() && operation.id != "openRealtime" {
-            continue;
-        }
-        for headers in [
-            vec![],
-            vec![("authorization", "Bearer ")],
-            vec![("authorization", "Bearer nonsense")],
-            vec![("authorization", garbage.as_str())],
-            vec![("authorization", "Basic dTpw")],
-            vec![("authorization", "Bearer")],
-            vec![("x-api-key", "")],
-            vec![("x-api-key", "wa_")],
-        ] {
-            let reply = operation.ask(&service, &path, &headers).await;
-            reply.error(401, "unauthorized");
-            assert!(
-                reply.headers.contains_key("www-authenticate"),
-                "{}",
-                operation.id
-            );
+async fn keys_reach_no_people_wherever_they_point() {
+    let world = World::new().await;
+    for operation in guarded().filter(|operation| matches!(operation.need, Need::Role(_))) {
+        let key = bearer(&world.own.key.0);
+        for path in [operation.nowhere(), operation.within(&world.foreign)] {
+            let reply = operation.ask(&world.service, &path, &key).await;
+            reply.error(403, "forbidden");
         }
     }
-}
-
-#[tokio::test]
-async fn each_operation_needs_its_capability() {
-    let World {
-        service,
-        owner,
-        session,
-        webhook,
-    } = world().await;
-    for operation in operations() {
-        let key = match operation.needs.as_deref() {
-            None => {
-                assert!(OPEN.contains(&operation.id.as_str()), "{}", operation.id);
-                continue;
-            }
-            // No key is a person's login.
-            Some("login" | "member" | "admin" | "owner" | "super_admin") => owner.key.clone(),
-            Some(capability) => {
-                let capability: Capability = capability.parse().unwrap();
-                service.key_without(owner.organization, capability).await
-            }
-        };
-        for path in [
-            operation.at(&session, &webhook),
-            operation.at(UNKNOWN, "wh_x"),
-        ] {
-            let reply = operation.ask(&service, &path, &[("x-api-key", &key)]).await;
-            match operation.needs.as_deref() {
-                // A browser's cookie is something else than a credential that is not enough.
-                Some("login") => reply.error(401, "unauthorized"),
-                _ => reply.error(403, "forbidden"),
-            };
-        }
-    }
-}
-
-/// Everything that a client can see, but the request's own id.
-fn visible(mut reply: Reply) -> (u16, HeaderMap, Vec<u8>) {
-    reply.headers.remove("x-request-id").unwrap();
-    (reply.status.as_u16(), reply.headers, reply.bytes)
 }
 
 #[tokio::test]
 async fn foreign_ids_are_unknown_ids() {
-    let World {
-        service,
-        session,
-        webhook,
-        ..
-    } = world().await;
-    let stranger = service.tenant().await;
-    let key = [("x-api-key", stranger.key.as_str())];
-    let unknown_webhook = format!("wh_{UNKNOWN}");
-    for operation in operations()
-        .iter()
-        .filter(|operation| operation.is_on_a_resource())
-    {
-        let foreign = operation
-            .ask(&service, &operation.at(&session, &webhook), &key)
-            .await;
-        foreign.error(404, "not_found");
-        let foreign = visible(foreign);
-        for (session, webhook) in [
-            (UNKNOWN, unknown_webhook.as_str()),
-            ("%00", "%ff"),
-            ("x", "y"),
-        ] {
-            let unknown = operation
-                .ask(&service, &operation.at(session, webhook), &key)
-                .await;
-            assert_eq!(visible(unknown), foreign, "{}", operation.id);
+    let world = World::new().await;
+    let (own, foreign) = (&world.own, &world.foreign);
+    let mut count = 0;
+    for operation in guarded() {
+        let parameters = operation.parameters();
+        let fill = |place| parameters.iter().map(|p| (p.of)(place)).collect();
+        let (mine, theirs): (Vec<String>, Vec<String>) = (fill(own), fill(foreign));
+        for headers in operation.allowed(&world, own).await {
+            for (index, parameter) in parameters.iter().enumerate() {
+                let at = |value: &str, rest: &[String]| {
+                    let before = mine[..index].iter().map(String::as_str);
+                    let after = rest[index + 1..].iter().map(String::as_str);
+                    operation.at(before.chain([value]).chain(after))
+                };
+                let unknown = parameter.not_there().map(|value| at(value, &mine));
+                let mut paths: Vec<_> = unknown.collect();
+                // The operator's users are of no organization.
+                if operation.need != Need::SuperAdmin {
+                    paths.extend([at(&theirs[index], &mine), at(&theirs[index], &theirs)]);
+                }
+                let mut first = None;
+                for path in paths {
+                    let reply = operation.ask(&world.service, &path, &headers).await;
+                    let context = format!("{} at {path}", operation.id);
+                    assert_eq!(reply.status, 404, "{context}");
+                    reply.error(404, "not_found");
+                    let seen = visible(reply);
+                    assert_eq!(
+                        *first.get_or_insert_with(|| seen.clone()),
+                        seen,
+                        "{context}"
+                    );
+                    count += 1;
+                }
+            }
         }
     }
-    assert!(service.gateway.asked().is_empty());
+    assert!(count > 400, "{count}");
+    assert!(world.service.gateway.asked().is_empty());
+}
+
+#[tokio::test]
+async fn bodies_are_read_for_those_who_may() {
+    let world = World::new().await;
+    for operation in guarded().filter(|operation| operation.body.is_some()) {
+        let path = operation.within(&world.own);
+        for headers in operation.allowed(&world, &world.own).await {
+            let reply = operation.ask(&world.service, &path, &headers).await;
+            assert_eq!(reply.status, 400, "{} with {headers:?}", operation.id);
+            assert_eq!(reply.faults(), ["body"], "{}", operation.id);
+        }
+    }
+    assert!(world.service.gateway.asked().is_empty());
+}
+
+#[tokio::test]
+async fn whoever_may_gets_an_answer() {
+    let world = World::new().await;
+    world
+        .service
+        .gateway
+        .answer(|_| Ok(wagate_cluster::CommandReply::QrPending));
+    let has_parameters = |operation: &Operation| !operation.parameters().is_empty();
+    for operation in guarded() {
+        // What changes something was answered for already: about its parameters, or its body.
+        let is_shown = operation.method == http::Method::GET;
+        if !is_shown && (has_parameters(&operation) || operation.body.is_some()) {
+            continue;
+        }
+        let path = operation.within(&world.own);
+        for headers in operation.allowed(&world, &world.own).await {
+            let reply = operation.ask(&world.service, &path, &headers).await;
+            let context = format!("{} with {headers:?}", operation.id);
+            // No phone is attached, and no code is ready yet.
+            let is_answered = match operation.id.as_str() {
+                "sessionMe" | "sessionQR" => reply.status == 404,
+                _ => reply.status.is_success(),
+            };
+            assert!(is_answered, "{context}: {}", reply.status);
+        }
+    }
 }
 
 #[tokio::test]
 async fn a_restricted_key_sees_its_sessions_only() {
-    let World {
-        service,
-        owner,
-        session,
-        webhook,
-    } = world().await;
-    let own = service.store.session(owner.organization).await;
+    let World { service, own, .. } = World::new().await;
+    let session = service.store.session(own.organization).await;
+    let restriction = Some(vec![session]);
     let (key, _) = service
-        .key(owner.organization, Capabilities::all(), Some(vec![own]))
+        .key(own.organization, Capabilities::all(), restriction)
         .await;
-    let headers = [("x-api-key", key.as_str())];
-    for operation in operations()
-        .iter()
-        .filter(|operation| operation.is_on_a_resource())
-    {
-        let other = operation
-            .ask(&service, &operation.at(&session, &webhook), &headers)
-            .await;
-        let unknown_path = operation.at(UNKNOWN, &format!("wh_{UNKNOWN}"));
-        let unknown = operation.ask(&service, &unknown_path, &headers).await;
+    let headers = bearer(&key);
+    let with_key = guarded().filter(|operation| matches!(operation.need, Need::Capability(_)));
+    for operation in with_key.filter(|operation| !operation.parameters().is_empty()) {
+        let paths = [operation.within(&own), operation.nowhere()];
+        let other = operation.ask(&service, &paths[0], &headers).await;
+        let unknown = operation.ask(&service, &paths[1], &headers).await;
         other.error(404, "not_found");
         assert_eq!(visible(other), visible(unknown), "{}", operation.id);
     }
@@ -241,7 +149,7 @@ async fn a_restricted_key_sees_its_sessions_only() {
     assert_eq!(ids(service.get("/api/v1/sessions", &key).await.ok(200)), 1);
     assert_eq!(ids(service.get("/api/v1/webhooks", &key).await.ok(200)), 0);
     service
-        .get(&format!("/api/v1/sessions/{own}"), &key)
+        .get(&format!("/api/v1/sessions/{session}"), &key)
         .await
         .ok(200);
     // It may not make what it could not see.
@@ -264,24 +172,26 @@ async fn a_restricted_key_sees_its_sessions_only() {
 
 #[tokio::test]
 async fn a_revoked_key_stops_working() {
-    let World { service, owner, .. } = world().await;
-    service.get("/api/v1/sessions", &owner.key).await.ok(200);
+    let service = Service::start().await;
+    let tenant = service.tenant().await;
+    service.get("/api/v1/sessions", &tenant.key).await.ok(200);
     service
         .identity
-        .revoke_api_key(owner.organization, owner.key_id, &Actor::operator())
+        .revoke_api_key(tenant.organization, tenant.key_id, &Actor::operator())
         .await
         .unwrap();
     service
-        .get("/api/v1/sessions", &owner.key)
+        .get("/api/v1/sessions", &tenant.key)
         .await
         .error(401, "unauthorized");
 }
 
 #[tokio::test]
 async fn both_headers_carry_a_key() {
-    let World { service, owner, .. } = world().await;
-    let key = ("x-api-key", owner.key.as_str());
-    let bearer = format!("bEaReR {}", owner.key);
+    let service = Service::start().await;
+    let tenant = service.tenant().await;
+    let key = ("x-api-key", tenant.key.as_str());
+    let bearer = format!("bEaReR {}", tenant.key);
     for headers in [
         vec![key],
         vec![("authorization", bearer.as_str())],
@@ -306,12 +216,9 @@ async fn both_headers_carry_a_key() {
 
 #[tokio::test]
 async fn what_is_not_there_is_told_before_what_is_malformed() {
-    let World {
-        service,
-        owner,
-        session,
-        ..
-    } = world().await;
+    let service = Service::start().await;
+    let owner = service.tenant().await;
+    let session = service.store.session(owner.organization).await;
     for path in [
         format!("/api/v1/sessions/{UNKNOWN}/chats?limit=x"),
         format!("/api/v1/sessions/{session}/chats/15559999999/messages?limit=x&cursor=x"),

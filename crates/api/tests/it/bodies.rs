@@ -1,14 +1,17 @@
 //! Bodies that are wrong, through the router.
 
 use std::collections::BTreeSet;
+use std::convert::Infallible;
 use std::time::Duration;
 
 use axum::body::{Body, Bytes};
+use axum::response::Response;
 use futures::stream;
 use http::{Method, Request};
 use proptest::prelude::*;
 use proptest::test_runner::TestRunner;
 use serde_json::json;
+use tokio::task::JoinHandle;
 use tower::ServiceExt as _;
 
 use crate::harness::{Reply, Service};
@@ -369,6 +372,33 @@ fn all_faults_of_a_body_are_told_at_once() {
         .unwrap();
 }
 
+/// The size of a body that counts against the memory of all of them.
+const LARGE: usize = 1_000_000;
+
+/// Sends a large body, whose end never comes; returns when its bytes were read.
+pub(crate) async fn begin_upload(
+    service: &Service,
+    path: &str,
+    key: &str,
+) -> JoinHandle<Result<Response, Infallible>> {
+    let (read, is_read) = tokio::sync::oneshot::channel();
+    // It stops after its bytes, and says that they were read.
+    let rest = stream::once(async move {
+        let _ = read.send(());
+        std::future::pending::<Result<Bytes, std::io::Error>>().await
+    });
+    let first = stream::iter([Ok(Bytes::from(vec![b' '; LARGE]))]);
+    let request = Request::builder()
+        .method(Method::POST)
+        .uri(path)
+        .header("x-api-key", key)
+        .body(Body::from_stream(futures::StreamExt::chain(first, rest)))
+        .unwrap();
+    let upload = tokio::spawn(service.router.clone().oneshot(request));
+    is_read.await.unwrap();
+    upload
+}
+
 #[tokio::test]
 async fn large_bodies_share_a_bounded_memory() {
     let service = Service::with(|config| {
@@ -388,20 +418,10 @@ async fn large_bodies_share_a_bounded_memory() {
             .body(body)
             .unwrap()
     };
-    let large = || Bytes::from(vec![b' '; 1_000_000]);
+    let large = || Bytes::from(vec![b' '; LARGE]);
     let mut uploads = Vec::new();
     for _ in 0..2 {
-        let (read, is_read) = tokio::sync::oneshot::channel();
-        // It stops after its bytes, and says that they were read.
-        let rest = stream::once(async move {
-            let _ = read.send(());
-            std::future::pending::<Result<Bytes, std::io::Error>>().await
-        });
-        let first = stream::iter([Ok(large())]);
-        let body = Body::from_stream(futures::StreamExt::chain(first, rest));
-        let call = service.router.clone().oneshot(request(body));
-        uploads.push(tokio::spawn(call));
-        is_read.await.unwrap();
+        uploads.push(begin_upload(&service, &path, &tenant.key).await);
     }
     let reply = service.request(request(Body::from(large()))).await;
     let error = reply.error(429, "rate_limited");

@@ -22,11 +22,11 @@ use wagate_identity::{
     Identity, IdentityConfig, NewApiKey, PasswordCost, Principal, SignUp, SystemRandomness,
 };
 use wagate_model::{
-    Actor, ApiKeyId, AuditEntry, Capabilities, Capability, EventId, EventKind, LoginId,
+    Actor, ApiKeyId, AuditEntry, Capabilities, Capability, Clock, EventId, EventKind, LoginId,
     OrganizationId, PersonPrincipal, PlatformRole, Role, SessionId, Subject, User, UserId,
 };
 use wagate_store::testing::{TestStore, store};
-use wagate_store::{AuditFilter, Lane, LoginRecord, NewEvent, StoreError};
+use wagate_store::{AuditFilter, Lane, LoginRecord, NewEvent, Store, StoreError};
 
 /// What hashing a password costs in tests.
 const CHEAP: PasswordCost = PasswordCost {
@@ -49,6 +49,8 @@ type Script = Box<dyn FnMut(&SessionAction) -> CommandResult + Send>;
 /// A gateway that answers as told and notes what it was asked.
 pub(crate) struct ScriptedGateway {
     script: Mutex<Script>,
+    /// Who answers in the place of the script.
+    deputy: Mutex<Option<Arc<dyn CommandHandler>>>,
     asked: Mutex<Vec<SessionCommand>>,
 }
 
@@ -58,6 +60,11 @@ impl ScriptedGateway {
         script: impl FnMut(&SessionAction) -> CommandResult + Send + 'static,
     ) {
         *self.script.lock().unwrap_or_else(PoisonError::into_inner) = Box::new(script);
+    }
+
+    /// Has something else answer from now on.
+    pub(crate) fn hand_over(&self, deputy: Arc<dyn CommandHandler>) {
+        *self.deputy.lock().unwrap() = Some(deputy);
     }
 
     /// The names of the commands since the last question.
@@ -76,9 +83,13 @@ impl CommandHandler for ScriptedGateway {
     async fn handle(
         &self,
         command: SessionCommand,
-        _deadline: tokio::time::Instant,
+        deadline: tokio::time::Instant,
     ) -> CommandResult {
         self.asked.lock().unwrap().push(command.clone());
+        let deputy = self.deputy.lock().unwrap().clone();
+        if let Some(deputy) = deputy {
+            return deputy.handle(command, deadline).await;
+        }
         // A script may panic, as a gateway may.
         let mut script = self.script.lock().unwrap_or_else(PoisonError::into_inner);
         script(&command.action)
@@ -198,6 +209,7 @@ impl Service {
         let bus = Bus::local();
         let gateway = Arc::new(ScriptedGateway {
             script: Mutex::new(Box::new(|_| Ok(CommandReply::Done))),
+            deputy: Mutex::default(),
             asked: Mutex::default(),
         });
         let serving = bus
@@ -205,41 +217,39 @@ impl Service {
             .await
             .unwrap();
         report(&store, "gw-1", false).await;
-        let clock = store.clock.clone();
-        let identity = Identity::new(
-            store.handle(),
-            clock.clone(),
-            Arc::new(SystemRandomness),
-            people,
-        );
-        let core = Core::new(Parts {
-            store: store.handle(),
-            bus: bus.clone(),
-            health: Health::new(store.handle(), bus.clone()),
-            placement: Placement::new(store.handle()),
-            identity: identity.clone(),
-            address_guard: AddressGuard::new(AllowList::none()),
-            signing_root: SigningRoot::from_bytes([3; 32]),
-            clock,
-            randomness: Arc::new(SystemRandomness),
-            config: core_config,
-        });
         let stop = CancellationToken::new();
-        let recorder = metrics_exporter_prometheus::PrometheusBuilder::new().build_recorder();
-        let handle = recorder.handle();
-        // Only the first service of a process gets the figures.
-        let _ = metrics::set_global_recorder(recorder);
-        let state = ApiState::new(core.clone(), config, Some(handle), stop.clone());
+        let (core, router) = process(
+            (store.handle(), store.clock.clone()),
+            &bus,
+            (config, core_config, people),
+            &stop,
+        );
         Self {
+            identity: core.identity.clone(),
             store,
             bus,
-            identity,
             core,
             gateway,
-            router: router(state),
+            router,
             stop,
             _serving: serving,
         }
+    }
+
+    /// The same service in another process: the same database, caches of its own.
+    pub(crate) async fn another_process(&self) -> Router {
+        let store = self.store.second().await.unwrap();
+        let config = (ApiConfig::default(), CoreConfig::default(), people());
+        let clock: Arc<dyn Clock> = self.store.clock.clone();
+        let (core, router) = process((store, clock), &self.bus, config, &self.stop);
+        let stop = self.stop.clone();
+        tokio::spawn(async move {
+            tokio::select! {
+                () = core.watch_credentials() => {}
+                () = stop.cancelled() => {}
+            }
+        });
+        router
     }
 
     pub(crate) async fn tenant(&self) -> Tenant {
@@ -478,6 +488,39 @@ impl Service {
         self.announce(organization, copies);
         ids
     }
+}
+
+/// What one process serves over a store.
+fn process(
+    (store, clock): (Store, Arc<dyn Clock>),
+    bus: &Bus,
+    (config, core_config, people): (ApiConfig, CoreConfig, IdentityConfig),
+    stop: &CancellationToken,
+) -> (Core, Router) {
+    let identity = Identity::new(
+        store.clone(),
+        clock.clone(),
+        Arc::new(SystemRandomness),
+        people,
+    );
+    let core = Core::new(Parts {
+        store: store.clone(),
+        bus: bus.clone(),
+        health: Health::new(store.clone(), bus.clone()),
+        placement: Placement::new(store),
+        identity,
+        address_guard: AddressGuard::new(AllowList::none()),
+        signing_root: SigningRoot::from_bytes([3; 32]),
+        clock,
+        randomness: Arc::new(SystemRandomness),
+        config: core_config,
+    });
+    let recorder = metrics_exporter_prometheus::PrometheusBuilder::new().build_recorder();
+    let handle = recorder.handle();
+    // Only the first service of a process gets the figures.
+    let _ = metrics::set_global_recorder(recorder);
+    let state = ApiState::new(core.clone(), config, Some(handle), stop.clone());
+    (core, router(state))
 }
 
 /// Reports a gateway as alive.

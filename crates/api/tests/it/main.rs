@@ -6,22 +6,34 @@
     reason = "the steps of a test are in functions too: one that fails fails the test"
 )]
 
+mod actors;
 mod audit;
 mod authorization;
 mod bodies;
 mod connections;
 mod contract;
+mod credentials;
 mod document;
 mod ended;
 mod firehose;
+mod forged;
 mod harness;
+mod isolation;
+mod isolation_runs;
 mod login_tokens;
+mod operations;
 mod operator;
+mod outbox_gateway;
 mod pages;
 mod people;
 mod probes;
 mod pulls;
+mod quiet_logs;
 mod realtime;
+mod references;
 mod sending;
 mod sessions;
+mod steps;
+mod views;
 mod webhooks;
+mod world;

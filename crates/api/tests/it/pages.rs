@@ -1,5 +1,7 @@
 //! Chats and messages in pages.
 
+use std::ops::Range;
+
 use serde_json::Value;
 use wagate_model::{ChatType, Direction, SessionId};
 use wagate_store::{ChatFacts, Lane, NewMessage, StoreError};
@@ -7,13 +9,24 @@ use wagate_store::{ChatFacts, Lane, NewMessage, StoreError};
 use crate::harness::{Service, Tenant};
 
 async fn fill(service: &Service, session: SessionId, chats: usize, messages: usize) {
+    fill_with(service, session, 0..chats, messages, "x").await;
+}
+
+/// Stores chats, numbered in their addresses, with messages of a text.
+pub(crate) async fn fill_with(
+    service: &Service,
+    session: SessionId,
+    chats: Range<usize>,
+    messages: usize,
+    text: &'static str,
+) {
     let fence = service.store.claim(session).await;
     service
         .store
         .write::<_, StoreError, _>(Lane::SHARED, move |tx| {
             Box::pin(async move {
                 let mut owned = tx.owned(&fence).await?;
-                for chat in 0..chats {
+                for chat in chats {
                     let facts = ChatFacts {
                         jid: format!("1555000{chat:04}@s.whatsapp.net"),
                         alias_jid: None,
@@ -31,7 +44,7 @@ async fn fill(service: &Service, session: SessionId, chats: usize, messages: usi
                             direction: Direction::Out,
                             is_from_me: true,
                             kind: "text".into(),
-                            body: Some("x".into()),
+                            body: Some(text.into()),
                             sender_jid: None,
                             sender_lid: None,
                             timestamp_ms: time + 1,

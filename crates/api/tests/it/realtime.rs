@@ -13,7 +13,7 @@ use wagate_model::{Actor, EventId, EventKind, SessionId};
 
 use crate::harness::{Service, Tenant, UNKNOWN};
 
-type Socket = WebSocketStream<MaybeTlsStream<TcpStream>>;
+pub(crate) type Socket = WebSocketStream<MaybeTlsStream<TcpStream>>;
 
 const TICKETS: &str = "/api/v1/realtime/ticket";
 
@@ -56,12 +56,7 @@ impl World {
     }
 
     async fn connect(&self, ticket: &str) -> Result<Socket, u16> {
-        let url = format!("ws://{}/api/v1/realtime?ticket={ticket}", self.address);
-        match connect_async(url).await {
-            Ok((socket, _)) => Ok(socket),
-            Err(WsError::Http(response)) => Err(response.status().as_u16()),
-            Err(error) => panic!("{error}"),
-        }
+        connect(self.address, ticket).await
     }
 
     async fn open(&self, body: Value) -> Socket {
@@ -81,7 +76,17 @@ impl World {
     }
 }
 
-async fn frame(socket: &mut Socket) -> Value {
+/// Opens a socket with a ticket; gives the status where it is refused.
+pub(crate) async fn connect(address: SocketAddr, ticket: &str) -> Result<Socket, u16> {
+    let url = format!("ws://{address}/api/v1/realtime?ticket={ticket}");
+    match connect_async(url).await {
+        Ok((socket, _)) => Ok(socket),
+        Err(WsError::Http(response)) => Err(response.status().as_u16()),
+        Err(error) => panic!("{error}"),
+    }
+}
+
+pub(crate) async fn frame(socket: &mut Socket) -> Value {
     loop {
         match socket.next().await.unwrap().unwrap() {
             Message::Text(text) => return serde_json::from_str(&text).unwrap(),
