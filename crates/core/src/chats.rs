@@ -26,14 +26,22 @@ impl Core {
         let last = data.last().filter(|_| has_more).map(ChatPosition::from);
         Ok(ListChat {
             next_cursor: last.map(|position| cursors.cursor(&position)),
-            data,
+            data: data.into_iter().map(|chat| self.shown(chat)).collect(),
         })
     }
 
     /// One stored chat, by either of its addresses or a bare phone number.
     pub async fn get_chat(&self, access: &SessionAccess, chat: &str) -> Result<Chat> {
         let mut tx = self.store.read().await?;
-        find_chat(&mut tx, access, chat).await
+        Ok(self.shown(find_chat(&mut tx, access, chat).await?))
+    }
+
+    /// A chat without the number of its row.
+    fn shown(&self, chat: Chat) -> Chat {
+        Chat {
+            id: self.signing_root.number_of(chat.session_id, chat.id),
+            ..chat
+        }
     }
 
     /// Lists the stored messages of a chat, newest first.

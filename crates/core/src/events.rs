@@ -122,8 +122,8 @@ pub(crate) async fn check_position(
         faults.add(field, "is newer than every event of the organization");
         return Ok(());
     }
-    let oldest = tx.oldest_event_id(organization).await?;
-    let is_kept = oldest.is_some_and(|oldest| oldest <= position);
+    let purged = tx.purged_through(organization).await?;
+    let is_kept = purged.is_none_or(|purged| purged <= position);
     faults.check(is_kept, field, || {
         "is older than the events that are kept: some after it are gone".into()
     });

@@ -12,7 +12,7 @@ pub const DEFAULT_LIMIT: i64 = 50;
 /// Most rows of a page.
 pub const MAX_LIMIT: i64 = 200;
 
-/// What proofs in cursors are for.
+/// What cursors are sealed as.
 const PURPOSE: &str = "cursor";
 
 /// Which part of a list is wanted.
@@ -72,15 +72,15 @@ impl List<'_> {
     /// The text of a position.
     pub(crate) fn cursor(&self, position: &impl Serialize) -> String {
         let keys = self.core.store.keys();
-        Cursor::of(&self.name).encode(position, |text| keys.prove(PURPOSE, text))
+        Cursor::of(&self.name).encode(position, |list, plain| keys.seal(PURPOSE, list, plain))
     }
 
     /// Where a page begins; a cursor that was not made for this list is a fault.
     pub(crate) fn start<P: DeserializeOwned>(&self, page: &Page, faults: &mut Faults) -> Option<P> {
         let keys = self.core.store.keys();
         Cursor::of(&self.name)
-            .decode(page.cursor.as_deref()?, |text, proof| {
-                keys.is_proven(PURPOSE, text, proof)
+            .decode(page.cursor.as_deref()?, |list, sealed| {
+                keys.open(PURPOSE, list, sealed).ok()
             })
             .map_err(|error| faults.add("cursor", error.to_string()))
             .ok()

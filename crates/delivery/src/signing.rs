@@ -18,7 +18,9 @@ use base64::engine::general_purpose::STANDARD;
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use http::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
 use sha2::{Sha256, Sha512};
-use wagate_model::{EventId, RESERVED_WEBHOOK_HEADERS, WEBHOOK_SECRET_PREFIX, WebhookId};
+use wagate_model::{
+    EventId, RESERVED_WEBHOOK_HEADERS, SessionId, WEBHOOK_SECRET_PREFIX, WebhookId,
+};
 use zeroize::Zeroizing;
 
 /// What the keys of webhooks without a given secret are derived from: 32 secret bytes of the installation.
@@ -46,10 +48,23 @@ impl SigningRoot {
     }
 
     fn key_of(&self, webhook: WebhookId) -> Zeroizing<Vec<u8>> {
+        self.derive(b"wagate webhook signing key v1:", &webhook.to_string())
+    }
+
+    /// A number that stands outside for one of a session's rows, the same each time: numbers of
+    /// rows would tell how many others have. It has 53 bits, so that every JSON reader keeps it.
+    #[must_use]
+    pub fn number_of(&self, session: SessionId, row: i64) -> i64 {
+        let mac = self.derive(b"wagate row number v1:", &format!("{session}/{row}"));
+        let first = mac.first_chunk().expect("SHA-256 gives 32 bytes");
+        i64::from_be_bytes(*first) & ((1 << 53) - 1)
+    }
+
+    fn derive(&self, purpose: &[u8], text: &str) -> Zeroizing<Vec<u8>> {
         let mut mac =
             Hmac::<Sha256>::new_from_slice(&*self.0).expect("an HMAC takes keys of every length");
-        mac.update(b"wagate webhook signing key v1:");
-        mac.update(webhook.to_string().as_bytes());
+        mac.update(purpose);
+        mac.update(text.as_bytes());
         Zeroizing::new(mac.finalize().into_bytes().to_vec())
     }
 }
@@ -174,6 +189,18 @@ fn custom_headers(custom: &BTreeMap<String, String>) -> HeaderMap {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn numbers_stand_for_rows_and_say_nothing_of_others() {
+        let root = SigningRoot::from_bytes([1; 32]);
+        let (one, two) = (SessionId::from_parts(1, 1), SessionId::from_parts(1, 2));
+        let number = root.number_of(one, 7);
+        assert_eq!(root.number_of(one, 7), number);
+        assert!((0..1 << 53).contains(&number));
+        let others = [root.number_of(one, 8), root.number_of(two, 7)];
+        assert!(others.iter().all(|other| other.abs_diff(number) > 1_000));
+        assert_ne!(SigningRoot::from_bytes([2; 32]).number_of(one, 7), number);
+    }
 
     const BODY: &str = r#"{"test": 2432232314}"#;
     const NOW_MS: i64 = 1_614_265_330_123;

@@ -78,7 +78,7 @@ pub struct Chat {
     pub aliases: Option<Vec<String>>,
     /// Whether it is archived.
     pub archived: bool,
-    /// The row's number.
+    /// A number of its own: it says nothing about other chats.
     pub id: i64,
     /// The chat's address.
     pub jid: String,

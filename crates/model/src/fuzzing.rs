@@ -12,9 +12,8 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    ApiKeyId, ApiKeySecret, Cursor, CursorError, CursorTag, DeliveryId, EventId, EventSelector,
-    GatewayId, Jid, OrganizationId, OutboxId, PhoneNumber, RequestId, SessionId, TicketId,
-    WebhookId,
+    ApiKeyId, ApiKeySecret, Cursor, CursorError, DeliveryId, EventId, EventSelector, GatewayId,
+    Jid, OrganizationId, OutboxId, PhoneNumber, RequestId, SessionId, TicketId, WebhookId,
 };
 
 /// Longest JID: a group of the older form.
@@ -111,15 +110,24 @@ struct RowPosition {
 
 const LISTS: [&str; 3] = ["", "chats", "chats/01J9ZX8K2QHV0M3T6R7P4N5W8C"];
 
-/// A tag that no input can be made to fit by chance.
-fn tag(bytes: &[u8]) -> CursorTag {
+/// Stands for the seal of a service: a tag that no input can be made to fit by chance.
+pub(crate) fn seal(list: &[u8], json: &[u8]) -> Vec<u8> {
     let half = |salt: u8| {
         let mut hasher = DefaultHasher::new();
         hasher.write_u8(salt);
-        hasher.write(bytes);
+        hasher.write(list);
+        hasher.write_u8(0);
+        hasher.write(json);
         hasher.finish()
     };
-    ((u128::from(half(1)) << 64) | u128::from(half(2))).to_be_bytes()
+    let tag = ((u128::from(half(1)) << 64) | u128::from(half(2))).to_be_bytes();
+    [tag.as_slice(), json].concat()
+}
+
+/// What was sealed, where it was.
+pub(crate) fn open(list: &[u8], sealed: &[u8]) -> Option<Vec<u8>> {
+    let json = sealed.get(16..)?;
+    (seal(list, json) == sealed).then(|| json.to_vec())
 }
 
 /// Cursors lead back to the same place of the same list, and only where they are genuine.
@@ -132,20 +140,17 @@ pub fn cursor(text: &str) {
 /// As [`cursor`], with what a genuine cursor holds inside.
 pub fn cursor_content(content: &[u8]) {
     for list in LISTS {
-        let tag = tag(&Cursor::of(list).signed(content));
-        cursor(&URL_SAFE_NO_PAD.encode([tag.as_slice(), content].concat()));
+        cursor(&URL_SAFE_NO_PAD.encode(seal(list.as_bytes(), content)));
     }
 }
 
 fn position<P: Serialize + DeserializeOwned + PartialEq + Debug>(text: &str) {
-    let read = |list: &str, text: &str| {
-        Cursor::of(list).decode::<P>(text, |bytes, given| tag(bytes) == *given)
-    };
+    let read = |list: &str, text: &str| Cursor::of(list).decode::<P>(text, open);
     let mut fitting = 0;
     for list in LISTS {
         if let Ok(position) = read(list, text) {
             fitting += 1;
-            let again = Cursor::of(list).encode(&position, tag);
+            let again = Cursor::of(list).encode(&position, seal);
             assert_eq!(read(list, &again), Ok(position));
             assert_eq!(read("another", &again), Err(CursorError));
         }

@@ -30,7 +30,7 @@ pub use audit::{Actor, ActorKind, AuditAction, AuditEntry, ListAuditEntry, Unkno
 pub use capabilities::{Capabilities, Capability};
 pub use chats::{Chat, ChatType, ListChat};
 pub use clock::{Clock, ManualClock, SystemClock};
-pub use cursors::{Cursor, CursorError, CursorTag};
+pub use cursors::{Cursor, CursorError};
 pub use errors::{ApiError, ErrorCode, ErrorDetail};
 pub use events::{EVENT_SCHEMA, EventEnvelope, EventKind, EventSelector, ListEvent};
 pub use ids::{

@@ -20,9 +20,6 @@ const NONCE_LEN: usize = 12;
 const TAG_LEN: usize = 16;
 const HEADER_LEN: usize = 1 + KEY_ID_LEN + NONCE_LEN;
 
-/// Length of a proof in bytes: half of what SHA-256 gives is beyond guessing.
-const PROOF_LEN: usize = 16;
-
 /// Length of a master key in bytes.
 pub const MASTER_KEY_LEN: usize = 32;
 
@@ -69,13 +66,6 @@ impl MasterKey {
     fn cipher(&self, associated: &[u8]) -> Aes256Gcm {
         let row_key = self.derive(b"wagate row key\0", associated);
         Aes256Gcm::new_from_slice(row_key.as_slice()).expect("SHA-256 gives 32 bytes")
-    }
-
-    fn mac(&self, purpose: &str, text: &[u8]) -> Hmac<Sha256> {
-        let key = self.derive(b"wagate proof key\0", purpose.as_bytes());
-        let mut mac = hmac(key.as_slice());
-        mac.update(text);
-        mac
     }
 }
 
@@ -174,24 +164,6 @@ impl MasterKeys {
             .map_err(|_| SealError::Forged)
     }
 
-    /// A proof that a text was made by this installation, for one purpose.
-    #[must_use]
-    pub fn prove(&self, purpose: &str, text: &[u8]) -> [u8; PROOF_LEN] {
-        let mac = self.current.mac(purpose, text).finalize().into_bytes();
-        *mac.first_chunk().expect("SHA-256 gives 32 bytes")
-    }
-
-    /// Whether a proof fits a text and a purpose, by the current key or an older one.
-    #[must_use]
-    pub fn is_proven(&self, purpose: &str, text: &[u8], proof: &[u8; PROOF_LEN]) -> bool {
-        std::iter::once(&self.current)
-            .chain(&self.older)
-            .any(|key| {
-                // Compares in constant time.
-                key.mac(purpose, text).verify_truncated_left(proof).is_ok()
-            })
-    }
-
     /// Whether a value was sealed with another key than the current one.
     pub fn is_outdated(&self, sealed: &[u8]) -> Result<bool, SealError> {
         Ok(key_id(sealed)? != self.current.id)
@@ -251,18 +223,6 @@ mod tests {
             keys(2, &[]).open("t", b"r", &sealed),
             Err(SealError::UnknownKey)
         );
-    }
-
-    #[test]
-    fn a_proof_fits_its_text_and_purpose_and_outlives_a_rotation() {
-        let proof = keys(1, &[]).prove("cursor", b"text");
-        for keys in [keys(1, &[]), keys(2, &[1])] {
-            assert!(keys.is_proven("cursor", b"text", &proof));
-            assert!(!keys.is_proven("cursor", b"texts", &proof));
-            assert!(!keys.is_proven("ticket", b"text", &proof));
-            assert!(!keys.is_proven("cursor", b"text", &[0; PROOF_LEN]));
-        }
-        assert!(!keys(2, &[]).is_proven("cursor", b"text", &proof));
     }
 
     #[test]

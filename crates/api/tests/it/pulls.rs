@@ -105,10 +105,12 @@ async fn a_position_whose_events_are_gone_is_refused() {
         service.post(path, &tenant.key, body).await
     };
     let never = EventId::from_parts(u64::MAX >> 16, 1);
-    for gone in [&ids[0], &ids[2], &never] {
+    for gone in [&ids[0], &ids[1], &never] {
         assert_eq!(pull(gone).await.faults(), ["after"]);
         assert_eq!(ticket(gone).await.faults(), ["since"]);
     }
+    // Nothing after the last that is gone is missing.
+    assert_eq!(numbers(&pull(&ids[2]).await.ok(200)), [3, 4]);
     assert_eq!(numbers(&pull(&ids[3]).await.ok(200)), [4]);
     ticket(&ids[3]).await.ok(200);
     assert!(numbers(&pull(&ids[4]).await.ok(200)).is_empty());
@@ -122,6 +124,22 @@ async fn a_position_whose_events_are_gone_is_refused() {
         .unwrap();
     ticket(&ids[4]).await.ok(200);
     assert_eq!(pull(&ids[3]).await.faults(), ["after"]);
+}
+
+#[tokio::test]
+async fn events_that_a_webhook_waits_for_are_good_to_go_on_from() {
+    let service = Service::start().await;
+    let tenant = service.tenant().await;
+    let session = service.store.session(tenant.organization).await;
+    let body = json!({ "url": "https://example.com/" });
+    service
+        .post("/api/v1/webhooks", &tenant.key, body)
+        .await
+        .ok(201);
+    let ids = service.emit(tenant.organization, session, 0..3).await;
+    let path = format!("{EVENTS}?after={}", ids[0]);
+    let page = service.get(&path, &tenant.key).await.ok(200);
+    assert_eq!(numbers(&page), [1, 2]);
 }
 
 #[tokio::test]

@@ -1,8 +1,8 @@
 //! Sweeping out what is no longer kept; each call is bounded, so that nobody waits for long.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
-use wagate_model::{DeliveryId, OrganizationId, SessionId, WebhookId};
+use wagate_model::{DeliveryId, EventId, OrganizationId, SessionId, WebhookId};
 
 use super::Admin;
 use crate::error::Result;
@@ -58,16 +58,37 @@ impl Admin<'_> {
 
     /// Deletes events older than a time that no webhook waits for; gives how many.
     pub async fn purge_events(&mut self, before_ms: i64, limit: i64) -> Result<u64> {
-        self.sweep(
-            "DELETE FROM event WHERE (organization_id, id) IN ( \
-             SELECT e.organization_id, e.id FROM event e WHERE e.created_at < $1 \
-             AND NOT EXISTS (SELECT 1 FROM webhook_delivery d \
-             WHERE d.organization_id = e.organization_id AND d.event_id = e.id \
-             AND d.status = 'pending') ORDER BY e.created_at LIMIT $2)",
-            before_ms,
-            limit,
-        )
-        .await
+        let purged: Vec<(Text<OrganizationId>, Text<EventId>)> = on!(self.tx, |conn| {
+            sqlx::query_as(
+                "DELETE FROM event WHERE (organization_id, id) IN ( \
+                 SELECT e.organization_id, e.id FROM event e WHERE e.created_at < $1 \
+                 AND NOT EXISTS (SELECT 1 FROM webhook_delivery d \
+                 WHERE d.organization_id = e.organization_id AND d.event_id = e.id \
+                 AND d.status = 'pending') ORDER BY e.created_at LIMIT $2) \
+                 RETURNING organization_id, id",
+            )
+            .bind(before_ms)
+            .bind(limit)
+            .fetch_all(conn)
+            .await
+        })?;
+        let mut last = BTreeMap::new();
+        for (organization, event) in &purged {
+            let newest = last.entry(organization.0).or_insert(event.0);
+            *newest = event.0.max(*newest);
+        }
+        for (organization, event) in last {
+            on!(self.tx, |conn| sqlx::query(
+                "UPDATE event_stream SET purged_through = $2 \
+                 WHERE organization_id = $1 AND purged_through < $2"
+            )
+            .bind(Text(organization))
+            .bind(Text(event))
+            .execute(conn)
+            .await
+            .map(drop))?;
+        }
+        Ok(u64::try_from(purged.len()).unwrap_or(u64::MAX))
     }
 
     /// Gives up deliveries from before a time whose webhooks are off; gives how many.

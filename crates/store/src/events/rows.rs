@@ -90,23 +90,18 @@ impl Tx {
         Ok(found.is_some())
     }
 
-    /// The event from which on the log has no gap; nothing where no such event is kept.
-    ///
-    /// Older ones that a webhook waits for outlive their neighbours, so they do not count.
-    pub async fn oldest_event_id(
+    /// The last event that was deleted for its age; none where all are kept.
+    pub async fn purged_through(
         &mut self,
         organization: OrganizationId,
     ) -> Result<Option<EventId>> {
-        let oldest: Option<Text<EventId>> = on!(self, |conn| sqlx::query_scalar(
-            "SELECT e.id FROM event e WHERE e.organization_id = $1 \
-             AND NOT EXISTS (SELECT 1 FROM webhook_delivery d \
-             WHERE d.organization_id = e.organization_id AND d.event_id = e.id \
-             AND d.status = 'pending') ORDER BY e.id LIMIT 1"
+        let purged: Option<String> = on!(self, |conn| sqlx::query_scalar(
+            "SELECT purged_through FROM event_stream WHERE organization_id = $1"
         )
         .bind(Text(organization))
         .fetch_optional(conn)
         .await)?;
-        Ok(oldest.map(|oldest| oldest.0))
+        Ok(purged.and_then(|text| text.parse().ok()))
     }
 
     /// The id of the organization's newest event, also when it is no longer kept.
