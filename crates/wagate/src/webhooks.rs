@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context as _;
+use futures::FutureExt as _;
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -12,7 +13,7 @@ use wagate_delivery::{
     AddressGuard, ClientTimeouts, Courier, DeliveryWorker, GuardedClient, SigningRoot, WorkerConfig,
 };
 use wagate_identity::{Randomness as _, SystemRandomness};
-use wagate_store::Store;
+use wagate_store::{Lane, Store};
 
 use crate::config::Config;
 use crate::parts::{self, Parts};
@@ -33,6 +34,10 @@ pub(crate) async fn start(
         connect: total.min(Duration::from_secs(10)),
         total,
     };
+    if config.is_embedded() {
+        // The folder is locked: whoever held deliveries is gone.
+        release(&parts.store).await?;
+    }
     let client = GuardedClient::new(guard, timeouts)?;
     let root = signing_root(&parts.store).await?;
     let courier = Courier::new(client, root, Arc::clone(&parts.clock), Arc::new(chance));
@@ -63,6 +68,24 @@ pub(crate) async fn start(
             wake.notify_one();
         }
     });
+    Ok(())
+}
+
+/// Takes back what an earlier process had under way when it was killed.
+async fn release(store: &Store) -> anyhow::Result<()> {
+    let now_ms = store.now_ms();
+    let released = store
+        .write(Lane::SHARED, move |tx| {
+            async move { tx.admin().release_deliveries(now_ms).await }.boxed()
+        })
+        .await
+        .context("taking webhook deliveries back")?;
+    if released > 0 {
+        tracing::info!(
+            released,
+            "webhook deliveries of an earlier run are due again"
+        );
+    }
     Ok(())
 }
 

@@ -144,6 +144,26 @@ async fn first_attempts_of_a_chat_go_out_in_order() {
 }
 
 #[tokio::test]
+async fn what_a_killed_worker_held_is_due_once_it_is_taken_back() {
+    let store = testing::store().await;
+    let organization = store.organization().await;
+    let session = store.session(organization).await;
+    setup(&[webhook(organization, &["*"])], organization, &store).await;
+    emit(&store, organization, session, &[Some("a"), Some("a")]).await;
+    let held = claim(&store, "w1", LIMITS, START_MS).await;
+    assert!(claim(&store, "w2", LIMITS, START_MS + 1).await.is_empty());
+    let released = write!(store, Lane::SHARED, |tx| tx
+        .admin()
+        .release_deliveries(START_MS + 2)
+        .await);
+    assert_eq!(released.unwrap(), 1);
+    let again = claim(&store, "w2", LIMITS, START_MS + 2).await;
+    assert_eq!((again.len(), again[0].claim.id), (1, held[0].claim.id));
+    let late = finish(&store, &held[0], DeliveryOutcome::Delivered, START_MS + 3).await;
+    assert!(late.is_none());
+}
+
+#[tokio::test]
 async fn a_lease_that_ran_out_is_claimed_again_and_its_holder_is_too_late() {
     let store = testing::store().await;
     let organization = store.organization().await;

@@ -209,6 +209,21 @@ impl Admin<'_> {
         Ok(count > 0)
     }
 
+    /// Makes everything due that workers hold who are gone; gives how much.
+    ///
+    /// For a database of one process, when it starts: nobody else can have claimed anything.
+    /// The claims stay counted, so that a delivery that takes its worker down is found out.
+    pub async fn release_deliveries(&mut self, now_ms: i64) -> Result<u64> {
+        Ok(on!(self.tx, |conn| sqlx::query(
+            "UPDATE webhook_delivery SET next_attempt_at = $1, lease_owner = NULL, \
+             lease_until = NULL WHERE status = 'pending' AND lease_owner IS NOT NULL"
+        )
+        .bind(now_ms)
+        .execute(conn)
+        .await
+        .map(|done| done.rows_affected()))?)
+    }
+
     /// Switches a webhook off with a reason that its owner sees; whether it was on.
     ///
     /// Its deliveries stay, and go out when it is switched on again.
