@@ -62,6 +62,8 @@ impl Default for PasswordCost {
 pub struct IdentityConfig {
     /// Where people reach the service; links begin with it.
     pub public_url: Option<Url>,
+    /// What links begin with where there is no such address: where this machine listens.
+    pub local_url: Option<Url>,
     /// Who may make an account.
     pub sign_up: SignUp,
     /// Whether every user may make organizations, or only the operator.
@@ -99,6 +101,7 @@ impl Default for IdentityConfig {
     fn default() -> Self {
         Self {
             public_url: None,
+            local_url: None,
             sign_up: SignUp::default(),
             users_create_organizations: true,
             password_cost: PasswordCost::default(),

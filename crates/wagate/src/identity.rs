@@ -23,6 +23,7 @@ pub(crate) fn identity_config(config: &Config) -> anyhow::Result<IdentityConfig>
             .map(str::parse)
             .transpose()
             .context("configuration: `api.public_url`")?,
+        local_url: format!("http://{}", config.api.listen).parse().ok(),
         sign_up: match identity.sign_up {
             SignUpPolicy::Open => SignUp::Open,
             SignUpPolicy::Invitation => SignUp::Invitation,

@@ -31,7 +31,8 @@ pub(crate) fn void_link() -> IdentityError {
 impl Identity {
     /// A link into the pages for people, with a secret in it.
     pub(crate) fn link(&self, page: &str, secret: &OneTimeSecret) -> String {
-        let base = self.0.config.public_url.as_ref();
+        let config = &self.0.config;
+        let base = config.public_url.as_ref().or(config.local_url.as_ref());
         let base = base.map_or("", |url| url.as_str().trim_end_matches('/'));
         format!("{base}/account/{page}#token={}", secret.reveal())
     }

@@ -141,3 +141,31 @@ async fn looking_changes_nothing_and_goes_on_after_a_failure() {
     assert!(text(&refused.stderr).contains("master.key is missing"));
     assert!(!data.join("master.key").exists());
 }
+
+#[tokio::test]
+async fn people_are_made_and_kept_out_on_the_command_line() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = folder.path().join("data");
+    let user = async |words: &[&str]| run(&data, &[&["user"], words].concat()).await;
+    let ann = ["ann@example.com", "--name", "Ann", "--organization", "acme"];
+    let made = user(&[&["create", "--link"], ann.as_slice()].concat()).await;
+    let link = text(&made.stdout);
+    let page = "http://127.0.0.1:8080/account/reset-password#token=";
+    assert!(link.starts_with(page), "{link}");
+    let again = user(&["create", "--link", "ANN@example.com"]).await;
+    assert!(!again.status.success());
+    assert!(text(&again.stderr).contains("has an account already"));
+    let wrong = user(&["create", "--link", "nobody"]).await;
+    assert!(text(&wrong.stderr).contains("name@example.com"));
+
+    assert!(user(&["ban", "ann@example.com"]).await.status.success());
+    let raise = ["set-role", "ann@example.com", "super_admin"];
+    assert!(user(&raise).await.status.success());
+    let listed: Value = serde_json::from_slice(&user(&["list", "--json"]).await.stdout).unwrap();
+    let row = &listed["data"][0];
+    assert_eq!(row["email"], "ann@example.com");
+    assert_eq!(row["platformRole"], "super_admin");
+    assert!(row["bannedAt"].is_i64());
+    let unknown = user(&["unban", "bob@example.com"]).await;
+    assert!(text(&unknown.stderr).contains("no user of that address"));
+}
