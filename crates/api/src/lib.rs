@@ -8,6 +8,7 @@
 
 mod access;
 mod allowance;
+mod assets;
 mod audit;
 mod auth;
 mod body;

@@ -6,6 +6,7 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use http::header;
 
+use crate::assets::asset;
 use crate::state::ApiState;
 
 const PAGE: &str = include_str!("reference/page.html");
@@ -36,12 +37,7 @@ pub(crate) fn routes() -> Router<ApiState> {
 }
 
 fn part(content_type: &'static str, text: &'static str) -> Response {
-    let headers = [
-        (header::CONTENT_TYPE, content_type),
-        (header::CONTENT_SECURITY_POLICY, POLICY),
-        (header::CACHE_CONTROL, "no-cache"),
-    ];
-    (headers, text).into_response()
+    asset(content_type, POLICY, text)
 }
 
 async fn openapi_json(State(state): State<ApiState>) -> impl IntoResponse {

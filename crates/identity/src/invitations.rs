@@ -215,8 +215,8 @@ impl Identity {
             name: account.name,
             password: Some(account.password),
             platform_role: PlatformRole::User,
-            // By mail, the link has proved the address; by hand, the inviter vouches for it.
-            is_email_confirmed: true,
+            // By mail, the link has proved the address; by hand, it has proved nothing.
+            is_email_confirmed: self.0.config.mailer.is_some(),
             membership: None,
         };
         new.faults().into_result().map_err(IdentityError::Invalid)?;

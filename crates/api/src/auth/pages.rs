@@ -1,10 +1,10 @@
 //! The pages that one-time links open.
 
 use axum::Router;
-use axum::response::{IntoResponse as _, Response};
+use axum::response::Response;
 use axum::routing::get;
-use http::header;
 
+use crate::assets::asset;
 use crate::state::ApiState;
 
 const PAGE: &str = include_str!("pages/account.html");
@@ -32,10 +32,5 @@ pub(crate) fn routes() -> Router<ApiState> {
 }
 
 fn part(content_type: &'static str, text: &'static str) -> Response {
-    let headers = [
-        (header::CONTENT_TYPE, content_type),
-        (header::CONTENT_SECURITY_POLICY, POLICY),
-        (header::CACHE_CONTROL, "no-cache"),
-    ];
-    (headers, text).into_response()
+    asset(content_type, POLICY, text)
 }

@@ -25,16 +25,17 @@ impl SignUpRequest {
     /// What is wrong with it.
     #[must_use]
     pub fn faults(&self) -> Faults {
-        self.clone().into_user(false).faults()
+        self.clone().into_user().faults()
     }
 
-    fn into_user(self, is_email_confirmed: bool) -> NewUser {
+    fn into_user(self) -> NewUser {
         NewUser {
             email: self.email,
             name: self.name,
             password: Some(self.password),
             platform_role: PlatformRole::User,
-            is_email_confirmed,
+            // Until a link that came by mail shows it; without a mailer nobody can.
+            is_email_confirmed: false,
             membership: None,
         }
     }
@@ -56,7 +57,7 @@ impl Identity {
         self.charge(client.counters("mail", request.email.as_str()))
             .await?;
         let has_mailer = self.0.config.mailer.is_some();
-        let new = request.into_user(!has_mailer);
+        let new = request.into_user();
         let email = new.email.clone();
         let identity = self.clone();
         // The work of both cases is the same up to here, and the rest is not waited for.

@@ -236,6 +236,8 @@ async fn an_invitation_makes_one_member() {
     let (bob, joined) = acme.accept_anew(&token).await.unwrap();
     assert_eq!(joined.id, acme.id());
     assert!(acme.roles().await.contains(&(bob.id, Role::Admin)));
+    // Whoever had the link need not have the address: it came by hand.
+    assert!(!identity.user(bob.id).await.unwrap().is_email_confirmed);
     assert!(is_void(acme.accept_anew(&token).await));
     assert!(is_void(identity.preview_invitation(&token).await));
     let actor = Actor::operator();
@@ -316,7 +318,11 @@ async fn where_sign_up_is_closed_an_invitation_makes_no_account() {
 
 #[tokio::test]
 async fn by_mail_only_the_invited_person_gets_the_link() {
-    let service = Service::with(|config| config.mailer = Some(mailer())).await;
+    let service = Service::with(|config| {
+        config.mailer = Some(mailer());
+        config.sign_up = SignUp::Invitation;
+    })
+    .await;
     let owner = service.user("owner@example.com").await;
     let identity = &service.identity;
     let acme = identity.found_organization("Acme", &owner).await.unwrap();
@@ -333,7 +339,14 @@ async fn by_mail_only_the_invited_person_gets_the_link() {
     assert!(issued.link.is_none());
     let mail = service.mails.next().await;
     assert_eq!(mail.to.as_str(), "bob@example.com");
-    assert!(mail.text.contains("/account/invitation#token="));
+    let (_, token) = mail.text.split_once("/account/invitation#token=").unwrap();
+    let account = NewAccount {
+        name: "Bob".into(),
+        password: password("correct horse battery"),
+    };
+    let made = identity.accept_invitation_anew(token.trim(), account).await;
+    let (bob, _) = made.unwrap();
+    assert!(identity.user(bob.id).await.unwrap().is_email_confirmed);
     assert_eq!(
         refusal(invite(Role::Owner, Role::Admin).await),
         Refusal::OwnersOnly
