@@ -132,14 +132,12 @@ impl Identity {
             Err(_) => "failed",
         };
         metrics::counter!("wagate_logins_total", "outcome" => outcome).increment(1);
-        // Neither is a guess: what is wrong is on our side, or nothing is.
-        if !matches!(
-            &checked,
-            Err(IdentityError::Refused(
-                Refusal::WrongCredentials | Refusal::WrongSecondFactor
-            ))
-        ) {
-            self.refund(counters).await?;
+        match &checked {
+            Ok(_) => self.refund(counters).await?,
+            Err(IdentityError::Refused(Refusal::WrongCredentials | Refusal::WrongSecondFactor)) => {
+            }
+            // No guess: a code is missing, or what is wrong is on our side.
+            Err(_) => self.discount(counters).await?,
         }
         self.begin_login(&checked?, client).await
     }

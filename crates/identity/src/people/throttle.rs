@@ -93,14 +93,19 @@ async fn charge(tx: &mut Tx, counters: &[Counter], now_ms: i64) -> Result<(), Id
     Ok(())
 }
 
-async fn refund(tx: &mut Tx, counters: &[Counter], now_ms: i64) -> Result<(), StoreError> {
+async fn refund(
+    tx: &mut Tx,
+    counters: &[Counter],
+    is_success: bool,
+    now_ms: i64,
+) -> Result<(), StoreError> {
     for counter in counters {
         let mut admin = tx.admin();
-        if counter.is_forgiven {
+        if counter.is_forgiven && is_success {
             admin.clear_login_failures(&counter.key).await?;
             continue;
         }
-        // What the others of the address failed stays.
+        // What failed before, or others of the address did, stays.
         if let Some((failures, last_failed_at, _)) = admin.login_failures(&counter.key).await? {
             let last = last_failed_at.min(now_ms);
             admin
@@ -128,13 +133,29 @@ impl Identity {
             })
     }
 
-    /// Takes back what was counted: the attempt was no failure.
+    /// Takes back what was counted: the attempt succeeded, which forgives the account's failures.
     pub(crate) async fn refund(&self, counters: Vec<Counter>) -> Result<(), IdentityError> {
+        self.take_back(counters, true).await
+    }
+
+    /// Takes back what was counted: the attempt was neither a failure nor a success.
+    ///
+    /// It forgives nothing: whoever has a password and guesses codes could wipe the failures
+    /// out in between by leaving the code away.
+    pub(crate) async fn discount(&self, counters: Vec<Counter>) -> Result<(), IdentityError> {
+        self.take_back(counters, false).await
+    }
+
+    async fn take_back(
+        &self,
+        counters: Vec<Counter>,
+        is_success: bool,
+    ) -> Result<(), IdentityError> {
         let now_ms = self.now_ms();
         self.0
             .store
             .write(Lane::SHARED, move |tx| {
-                async move { Ok(refund(tx, &counters, now_ms).await?) }.boxed()
+                async move { Ok(refund(tx, &counters, is_success, now_ms).await?) }.boxed()
             })
             .await
     }
