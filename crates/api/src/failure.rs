@@ -52,7 +52,7 @@ impl Failure {
                 Error::NotFound(_) => ErrorCode::NotFound,
                 Error::Conflict { .. } | Error::NotConnected { .. } => ErrorCode::Conflict,
                 Error::Invalid(_) => ErrorCode::ValidationError,
-                Error::Forbidden => ErrorCode::Forbidden,
+                Error::Forbidden | Error::ForbiddenByWhatsApp => ErrorCode::Forbidden,
                 Error::Unauthorized | Error::LoginRefused(_) => ErrorCode::Unauthorized,
                 Error::RateLimited { .. } => ErrorCode::RateLimited,
                 Error::GatewayUnavailable { .. } => ErrorCode::GatewayUnavailable,

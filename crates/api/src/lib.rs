@@ -22,6 +22,7 @@ mod media_types;
 mod messages;
 mod observe;
 mod openapi;
+mod presence;
 mod probes;
 mod qr_image;
 mod query;

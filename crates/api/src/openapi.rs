@@ -227,6 +227,7 @@ fn operations_mut(item: &mut PathItem) -> impl Iterator<Item = (Method, &mut Ope
 fn add_failures(path: &str, operation: &mut Operation) {
     let name = operation.operation_id.clone().unwrap_or_default();
     let is_one_of = |names: &[&str]| names.contains(&name.as_str());
+    let is_live = is_one_of(LIVE) || is_marked_live(operation);
     let names_session = name == "listEvents" || name == "createRealtimeTicket";
     // The size of the headers is a fault that every request can have.
     let mut codes = vec![
@@ -241,9 +242,9 @@ fn add_failures(path: &str, operation: &mut Operation) {
     };
     add(name != "openRealtime", ErrorCode::Forbidden);
     add(path.contains('{') || names_session, ErrorCode::NotFound);
-    add(is_one_of(CONFLICTING), ErrorCode::Conflict);
+    add(is_one_of(CONFLICTING) || is_live, ErrorCode::Conflict);
     add(
-        is_one_of(LIMITED) || operation.request_body.is_some(),
+        is_one_of(LIMITED) || is_live || operation.request_body.is_some(),
         ErrorCode::RateLimited,
     );
     // Reads need the database, which may be away too.
@@ -253,7 +254,7 @@ fn add_failures(path: &str, operation: &mut Operation) {
             .schema(Some(Ref::from_schema_name("ApiError")))
             .example(Some(failure_example(code)))
             .build();
-        let about = failure_about(code, is_one_of(LIVE));
+        let about = failure_about(code, is_live);
         operation.responses.responses.insert(
             code.status().to_string(),
             ResponseBuilder::new()
@@ -263,6 +264,12 @@ fn add_failures(path: &str, operation: &mut Operation) {
                 .into(),
         );
     }
+}
+
+/// Whether an operation says in `x-live` that it needs WhatsApp at once.
+fn is_marked_live(operation: &Operation) -> bool {
+    let extensions = operation.extensions.as_ref();
+    extensions.is_some_and(|extensions| extensions.contains_key("x-live"))
 }
 
 const fn failure_about(code: ErrorCode, is_live: bool) -> &'static str {

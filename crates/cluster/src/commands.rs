@@ -8,6 +8,8 @@ use wagate_model::{
     StatusDetail, StatusReason,
 };
 
+use crate::live::{LiveReply, LiveRequest};
+
 /// Something that only the owner of a session can do.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct SessionCommand {
@@ -42,6 +44,8 @@ pub enum SessionAction {
     },
     /// Accept a message to send.
     Send(Box<SendCommand>),
+    /// Do something on WhatsApp, or ask something of it, now.
+    Live(Box<LiveRequest>),
     /// Read the session's settings again.
     ApplySettings,
 }
@@ -66,6 +70,7 @@ impl SessionAction {
             Self::ReadQr => "read_qr",
             Self::RequestPairingCode { .. } => "request_pairing_code",
             Self::Send(_) => "send",
+            Self::Live(request) => request.name(),
             Self::ApplySettings => "apply_settings",
         }
     }
@@ -103,6 +108,8 @@ pub enum CommandReply {
     QrPending,
     /// The pairing code, such as `ABCD-1234`.
     PairingCode(String),
+    /// What came of a live request.
+    Live(Box<LiveReply>),
     /// The message's result, or its first result when replayed.
     Send(SendResult),
     /// The message is accepted under this id, and its outcome not known yet.
@@ -166,6 +173,12 @@ pub enum Refusal {
         /// What it means.
         message: String,
     },
+    /// WhatsApp does not let this account do it, such as for want of an admin's role.
+    #[error("WhatsApp does not permit it")]
+    Forbidden,
+    /// What the request is about is not there.
+    #[error("what the request is about is not there")]
+    Missing,
     /// Too many commands wait for this session already.
     #[error("the session has too many commands waiting")]
     Busy,

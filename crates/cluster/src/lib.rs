@@ -8,6 +8,7 @@
 
 mod bus;
 mod commands;
+mod live;
 mod placement;
 mod signals;
 
@@ -16,5 +17,6 @@ pub use commands::{
     CommandHandler, CommandReply, CommandResult, IdempotencyKey, Refusal, SendCommand,
     SessionAction, SessionCommand,
 };
+pub use live::{LiveReply, LiveRequest, PresenceReply, PresenceRequest};
 pub use placement::{Placement, PlacementError};
 pub use signals::{EventCopy, Lagged, Signal, Topic};

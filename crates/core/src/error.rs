@@ -36,6 +36,8 @@ pub enum What {
     User,
     /// A browser that is signed in.
     Login,
+    /// What a live request is about.
+    Target,
 }
 
 impl What {
@@ -53,6 +55,7 @@ impl What {
             Self::ApiKey => "There is no such API key.",
             Self::User => "There is no such user.",
             Self::Login => "There is no such login.",
+            Self::Target => "WhatsApp knows no such thing.",
         }
     }
 }
@@ -175,6 +178,9 @@ pub enum Error {
     /// The caller lacks a capability.
     #[error("The credential does not permit this.")]
     Forbidden,
+    /// WhatsApp does not let the session's account do it.
+    #[error("WhatsApp does not permit this to the session's account; in groups it takes an admin.")]
+    ForbiddenByWhatsApp,
     /// There is no valid credential.
     #[error("A valid credential is required.")]
     Unauthorized,

@@ -61,6 +61,7 @@ impl Core {
 fn is_repeatable(action: &SessionAction) -> bool {
     match action {
         SessionAction::Send(send) => send.idempotency.is_some(),
+        SessionAction::Live(request) => request.is_repeatable(),
         SessionAction::RequestPairingCode { .. } | SessionAction::Restart => false,
         _ => true,
     }
@@ -106,6 +107,8 @@ fn refusal_error(refusal: Refusal) -> Error {
                 details,
             }
         }
+        Refusal::Forbidden => Error::ForbiddenByWhatsApp,
+        Refusal::Missing => Error::NotFound(What::Target),
         Refusal::NotOwner | Refusal::Busy | Refusal::Unavailable => Error::unavailable(),
         Refusal::Internal => Error::internal(refusal),
     }
@@ -119,6 +122,7 @@ pub(crate) fn unexpected(reply: &CommandReply) -> Error {
         CommandReply::Qr(_) => "qr",
         CommandReply::QrPending => "qr_pending",
         CommandReply::PairingCode(_) => "pairing_code",
+        CommandReply::Live(reply) => reply.name(),
         CommandReply::Send(_) => "send",
         CommandReply::SendPending { .. } => "send_pending",
     };

@@ -8,13 +8,14 @@ use tokio::sync::mpsc::error::TrySendError;
 use tokio::sync::oneshot;
 use tokio::time::Instant;
 use wagate_cluster::{
-    CommandHandler, CommandReply, CommandResult, Refusal, SendCommand, SessionAction,
+    CommandHandler, CommandReply, CommandResult, LiveRequest, Refusal, SendCommand, SessionAction,
     SessionCommand,
 };
 use wagate_model::{EventKind, OrganizationId, SessionId, SessionStatus};
 use wagate_store::{NewEvent, SessionRecord, StoreError};
 
 use crate::context::Context;
+use crate::live;
 use crate::outbox::{accept, replay, store_refusal};
 use crate::ownership::claim_one;
 use crate::session::{Ask, Command, Session, Standing};
@@ -45,6 +46,7 @@ impl Commands {
         };
         match action {
             SessionAction::Send(send) => target.send(*send).await,
+            SessionAction::Live(request) => target.live(*request).await,
             SessionAction::Start => target.start_and(|| Ask::Start).await,
             SessionAction::Restart => target.start_and(|| Ask::Restart).await,
             SessionAction::ReadQr => {
@@ -275,6 +277,18 @@ impl Target<'_> {
         if let Some(session) = self.running()? {
             return Box::pin(accept(self.cx, &session, command)).await;
         }
+        self.refuse_stopped().await
+    }
+
+    async fn live(&self, request: LiveRequest) -> CommandResult {
+        match self.running()? {
+            Some(session) => Box::pin(live::carry_out(self.cx, &session, request)).await,
+            None => self.refuse_stopped().await,
+        }
+    }
+
+    /// The answer to who needs a session that runs, where none does here.
+    async fn refuse_stopped(&self) -> CommandResult {
         let record = self.refuse_foreign().await?;
         Err(Refusal::NotConnected {
             status: record.session.status,

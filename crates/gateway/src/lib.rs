@@ -11,6 +11,7 @@ mod config;
 mod context;
 mod gateway;
 mod inbound;
+mod live;
 mod ordered_ids;
 mod outbox;
 mod ownership;

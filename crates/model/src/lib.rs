@@ -20,6 +20,7 @@ mod messages;
 mod organizations;
 mod payloads;
 mod people;
+mod presence;
 mod send;
 mod sessions;
 mod validation;
@@ -51,6 +52,7 @@ pub use people::{
     Email, EmailError, Invitation, Member, PersonPrincipal, PlatformRole, Role, Subject,
     UnknownPlatformRole, UnknownRole, User,
 };
+pub use presence::{ChatPresenceInput, ChatPresenceState, OnlineState, SetPresenceInput};
 pub use send::{SendMode, SendRequest, SendResult, SendType};
 pub use sessions::{
     CreateSession, ListWaSession, Me, PairingCode, PairingCodeRequest, Qr, SessionDefaults,

@@ -109,6 +109,14 @@ impl Faults {
         }
     }
 
+    /// The value of a field that must be there; a fault where it is not.
+    pub fn required<T>(&mut self, field: &str, value: Option<T>) -> Option<T> {
+        if value.is_none() {
+            self.add(field, "is required");
+        }
+        value
+    }
+
     /// Notes that a field is missing or not of its type.
     pub fn add_unreadable(&mut self, field: impl Into<String>, message: impl Into<String>) {
         let field = field.into();
@@ -253,6 +261,12 @@ impl<T> Draft<T> {
             Some(value) => Ok((value, self.faults)),
             None => Err(self.faults),
         }
+    }
+
+    /// The request, where nothing is wrong with it.
+    pub fn finish(self) -> Result<T, Faults> {
+        let (value, faults) = self.open()?;
+        faults.into_result().map(|()| value)
     }
 }
 

@@ -13,7 +13,6 @@ const TAGS_NOT_OFFERED_YET: &[&str] = &[
     "Contacts",
     "Groups",
     "OAuth Apps",
-    "Presence",
     "Status",
 ];
 
@@ -25,11 +24,9 @@ const NOT_OFFERED_YET: &[&str] = &[
     "deleteChat",
     "editMessage",
     "forwardMessage",
-    "getChatPresence",
     "readChat",
     "removeReaction",
     "revokeMessage",
-    "setChatPresence",
     "updateChat",
     "voteMessage",
 ];

@@ -10,7 +10,9 @@ use serde_json::Value;
 use wagate_model::{Capabilities, Capability, Role};
 
 use crate::harness::{Reply, Service};
-use crate::world::{Headers, PARAMETERS, Parameter, Place, Somebody, World, bearer, cookie};
+use crate::world::{
+    Headers, ON_WHATSAPP, PARAMETERS, Parameter, Place, Somebody, World, bearer, cookie,
+};
 
 /// Operations that anybody may ask, and why.
 const PUBLIC: &[(&str, &str)] = &[
@@ -91,6 +93,8 @@ pub(crate) struct Operation {
     pub(crate) method: Method,
     pub(crate) path: String,
     pub(crate) need: Need,
+    /// Whether it asks WhatsApp.
+    pub(crate) is_live: bool,
     /// Whether a browser's cookie is a credential there.
     pub(crate) takes_cookie: bool,
     /// The names of parameters of the query.
@@ -121,6 +125,7 @@ pub(crate) fn operations() -> Vec<Operation> {
                 method: method.to_uppercase().parse().unwrap(),
                 path: path.clone(),
                 need: Need::of(id, operation),
+                is_live: operation["x-live"] == true,
                 takes_cookie: ways
                     .into_iter()
                     .flatten()
@@ -155,6 +160,11 @@ impl Operation {
                     .unwrap_or_else(|| panic!("{}: add `{name}` to PARAMETERS and Place", self.id))
             })
             .collect()
+    }
+
+    /// Whether a parameter names something that the store knows, or nobody.
+    pub(crate) fn is_stored(&self, parameter: &Parameter) -> bool {
+        !(self.is_live && ON_WHATSAPP.contains(&parameter.name))
     }
 
     /// The path with values in the place of its parameters.

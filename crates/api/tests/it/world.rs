@@ -391,6 +391,10 @@ pub(crate) struct Parameter {
     pub(crate) unknown: &'static [&'static str],
 }
 
+/// Parameters that name people, chats and messages as WhatsApp does: nobody's own. Where an
+/// operation asks WhatsApp (`x-live`), it knows those of which nothing is stored as well.
+pub(crate) const ON_WHATSAPP: &[&str] = &["callId", "cid", "gid", "jid", "lid", "mid"];
+
 /// Texts that are no ids, or are only when taken apart wrongly.
 const NO_IDS: &[&str] = &[
     "%00",

@@ -44,6 +44,9 @@ pub(crate) async fn commit_news(
     if let [EngineEvent::Messages(messages)] = events.as_slice() {
         return sink::commit_messages(cx, session, Arc::new(messages.clone()), None).await;
     }
+    for event in events.iter() {
+        note_presence(session, event);
+    }
     let (now_ms, account) = (cx.now_ms(), Arc::new(session.account()));
     session
         .commit(&cx.store, move |owned| {
@@ -197,37 +200,60 @@ async fn unreadable(owned: &mut Owned<'_>, message: &UnreadableMessage, now_ms: 
     Batch::new(owned, now_ms).write(&[message]).await.map(drop)
 }
 
-fn presence(owned: &mut Owned<'_>, presence: &Presence, now_ms: i64) -> Result<()> {
+/// Remembers what people do now, for who asks.
+fn note_presence(session: &Session, event: &EngineEvent) {
+    match event {
+        EngineEvent::Presence(event) => {
+            session
+                .presences
+                .note(&event.person, &presence_status(event));
+        }
+        EngineEvent::Typing(event) if event.chat == event.person => {
+            session.presences.note(&event.person, &typing_status(event));
+        }
+        _ => {}
+    }
+}
+
+fn presence_status(presence: &Presence) -> PresenceStatus {
     let state = if presence.is_online {
         PresenceState::Available
     } else {
         PresenceState::Unavailable
     };
-    let payload = PresenceStatus {
+    PresenceStatus {
         chat_jid: None,
         from: presence.person.to_string(),
         last_seen: presence.last_seen_ms,
         media: None,
         state,
         unavailable: (!presence.is_online).then_some(true),
-    };
+    }
+}
+
+fn presence(owned: &mut Owned<'_>, presence: &Presence, now_ms: i64) -> Result<()> {
+    let payload = presence_status(presence);
     tell(owned, EventKind::PresenceUpdate, &payload, None, now_ms)
 }
 
-fn typing(owned: &mut Owned<'_>, typing: &Typing, now_ms: i64) -> Result<()> {
+fn typing_status(typing: &Typing) -> PresenceStatus {
     let (state, media) = match typing.state {
         TypingState::Composing => (PresenceState::Composing, Some("text")),
         TypingState::Recording => (PresenceState::Composing, Some("audio")),
         TypingState::Paused => (PresenceState::Paused, None),
     };
-    let payload = PresenceStatus {
+    PresenceStatus {
         chat_jid: Some(typing.chat.to_string()),
         from: typing.person.to_string(),
         last_seen: None,
         media: media.map(str::to_owned),
         state,
         unavailable: None,
-    };
+    }
+}
+
+fn typing(owned: &mut Owned<'_>, typing: &Typing, now_ms: i64) -> Result<()> {
+    let payload = typing_status(typing);
     tell(
         owned,
         EventKind::PresenceUpdate,

@@ -15,8 +15,10 @@ use wagate_store::{
     Store, StoreError,
 };
 
+use super::presences::Presences;
 use super::standing::Standing;
 use crate::inbound::ToRead;
+use crate::live;
 use crate::outbox::SendQueue;
 
 /// How often a transaction is repeated when the database ends it to resolve a conflict.
@@ -116,6 +118,9 @@ pub(crate) struct Session {
     pub(crate) sends: SendQueue,
     /// Callers that wait for the outcome of a send hold a permit each.
     pub(crate) callers: Semaphore,
+    /// Live requests hold a permit each.
+    pub(crate) requests: Semaphore,
+    pub(crate) presences: Presences,
     mailbox: mpsc::Sender<Command>,
     state: Mutex<State>,
 }
@@ -153,6 +158,8 @@ impl Session {
             nudge: Notify::new(),
             sends: SendQueue::default(),
             callers: Semaphore::new(max_callers),
+            requests: Semaphore::new(live::MAX_AT_ONCE),
+            presences: Presences::default(),
             mailbox,
             state: Mutex::new(State {
                 lease_ends_at,
@@ -330,6 +337,7 @@ impl Session {
     }
 
     pub(crate) fn set_connection(&self, connection: Option<Connection>) {
+        self.presences.clear();
         self.state().connection = connection;
     }
 

@@ -9,6 +9,7 @@ mod lifecycle;
 mod pairing;
 mod patience;
 mod pause;
+mod presences;
 mod probing;
 mod standing;
 mod status;

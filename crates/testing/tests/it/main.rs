@@ -13,6 +13,7 @@ mod limits;
 mod messages;
 mod pairing;
 mod people;
+mod presence;
 mod realtime;
 mod revocation;
 mod roles;

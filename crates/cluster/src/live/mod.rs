@@ -1,0 +1,64 @@
+//! What needs WhatsApp at once: requests to a session's owner, and its answers.
+//!
+//! One file for each resource; the owner's side has the same files in `gateway/src/live`.
+
+mod presence;
+
+use serde::{Deserialize, Serialize};
+
+pub use presence::{PresenceReply, PresenceRequest};
+
+/// Something to do on WhatsApp, or to ask of it, now.
+///
+/// Numbers and texts are in here: neither requests nor replies have a `Debug` that shows them.
+#[derive(Clone, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", tag = "about", content = "request")]
+pub enum LiveRequest {
+    /// The account's and other people's presence.
+    Presence(PresenceRequest),
+}
+
+impl LiveRequest {
+    /// The request's name, for logs and metrics.
+    #[must_use]
+    pub const fn name(&self) -> &'static str {
+        match self {
+            Self::Presence(request) => request.name(),
+        }
+    }
+
+    /// Whether doing it twice is the same as doing it once.
+    #[must_use]
+    pub const fn is_repeatable(&self) -> bool {
+        match self {
+            Self::Presence(request) => request.is_repeatable(),
+        }
+    }
+}
+
+/// What came of a [`LiveRequest`]; each resource has its own.
+#[derive(Clone, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", tag = "about", content = "reply")]
+pub enum LiveReply {
+    /// Done; there is nothing to say.
+    Done,
+    /// About presence.
+    Presence(PresenceReply),
+}
+
+impl LiveReply {
+    /// The reply's name, for logs: its contents are private.
+    #[must_use]
+    pub const fn name(&self) -> &'static str {
+        match self {
+            Self::Done => "done",
+            Self::Presence(_) => "presence",
+        }
+    }
+}
+
+impl std::fmt::Debug for LiveReply {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(self.name())
+    }
+}

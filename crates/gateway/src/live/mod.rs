@@ -1,0 +1,90 @@
+//! What needs WhatsApp at once: carried out beside the session's task, on its connection.
+//!
+//! One file for each resource, as in `wagate_cluster`'s requests. Such a request holds up
+//! neither the session's task nor others of its kind, of which each session has only so many
+//! under way; it is given up before its caller gives up on it. What it changes on WhatsApp
+//! is written to the store by who carried it out, or comes back as a notification.
+
+mod presence;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use wagate_cluster::{CommandReply, CommandResult, LiveReply, LiveRequest, Refusal};
+use wagate_engine::{Connection, RequestError};
+
+use crate::context::Context;
+use crate::session::Session;
+
+/// Live requests of one session that are carried out at the same time.
+pub(crate) const MAX_AT_ONCE: usize = 16;
+/// How long WhatsApp may take for all of a request.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// What came of a request within the gateway.
+type LiveResult = Result<LiveReply, Refusal>;
+
+/// A request's surroundings.
+struct Live<'l> {
+    #[expect(dead_code, reason = "for requests that write what they learned")]
+    cx: &'l Arc<Context>,
+    session: &'l Arc<Session>,
+    connection: Connection,
+}
+
+/// Carries out a request on a session that runs here.
+pub(crate) async fn carry_out(
+    cx: &Arc<Context>,
+    session: &Arc<Session>,
+    request: LiveRequest,
+) -> CommandResult {
+    let Some(connection) = session.working_connection() else {
+        return Err(session.standing().refusal());
+    };
+    let _permit = session.requests.try_acquire().map_err(|_| Refusal::Busy)?;
+    let live = Live {
+        cx,
+        session,
+        connection,
+    };
+    let outcome = tokio::select! {
+        () = session.lost.cancelled() => Err(Refusal::NotOwner),
+        outcome = tokio::time::timeout(PATIENCE, live.answer(request)) => {
+            outcome.unwrap_or(Err(Refusal::Unavailable))
+        }
+    };
+    outcome.map(|reply| CommandReply::Live(Box::new(reply)))
+}
+
+impl Live<'_> {
+    async fn answer(&self, request: LiveRequest) -> LiveResult {
+        match request {
+            LiveRequest::Presence(request) => self.presence(request).await,
+        }
+    }
+
+    /// What a failed request means for who asked.
+    fn refusal(&self, error: &RequestError) -> Refusal {
+        match error {
+            RequestError::NotConnected => self.session.standing().refusal(),
+            RequestError::Refused { code: 401 | 403 } => Refusal::Forbidden,
+            RequestError::Refused { code: 404 | 410 } => Refusal::Missing,
+            RequestError::Refused { code: 429 } => Refusal::RateLimited {
+                retry_after_seconds: 60,
+            },
+            RequestError::Refused { code } => Refusal::Rejected {
+                code: Some(i64::from(*code)),
+                message: format!("WhatsApp answered with code {code}"),
+            },
+            _ => Refusal::Unavailable,
+        }
+    }
+
+    /// The answer to a request that says no more than that it was done.
+    fn done(&self, outcome: Result<(), RequestError>) -> LiveResult {
+        match outcome {
+            Ok(()) => Ok(LiveReply::Done),
+            Err(error) => Err(self.refusal(&error)),
+        }
+    }
+}
