@@ -313,6 +313,7 @@ pub(crate) mod parts {
         Invitation = "invitation",
         Key = "key",
         Login = "login",
+        Message = "mid",
         User = "user"
     );
 }

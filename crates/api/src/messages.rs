@@ -9,16 +9,35 @@ use http::{HeaderMap, StatusCode};
 use utoipa_axum::router::UtoipaMethodRouter;
 use utoipa_axum::routes;
 use wagate_core::{Core, SendOptions};
-use wagate_model::{Draft, Faults, SendMode, SendRequest, SendResult};
+use wagate_model::{
+    Draft, EditMessageInput, Faults, ForwardInput, ReactionInput, RevokeMessageInput, SendMode,
+    SendRequest, SendResult, VoteInput,
+};
 
-use crate::access::{InSession, Send};
-use crate::body::Json;
+use crate::access::{InSession, Named, Send, parts};
+use crate::body::{Json, RequestBody};
 use crate::failure::Answer;
 use crate::query::Params;
 use crate::state::ApiState;
 
+impl RequestBody for EditMessageInput {}
+
+impl RequestBody for RevokeMessageInput {}
+
+impl RequestBody for ForwardInput {}
+
+impl RequestBody for ReactionInput {}
+
+impl RequestBody for VoteInput {}
+
 pub(crate) fn routes() -> Vec<UtoipaMethodRouter<ApiState>> {
-    vec![routes!(send_message)]
+    vec![
+        routes!(send_message),
+        routes!(edit_message, revoke_message),
+        routes!(forward_message),
+        routes!(add_reaction, remove_reaction),
+        routes!(vote_message),
+    ]
 }
 
 /// The query and the headers of a send, as far as they could be read.
@@ -109,4 +128,172 @@ async fn send_message(
         SendMode::Async => StatusCode::ACCEPTED,
     };
     Ok((status, Reply(result)))
+}
+
+/// Edit a message
+///
+/// Only texts that this session has sent. WhatsApp lets texts be edited for some minutes.
+#[utoipa::path(
+    patch, path = "/api/v1/sessions/{session}/messages/{mid}",
+    operation_id = "editMessage", tag = "Messages",
+    params(
+        ("session" = String, Path, description = "The session's id."),
+        ("mid" = String, Path, description = "The message's WhatsApp id."),
+    ),
+    extensions(("x-capability" = json!("send")), ("x-live" = json!(true))),
+    request_body(content = EditMessageInput, example = json!({ "chat": "15557654321", "text": "Your order is on its way." })),
+    responses((status = 200, description = "What became of it.", body = SendResult,
+        example = json!({ "mode": "sync", "status": "sent",
+            "waMessageId": "3EB0C767D26A1B5F7C83", "timestamp": 1_767_225_700_000_i64 }))),
+)]
+async fn edit_message(
+    State(core): State<Core>,
+    session: InSession<Send>,
+    message: Named<parts::Message>,
+    body: Json<EditMessageInput>,
+) -> Answer<Reply<SendResult>> {
+    let result = core
+        .edit_message(&session.access, &message.0, body.draft)
+        .await?;
+    Ok(Reply(result))
+}
+
+/// Delete a message for everyone
+///
+/// One's own; or, as an admin of a group, another member's, whom `sender` names. WhatsApp's own limits of time and role apply.
+#[utoipa::path(
+    delete, path = "/api/v1/sessions/{session}/messages/{mid}",
+    operation_id = "revokeMessage", tag = "Messages",
+    params(
+        ("session" = String, Path, description = "The session's id."),
+        ("mid" = String, Path, description = "The message's WhatsApp id."),
+    ),
+    extensions(("x-capability" = json!("send")), ("x-live" = json!(true))),
+    request_body(content = RevokeMessageInput, example = json!({ "chat": "15557654321" })),
+    responses((status = 200, description = "What became of it.", body = SendResult,
+        example = json!({ "mode": "sync", "status": "sent",
+            "waMessageId": "3EB0C767D26A1B5F7C83", "timestamp": 1_767_225_700_000_i64 }))),
+)]
+async fn revoke_message(
+    State(core): State<Core>,
+    session: InSession<Send>,
+    message: Named<parts::Message>,
+    body: Json<RevokeMessageInput>,
+) -> Answer<Reply<SendResult>> {
+    let result = core
+        .revoke_message(&session.access, &message.0, body.draft)
+        .await?;
+    Ok(Reply(result))
+}
+
+/// Forward a message
+///
+/// Sends the same content to another chat, marked as forwarded; files go by the upload that exists.
+#[utoipa::path(
+    post, path = "/api/v1/sessions/{session}/messages/{mid}/forward",
+    operation_id = "forwardMessage", tag = "Messages",
+    params(
+        ("session" = String, Path, description = "The session's id."),
+        ("mid" = String, Path, description = "The message's WhatsApp id."),
+    ),
+    extensions(("x-capability" = json!("send")), ("x-live" = json!(true))),
+    request_body(content = ForwardInput, example = json!({ "chat": "15557654321", "to": "15559876543" })),
+    responses((status = 200, description = "What became of it.", body = SendResult,
+        example = json!({ "mode": "sync", "status": "sent",
+            "waMessageId": "3EB0C767D26A1B5F7C83", "timestamp": 1_767_225_700_000_i64 }))),
+)]
+async fn forward_message(
+    State(core): State<Core>,
+    session: InSession<Send>,
+    message: Named<parts::Message>,
+    body: Json<ForwardInput>,
+) -> Answer<Reply<SendResult>> {
+    let result = core
+        .forward_message(&session.access, &message.0, body.draft)
+        .await?;
+    Ok(Reply(result))
+}
+
+/// React to a message
+///
+/// Each account has one reaction to a message: a new one replaces the old.
+#[utoipa::path(
+    post, path = "/api/v1/sessions/{session}/messages/{mid}/reaction",
+    operation_id = "addReaction", tag = "Messages",
+    params(
+        ("session" = String, Path, description = "The session's id."),
+        ("mid" = String, Path, description = "The message's WhatsApp id."),
+    ),
+    extensions(("x-capability" = json!("send")), ("x-live" = json!(true))),
+    request_body(content = ReactionInput, example = json!({ "chat": "15557654321", "emoji": "👍" })),
+    responses((status = 200, description = "What became of it.", body = SendResult,
+        example = json!({ "mode": "sync", "status": "sent",
+            "waMessageId": "3EB0C767D26A1B5F7C83", "timestamp": 1_767_225_700_000_i64 }))),
+)]
+async fn add_reaction(
+    State(core): State<Core>,
+    session: InSession<Send>,
+    message: Named<parts::Message>,
+    body: Json<ReactionInput>,
+) -> Answer<Reply<SendResult>> {
+    let result = core
+        .add_reaction(&session.access, &message.0, body.draft)
+        .await?;
+    Ok(Reply(result))
+}
+
+/// Take a reaction back
+///
+/// Can be repeated; `emoji` does not matter.
+#[utoipa::path(
+    delete, path = "/api/v1/sessions/{session}/messages/{mid}/reaction",
+    operation_id = "removeReaction", tag = "Messages",
+    params(
+        ("session" = String, Path, description = "The session's id."),
+        ("mid" = String, Path, description = "The message's WhatsApp id."),
+    ),
+    extensions(("x-capability" = json!("send")), ("x-live" = json!(true))),
+    request_body(content = ReactionInput, example = json!({ "chat": "15557654321" })),
+    responses((status = 200, description = "What became of it.", body = SendResult,
+        example = json!({ "mode": "sync", "status": "sent",
+            "waMessageId": "3EB0C767D26A1B5F7C83", "timestamp": 1_767_225_700_000_i64 }))),
+)]
+async fn remove_reaction(
+    State(core): State<Core>,
+    session: InSession<Send>,
+    message: Named<parts::Message>,
+    body: Json<ReactionInput>,
+) -> Answer<Reply<SendResult>> {
+    let result = core
+        .remove_reaction(&session.access, &message.0, body.draft)
+        .await?;
+    Ok(Reply(result))
+}
+
+/// Vote in a poll
+///
+/// `options` is all that is wanted, by its texts: it replaces the earlier vote, and none takes it back.
+#[utoipa::path(
+    post, path = "/api/v1/sessions/{session}/messages/{mid}/vote",
+    operation_id = "voteMessage", tag = "Messages",
+    params(
+        ("session" = String, Path, description = "The session's id."),
+        ("mid" = String, Path, description = "The message's WhatsApp id."),
+    ),
+    extensions(("x-capability" = json!("send")), ("x-live" = json!(true))),
+    request_body(content = VoteInput, example = json!({ "chat": "15557654321", "options": ["Tuesday"] })),
+    responses((status = 200, description = "What became of it.", body = SendResult,
+        example = json!({ "mode": "sync", "status": "sent",
+            "waMessageId": "3EB0C767D26A1B5F7C83", "timestamp": 1_767_225_700_000_i64 }))),
+)]
+async fn vote_message(
+    State(core): State<Core>,
+    session: InSession<Send>,
+    message: Named<parts::Message>,
+    body: Json<VoteInput>,
+) -> Answer<Reply<SendResult>> {
+    let result = core
+        .vote_message(&session.access, &message.0, body.draft)
+        .await?;
+    Ok(Reply(result))
 }

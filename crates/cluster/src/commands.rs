@@ -4,7 +4,7 @@ use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
 use tokio::time::Instant;
 use wagate_model::{
-    OrganizationId, OutboxId, Qr, SendMode, SendRequest, SendResult, SessionId, SessionStatus,
+    OrganizationId, OutboxId, Qr, SendMode, SendResult, SendTask, SessionId, SessionStatus,
     StatusDetail, StatusReason,
 };
 
@@ -79,8 +79,8 @@ impl SessionAction {
 /// A message to send.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct SendCommand {
-    /// The validated request.
-    pub request: SendRequest,
+    /// What to send, validated.
+    pub task: SendTask,
     /// Whether the caller waits for WhatsApp.
     pub mode: SendMode,
     /// What makes a repeated request recognizable.

@@ -16,6 +16,8 @@ pub enum What {
     Session,
     /// A stored chat.
     Chat,
+    /// A stored message.
+    Message,
     /// A webhook.
     Webhook,
     /// A delivery of a webhook.
@@ -45,6 +47,7 @@ impl What {
         match self {
             Self::Session => "There is no such session.",
             Self::Chat => "There is no such chat.",
+            Self::Message => "There is no such message in this chat.",
             Self::Webhook => "There is no such webhook.",
             Self::Delivery => "There is no such delivery.",
             Self::QrCode => "No QR code is ready yet; pairing has begun, ask again in a moment.",
@@ -228,6 +231,14 @@ impl Error {
         Self::Conflict {
             reason,
             details: Map::new(),
+        }
+    }
+
+    /// Says what it is that a gateway did not find.
+    pub(crate) fn about(self, what: What) -> Self {
+        match self {
+            Self::NotFound(What::Target) => Self::NotFound(what),
+            other => other,
         }
     }
 

@@ -20,11 +20,9 @@ impl Core {
         let answer = self
             .ask_owner(access, action, self.config.command_timeout)
             .await;
-        match answer {
-            Ok(CommandReply::Live(reply)) => Ok(*reply),
-            Ok(other) => Err(unexpected(&other)),
-            Err(Error::NotFound(What::Target)) => Err(Error::NotFound(missing)),
-            Err(error) => Err(error),
+        match answer.map_err(|error| error.about(missing))? {
+            CommandReply::Live(reply) => Ok(*reply),
+            other => Err(unexpected(&other)),
         }
     }
 

@@ -3,11 +3,12 @@
 use sha2::{Digest as _, Sha256};
 use wagate_cluster::{CommandReply, IdempotencyKey, SendCommand, SessionAction};
 use wagate_model::{
-    Draft, Faults, MessageStatus, SendMode, SendRequest, SendResult, SessionId, limits,
+    Draft, EditMessageInput, Faults, ForwardInput, MessageStatus, ReactionInput,
+    RevokeMessageInput, SendMode, SendRequest, SendResult, SendTask, SessionId, VoteInput, limits,
 };
 
 use crate::caller::SessionAccess;
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, What};
 use crate::owners::unexpected;
 use crate::service::Core;
 
@@ -38,6 +39,10 @@ impl Core {
         let request = match request.open() {
             Ok((request, mut found)) => {
                 request.check(&mut found);
+                let is_ahead = request
+                    .poll_end_time
+                    .is_none_or(|end| end > self.clock.now_ms());
+                found.check(is_ahead, "pollEndTime", || "must be in the future".into());
                 faults.extend(found);
                 request
             }
@@ -47,21 +52,128 @@ impl Core {
             }
         };
         faults.into_result()?;
+        self.send_task(access, SendTask::Send(request), options)
+            .await
+    }
+
+    /// Changes the text of a message that this session has sent.
+    pub async fn edit_message(
+        &self,
+        access: &SessionAccess,
+        id: &str,
+        request: Draft<EditMessageInput>,
+    ) -> Result<SendResult> {
+        self.act_on_message(access, id, request, SendTask::edit)
+            .await
+    }
+
+    /// Deletes a message for everyone.
+    pub async fn revoke_message(
+        &self,
+        access: &SessionAccess,
+        id: &str,
+        request: Draft<RevokeMessageInput>,
+    ) -> Result<SendResult> {
+        self.act_on_message(access, id, request, |id, body, faults| {
+            SendTask::revoke(id, &body, faults)
+        })
+        .await
+    }
+
+    /// Reacts to a message; a new reaction replaces the old.
+    pub async fn add_reaction(
+        &self,
+        access: &SessionAccess,
+        id: &str,
+        request: Draft<ReactionInput>,
+    ) -> Result<SendResult> {
+        self.act_on_message(access, id, request, |id, body, faults| {
+            SendTask::react(id, &body, faults)
+        })
+        .await
+    }
+
+    /// Takes the reaction to a message back.
+    pub async fn remove_reaction(
+        &self,
+        access: &SessionAccess,
+        id: &str,
+        request: Draft<ReactionInput>,
+    ) -> Result<SendResult> {
+        self.act_on_message(access, id, request, |id, body, faults| {
+            SendTask::unreact(id, &body, faults)
+        })
+        .await
+    }
+
+    /// Votes in a poll; replaces the earlier vote.
+    pub async fn vote_message(
+        &self,
+        access: &SessionAccess,
+        id: &str,
+        request: Draft<VoteInput>,
+    ) -> Result<SendResult> {
+        self.act_on_message(access, id, request, SendTask::vote)
+            .await
+    }
+
+    /// Sends what a message says to another chat, marked as forwarded.
+    pub async fn forward_message(
+        &self,
+        access: &SessionAccess,
+        id: &str,
+        request: Draft<ForwardInput>,
+    ) -> Result<SendResult> {
+        self.act_on_message(access, id, request, |id, body, faults| {
+            SendTask::forward(id, &body, faults)
+        })
+        .await
+    }
+
+    /// Does something to a message of a chat, and waits for WhatsApp.
+    async fn act_on_message<T>(
+        &self,
+        access: &SessionAccess,
+        id: &str,
+        request: Draft<T>,
+        task: impl FnOnce(&str, T, &mut Faults) -> Option<SendTask>,
+    ) -> Result<SendResult> {
+        if !is_message_id(id) {
+            return Err(Error::NotFound(What::Message));
+        }
+        let (request, mut faults) = request.open()?;
+        let task = task(id, request, &mut faults);
+        faults.into_result()?;
+        let task = task.ok_or_else(|| Error::internal(anyhow::anyhow!("no task, and no fault")))?;
+        let options = SendOptions {
+            mode: SendMode::Sync,
+            idempotency_key: None,
+        };
+        self.send_task(access, task, options).await
+    }
+
+    async fn send_task(
+        &self,
+        access: &SessionAccess,
+        task: SendTask,
+        options: SendOptions,
+    ) -> Result<SendResult> {
         let mode = options.mode;
         let idempotency = match options.idempotency_key {
             Some(key) => Some(IdempotencyKey {
-                body_hash: body_hash(access.id(), mode, &request)?,
+                body_hash: body_hash(access.id(), mode, &task)?,
                 key,
             }),
             None => None,
         };
         let action = SessionAction::Send(Box::new(SendCommand {
-            request,
+            task,
             mode,
             idempotency,
         }));
         let timeout = self.config.send_timeout;
-        match self.ask_owner(access, action, timeout).await? {
+        let answer = self.ask_owner(access, action, timeout).await;
+        match answer.map_err(|error| error.about(What::Message))? {
             CommandReply::Send(result) => Ok(result),
             CommandReply::SendPending {
                 outbox_id,
@@ -80,6 +192,13 @@ impl Core {
     }
 }
 
+/// Whether a text can be the id of a message on WhatsApp.
+fn is_message_id(id: &str) -> bool {
+    !id.is_empty()
+        && id.len() <= limits::MESSAGE_ID_CHARS
+        && id.bytes().all(|byte| byte.is_ascii_graphic())
+}
+
 fn check_key(key: &str, faults: &mut Faults) {
     let is_key = !key.is_empty()
         && key.len() <= limits::IDEMPOTENCY_KEY_CHARS
@@ -93,8 +212,8 @@ fn check_key(key: &str, faults: &mut Faults) {
 }
 
 /// The same for the same request, however its JSON was written.
-fn body_hash(session: SessionId, mode: SendMode, request: &SendRequest) -> Result<String> {
-    let canonical = serde_json::to_vec(&(session, mode, request)).map_err(Error::internal)?;
+fn body_hash(session: SessionId, mode: SendMode, task: &SendTask) -> Result<String> {
+    let canonical = serde_json::to_vec(&(session, mode, task)).map_err(Error::internal)?;
     Ok(hex::encode(Sha256::digest(canonical)))
 }
 
@@ -102,11 +221,11 @@ fn body_hash(session: SessionId, mode: SendMode, request: &SendRequest) -> Resul
 mod tests {
     use super::*;
 
-    fn request(text: &str) -> SendRequest {
-        serde_json::from_value(serde_json::json!({
+    fn request(text: &str) -> SendTask {
+        let request = serde_json::from_value(serde_json::json!({
             "type": "text", "to": "15551234567", "text": text
-        }))
-        .unwrap()
+        }));
+        SendTask::Send(request.unwrap())
     }
 
     #[test]

@@ -77,11 +77,11 @@ mod outgoing;
 mod transport;
 mod version;
 
-pub use connection::{Connection, SessionOptions};
+pub use connection::{Connection, SessionOptions, raw_of};
 #[cfg(any(test, feature = "fuzzing"))]
 #[doc(hidden)]
 pub use convert::fuzzing;
-pub use convert::poll_option_hash;
+pub use convert::{content_of, poll_option_hash};
 pub use engine::{Endpoint, Engine, EngineConfig, verifies_certificate_chain};
 pub use error::{EngineError, PairingCodeError, RequestError};
 pub use events::{
@@ -96,6 +96,6 @@ pub use inbound::{
     MediaKind, MessageRef, QuotedMessage, SinkError, VoteChoice,
 };
 pub use mailbox::Events;
-pub use outgoing::{Outgoing, OutgoingContent, Quoted, RejectReason, SendFailure, Sent};
+pub use outgoing::{Outgoing, OutgoingContent, Quoted, RejectReason, SendFailure, Sent, Target};
 pub use version::{CachedVersion, ClientVersion, VersionSource};
 pub use whatsapp_rust::store::traits::Backend;

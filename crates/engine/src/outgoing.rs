@@ -1,7 +1,7 @@
 //! What goes out, and what became of it.
 
 use bytes::Bytes;
-use wagate_model::Jid;
+use wagate_model::{ContactData, Jid, LocationData, PollData};
 
 /// A message to send, under an id that was reserved before.
 #[derive(Clone, PartialEq)]
@@ -12,6 +12,10 @@ pub struct Outgoing {
     pub chat: Jid,
     /// What to send.
     pub content: OutgoingContent,
+    /// The people it mentions; its text names them as `@<number>`.
+    pub mentions: Vec<Jid>,
+    /// The message it answers.
+    pub quoted: Option<Quoted>,
     /// After how many seconds it disappears, in a chat that is set so.
     pub expires_after_s: Option<u32>,
 }
@@ -20,14 +24,59 @@ pub struct Outgoing {
 #[derive(Clone, PartialEq)]
 pub enum OutgoingContent {
     /// A text.
-    Text {
-        /// The text itself.
-        text: String,
-        /// The people it mentions; the text names them as `@<number>`.
-        mentions: Vec<Jid>,
-        /// The message it answers.
-        quoted: Option<Quoted>,
+    Text(String),
+    /// A poll.
+    Poll {
+        /// Question and options.
+        poll: PollData,
+        /// What votes are encrypted with: the same on every attempt, since whoever got the
+        /// first copy keeps its secret.
+        secret: [u8; 32],
     },
+    /// A place.
+    Location(LocationData),
+    /// A contact card.
+    Contact(ContactData),
+    /// A new text for a message of one's own.
+    Edit {
+        /// The message.
+        target: Target,
+        /// The new text.
+        text: String,
+    },
+    /// Deletes a message for everyone.
+    Revoke {
+        /// The message; another member's where the account is an admin of the group.
+        target: Target,
+    },
+    /// Reacts to a message; an empty emoji takes the reaction back.
+    Reaction {
+        /// The message.
+        target: Target,
+        /// The emoji.
+        emoji: String,
+    },
+    /// Votes in a poll; replaces the earlier vote.
+    Vote {
+        /// The poll.
+        target: Target,
+        /// The texts of the options.
+        options: Vec<String>,
+    },
+    /// Another message's content, marked as forwarded.
+    Forward {
+        /// Its [`crate::InboundMessage::raw`].
+        raw: Bytes,
+    },
+}
+
+/// A message that an outgoing one is about.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Target {
+    /// Its id.
+    pub id: String,
+    /// Who sent it; none for this number itself.
+    pub sender: Option<Jid>,
 }
 
 /// The message that an outgoing one answers.
@@ -160,6 +209,12 @@ impl std::fmt::Debug for Sent {
 impl std::fmt::Debug for OutgoingContent {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str("OutgoingContent(…)")
+    }
+}
+
+impl std::fmt::Debug for Target {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Target(…)")
     }
 }
 

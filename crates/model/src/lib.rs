@@ -53,7 +53,10 @@ pub use people::{
     UnknownPlatformRole, UnknownRole, User,
 };
 pub use presence::{ChatPresenceInput, ChatPresenceState, OnlineState, SetPresenceInput};
-pub use send::{SendMode, SendRequest, SendResult, SendType};
+pub use send::{
+    ContactCard, EditMessageInput, ForwardInput, ReactionInput, RevokeMessageInput, SendMode,
+    SendRequest, SendResult, SendTask, SendType, TargetMessage, VoteInput,
+};
 pub use sessions::{
     CreateSession, ListWaSession, Me, PairingCode, PairingCodeRequest, Qr, SessionDefaults,
     SessionStatus, StatusDetail, StatusReason, UpdateSession, WaSession,

@@ -13,6 +13,18 @@ pub mod limits {
     pub const LABEL_CHARS: usize = 100;
     /// The text of a message (what official clients allow).
     pub const TEXT_CHARS: usize = 65_536;
+    /// The question of a poll.
+    pub const POLL_NAME_CHARS: usize = 255;
+    /// How many answers a poll has.
+    pub const POLL_OPTIONS: std::ops::RangeInclusive<usize> = 2..=12;
+    /// One answer of a poll.
+    pub const POLL_OPTION_CHARS: usize = 100;
+    /// What a place is called.
+    pub const PLACE_NAME_CHARS: usize = 1_024;
+    /// The name on a contact card.
+    pub const CARD_NAME_CHARS: usize = 256;
+    /// A reaction: emoji are sequences of several characters.
+    pub const EMOJI_CHARS: usize = 32;
     /// Mentions in one message.
     pub const MENTIONS: usize = 1_024;
     /// A phone number or a JID; more than the longest has.

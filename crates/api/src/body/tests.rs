@@ -91,7 +91,7 @@ fn every_fault_is_told_with_its_path() {
             "mentions[2]: must be a string",
             "text: must be a string",
             "to: is required",
-            "type: must be one of: text",
+            "type: must be one of: text, poll, location, contact",
             "yyy: is not a known field",
             "zzz: is not a known field",
         ]

@@ -18,17 +18,11 @@ const TAGS_NOT_OFFERED_YET: &[&str] = &[
 
 /// Further operations that are not offered yet.
 const NOT_OFFERED_YET: &[&str] = &[
-    "addReaction",
     "adminSessionBackfillStatus",
     "adminStartSessionBackfill",
     "deleteChat",
-    "editMessage",
-    "forwardMessage",
     "readChat",
-    "removeReaction",
-    "revokeMessage",
     "updateChat",
-    "voteMessage",
 ];
 
 /// Operations that the contract does not have.
@@ -55,16 +49,8 @@ const BEYOND_THE_CONTRACT: &[&str] = &[
 /// Fields of the contract that are not offered yet: the kinds of messages beside text.
 const FIELDS_NOT_OFFERED_YET: &[&str] = &[
     "SendRequest.caption",
-    "SendRequest.contact",
-    "SendRequest.latitude",
-    "SendRequest.longitude",
     "SendRequest.media",
     "SendRequest.medias",
-    "SendRequest.name",
-    "SendRequest.options",
-    "SendRequest.pollEndTime",
-    "SendRequest.pollHideVotes",
-    "SendRequest.selectableCount",
     "SendRequest.type",
 ];
 

@@ -54,7 +54,7 @@ impl OutboxGateway {
             id,
             session_id: command.session_id,
             wa_message_id: format!("3EB0{id}"),
-            chat_jid: send.request.to.clone(),
+            chat_jid: send.task.recipient().unwrap().to_string(),
             mode: send.mode,
             request: b"{}".to_vec(),
             idempotency,

@@ -71,7 +71,7 @@ async fn a_message_is_sent_and_its_result_given() {
     assert_eq!(reply, expected);
     let sent = world.sent();
     assert_eq!((sent.mode, sent.idempotency), (SendMode::Sync, None));
-    assert_eq!(sent.request.text.as_deref(), Some("hello"));
+    assert_eq!(sent.task.request().unwrap().text.as_deref(), Some("hello"));
 }
 
 #[tokio::test]

@@ -419,6 +419,11 @@ pub(crate) const PARAMETERS: &[Parameter] = &[
         unknown: &["15559999999%40s.whatsapp.net", "15559999999", "1-2%40g.us"],
     },
     Parameter {
+        name: "mid",
+        of: |_| "3EB0C767D26A1B5F7C83".into(),
+        unknown: &["3EB0FFFFFFFFFFFFFFFF"],
+    },
+    Parameter {
         name: "id",
         of: |place| place.webhook.clone(),
         unknown: &["wh_01J9ZX8K2QHV0M3T6R7P4N5W8C", UNKNOWN],

@@ -27,6 +27,8 @@ use whatsapp_rust::Client;
 
 pub(crate) use attempt::Attempt;
 
+pub use sending::raw_of;
+
 use crate::acks::AckBook;
 use crate::engine::Shared;
 use crate::mailbox::Mailbox;

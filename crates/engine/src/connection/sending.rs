@@ -7,10 +7,10 @@ use whatsapp_rust::error::ErrorChainExt;
 use whatsapp_rust::{SendError, SendOptions};
 
 use super::hook::{other_address, own};
-use super::{Connection, Session};
+use super::{Connection, Session, votes};
 use crate::acks::{Verdict, rejection};
 use crate::convert::{self, library_jid, model_jid};
-use crate::{Outgoing, RejectReason, SendFailure, Sent};
+use crate::{Outgoing, OutgoingContent, RejectReason, SendFailure, Sent};
 
 /// How long preparing may take: device lists, keys, encryption.
 const PREPARE_TIMEOUT: Duration = Duration::from_secs(45);
@@ -55,6 +55,28 @@ impl Connection {
     }
 }
 
+/// What is to be kept of a message before it goes out, for later quotes and forwards of it:
+/// its [`crate::InboundMessage::raw`]. Empty where nothing can be quoted or forwarded.
+#[must_use]
+pub fn raw_of(outgoing: &Outgoing) -> bytes::Bytes {
+    let is_own = !matches!(
+        outgoing.content,
+        OutgoingContent::Edit { .. }
+            | OutgoingContent::Revoke { .. }
+            | OutgoingContent::Reaction { .. }
+            | OutgoingContent::Vote { .. }
+    );
+    let nobody = convert::Own {
+        phone: None,
+        lid: None,
+    };
+    is_own
+        .then(|| convert::outgoing(outgoing, &nobody))
+        .flatten()
+        .map(|message| convert::raw(&message))
+        .unwrap_or_default()
+}
+
 async fn prepare_and_send(
     session: &Session,
     outgoing: &Outgoing,
@@ -67,7 +89,15 @@ async fn prepare_and_send(
         return Err(SendError::InvalidRequest("not a person or group".into()));
     }
     let own = own(&session.client);
-    let message = convert::outgoing(&outgoing.content, &outgoing.chat, &own);
+    let message = match &outgoing.content {
+        OutgoingContent::Vote { target, options } => {
+            votes::seal(&session.client, &own, &outgoing.chat, target, options).await
+        }
+        _ => convert::outgoing(outgoing, &own),
+    };
+    let Some(message) = message else {
+        return Err(SendError::InvalidRequest("cannot be built".into()));
+    };
     let mut options = SendOptions::default().with_message_id(outgoing.id.as_str());
     if let Some(seconds) = outgoing.expires_after_s {
         options = options.with_ephemeral_expiration(seconds);

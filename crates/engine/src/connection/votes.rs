@@ -1,12 +1,15 @@
-//! Opening the votes in polls.
+//! The votes in polls: opened, and sealed.
 
-use wagate_model::Jid;
+use wagate_model::{Jid, JidKind};
 use whatsapp_rust::Client;
 use whatsapp_rust::features::PollVoteCiphertext;
+use whatsapp_rust::wacore::{poll as poll_crypto, time};
+use whatsapp_rust::waproto::buffa::MessageField;
+use whatsapp_rust::waproto::whatsapp as wa;
 
 use super::hook::other_address;
-use crate::convert::{Own, PendingVote, library_jid, option_hashes};
-use crate::{Content, InboundMessage, VoteChoice};
+use crate::convert::{self, Own, PendingVote, library_jid, option_hashes};
+use crate::{Content, InboundMessage, Target, VoteChoice};
 
 /// Decrypts a vote with the poll's secret, where the session has seen the poll.
 pub(super) async fn open(
@@ -55,7 +58,7 @@ async fn decrypt(
     voters: [&Option<Jid>; 2],
     vote: &PendingVote,
 ) -> Option<Vec<Vec<u8>>> {
-    let secret = secret(client, poll).await?;
+    let (_, secret) = secret(client, poll).await?;
     for creator in &poll.creators {
         for voter in voters.into_iter().flatten() {
             let ciphertext = PollVoteCiphertext {
@@ -80,7 +83,8 @@ async fn decrypt(
     None
 }
 
-async fn secret(client: &Client, poll: &Poll<'_>) -> Option<Vec<u8>> {
+/// The poll's secret, and the address of its creator that it is stored under.
+async fn secret(client: &Client, poll: &Poll<'_>) -> Option<(Jid, Vec<u8>)> {
     let backend = client.persistence_manager().backend();
     for chat in poll.chats.into_iter().flatten() {
         for creator in &poll.creators {
@@ -89,9 +93,62 @@ async fn secret(client: &Client, poll: &Poll<'_>) -> Option<Vec<u8>> {
                 .await;
             // A failed look-up leaves the vote unreadable, as an unknown poll does.
             if let Ok(Some(secret)) = stored {
-                return Some(secret);
+                return Some((creator.clone(), secret));
             }
         }
     }
     None
+}
+
+/// A vote of this account, encrypted with the poll's secret; none where the session has not
+/// seen the poll.
+pub(super) async fn seal(
+    client: &Client,
+    own: &Own,
+    chat: &Jid,
+    target: &Target,
+    options: &[String],
+) -> Option<wa::Message> {
+    let mut creators = Vec::new();
+    match &target.sender {
+        None => creators.extend([own.phone.clone(), own.lid.clone()]),
+        Some(sender) => {
+            creators.push(Some(sender.clone()));
+            creators.push(other_address(client, sender).await);
+        }
+    }
+    let alias = other_address(client, chat).await;
+    let poll = Poll {
+        id: &target.id,
+        chats: [Some(chat), alias.as_ref()],
+        creators: creators.into_iter().flatten().collect(),
+    };
+    let (creator, secret) = secret(client, &poll).await?;
+    // The creator derives the key from the voter's address in its own form.
+    let is_lid = creator.kind() == JidKind::Lid;
+    let voter = if is_lid { own.lid.as_ref() } else { None }.or(own.phone.as_ref())?;
+    let hashes: Vec<Vec<u8>> = options
+        .iter()
+        .map(|option| convert::poll_option_hash(option).to_vec())
+        .collect();
+    let sealed = poll_crypto::encrypt_poll_vote_with_secret(
+        &hashes,
+        &secret,
+        &target.id,
+        creator.as_str(),
+        voter.as_str(),
+    );
+    let (ciphertext, iv) = sealed.ok()?;
+    Some(wa::Message {
+        poll_update_message: MessageField::some(wa::message::PollUpdateMessage {
+            poll_creation_message_key: MessageField::some(convert::key(chat, target)),
+            vote: MessageField::some(wa::message::PollEncValue {
+                enc_payload: Some(ciphertext),
+                enc_iv: Some(iv.to_vec()),
+            }),
+            sender_timestamp_ms: Some(time::now_millis()),
+            ..Default::default()
+        }),
+        ..Default::default()
+    })
 }

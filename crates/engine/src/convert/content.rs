@@ -1,6 +1,7 @@
 //! What a message says.
 
 use wagate_model::{ContactData, LocationData};
+use whatsapp_rust::waproto;
 use whatsapp_rust::waproto::whatsapp as wa;
 use whatsapp_rust::waproto::whatsapp::message::protocol_message::Type as ProtocolType;
 
@@ -142,6 +143,14 @@ fn cards(message: &wa::Message) -> Option<Vec<ContactData>> {
     }
     let contacts = message.contacts_array_message.as_option()?;
     Some(contacts.contacts.iter().take(CARDS_MAX).map(card).collect())
+}
+
+/// What a stored message says ([`crate::InboundMessage::raw`]); none where it cannot be read or
+/// says nothing by itself.
+#[must_use]
+pub fn content_of(raw: &[u8]) -> Option<Content> {
+    let message = waproto::codec::message_decode(raw).ok()?;
+    plain(unwrap(&message).message)
 }
 
 /// The text that stands for a message where it is quoted.

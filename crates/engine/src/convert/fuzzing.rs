@@ -14,7 +14,7 @@ use whatsapp_rust::waproto::whatsapp as wa;
 use super::history::unpack_into;
 use super::identity::{library_jid, parsed_jid};
 use super::show::{GROUP, LID, PHONE, info, own, show};
-use crate::{Content, HistoryChunk, InboundMessage, OutgoingContent, Quoted};
+use crate::{Content, HistoryChunk, InboundMessage, Outgoing, OutgoingContent, Quoted};
 
 /// Longest id of a message.
 const MAX_ID_LEN: usize = 128;
@@ -95,9 +95,10 @@ fn has_nul(value: &Value) -> bool {
 
 /// An answer to a message can be read by whoever gets it, whatever that message was.
 pub fn quote(raw: &[u8]) {
-    let chat = PHONE.parse().expect("it is an address");
-    let content = OutgoingContent::Text {
-        text: "answer".to_owned(),
+    let content = Outgoing {
+        id: "3EB0".into(),
+        chat: PHONE.parse().expect("it is an address"),
+        content: OutgoingContent::Text("answer".to_owned()),
         mentions: Vec::new(),
         quoted: Some(Quoted {
             id: "3EB0ABCDEF".to_owned(),
@@ -105,8 +106,9 @@ pub fn quote(raw: &[u8]) {
             raw: Some(Bytes::copy_from_slice(raw)),
             body: Some("asked".to_owned()),
         }),
+        expires_after_s: None,
     };
-    let answer = super::outgoing(&content, &chat, &own());
+    let answer = super::outgoing(&content, &own()).expect("a text is built");
     let encoded = waproto::codec::message_to_vec(&answer);
     let read = waproto::codec::message_decode(&encoded).expect("recipients can read it");
     let shown = convert(&info(PHONE, PHONE), &read).expect("an answer is shown");

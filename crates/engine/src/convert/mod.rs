@@ -32,11 +32,12 @@ mod tests;
 
 pub(crate) use calls::{call, ended_elsewhere, missed_call};
 pub(crate) use chats::{archived, cleared, deleted, deleted_for_me, marked_read, muted, pinned};
+pub use content::content_of;
 pub(crate) use groups::group_change;
 pub(crate) use history::HistoryPages;
 pub(crate) use identity::{Own, library_jid, model_jid};
 pub(crate) use messages::{Converted, PendingVote, message};
-pub(crate) use outgoing::outgoing;
+pub(crate) use outgoing::{key, outgoing, raw};
 pub(crate) use people::{about, contact_name, number_change, picture, presence, push_name, typing};
 pub(crate) use polls::option_hashes;
 pub use polls::poll_option_hash;

@@ -1,40 +1,165 @@
 //! Messages to send.
 
-use whatsapp_rust::waproto;
-use whatsapp_rust::waproto::buffa::MessageField;
-use whatsapp_rust::waproto::whatsapp as wa;
-
+use bytes::Bytes;
 use wacore::proto_helpers::{MessageBuilderExt, MessageExt};
-use wagate_model::Jid;
-use whatsapp_rust::wacore;
+use wacore::time;
+use wagate_model::{ContactData, Jid, JidKind, LocationData, PollData};
+use whatsapp_rust::waproto::buffa::{Message as _, MessageField};
+use whatsapp_rust::waproto::whatsapp as wa;
+use whatsapp_rust::waproto::whatsapp::message::protocol_message::Type as ProtocolType;
+use whatsapp_rust::{wacore, waproto};
 
 use super::identity::Own;
-use crate::{OutgoingContent, Quoted};
+use crate::{Outgoing, OutgoingContent, Quoted, Target};
 
-/// The protocol's form of a message; `chat` decides how this account names itself in a quote.
-pub(crate) fn outgoing(content: &OutgoingContent, chat: &Jid, own: &Own) -> wa::Message {
-    match content {
-        OutgoingContent::Text {
-            text,
-            mentions,
-            quoted,
-        } => {
-            if mentions.is_empty() && quoted.is_none() {
-                return wa::Message::text(text.as_str());
-            }
-            let mut about = match quoted {
-                Some(quoted) => quote(quoted, chat, own),
-                None => wa::ContextInfo::default(),
-            };
-            about.mentioned_jid = mentions.iter().map(Jid::to_string).collect();
-            wa::Message::text_with_context(text.as_str(), about)
+/// The protocol's form of a message; none for a vote, which has to be encrypted first, and
+/// where what is to be forwarded cannot be read.
+///
+/// The chat decides how this account names itself in a quote.
+pub(crate) fn outgoing(outgoing: &Outgoing, own: &Own) -> Option<wa::Message> {
+    let context = context(outgoing, own);
+    Some(match &outgoing.content {
+        OutgoingContent::Text(text) => match context {
+            None => wa::Message::text(text.as_str()),
+            Some(context) => wa::Message::text_with_context(text.as_str(), context),
+        },
+        OutgoingContent::Poll { poll, secret } => poll_message(poll, secret, context),
+        OutgoingContent::Location(place) => location(place, context),
+        OutgoingContent::Contact(card) => contact(card, context),
+        OutgoingContent::Edit { target, text } => protocol(wa::message::ProtocolMessage {
+            key: MessageField::some(key(&outgoing.chat, target)),
+            r#type: Some(ProtocolType::MESSAGE_EDIT),
+            edited_message: MessageField::some(wa::Message::text(text.as_str())),
+            timestamp_ms: Some(time::now_millis()),
+            ..Default::default()
+        }),
+        OutgoingContent::Revoke { target } => protocol(wa::message::ProtocolMessage {
+            key: MessageField::some(key(&outgoing.chat, target)),
+            r#type: Some(ProtocolType::REVOKE),
+            ..Default::default()
+        }),
+        OutgoingContent::Reaction { target, emoji } => wa::Message {
+            reaction_message: MessageField::some(wa::message::ReactionMessage {
+                key: MessageField::some(key(&outgoing.chat, target)),
+                text: Some(emoji.clone()),
+                sender_timestamp_ms: Some(time::now_millis()),
+                ..Default::default()
+            }),
+            ..Default::default()
+        },
+        OutgoingContent::Vote { .. } => return None,
+        OutgoingContent::Forward { raw } => {
+            let original = waproto::codec::message_decode(raw).ok()?;
+            *original.get_base_message().prepare_for_forward()
         }
+    })
+}
+
+/// What is kept of a message that goes out, for later quotes and forwards of it.
+#[must_use]
+pub(crate) fn raw(message: &wa::Message) -> Bytes {
+    message.encode_to_vec().into()
+}
+
+/// Names a message of the chat.
+pub(crate) fn key(chat: &Jid, target: &Target) -> wa::MessageKey {
+    let participant = target
+        .sender
+        .as_ref()
+        .filter(|_| chat.kind() == JidKind::Group);
+    wa::MessageKey {
+        remote_jid: Some(chat.to_string()),
+        from_me: Some(target.sender.is_none()),
+        id: Some(target.id.clone()),
+        participant: participant.map(Jid::to_string),
+    }
+}
+
+fn context(outgoing: &Outgoing, own: &Own) -> Option<wa::ContextInfo> {
+    if outgoing.mentions.is_empty() && outgoing.quoted.is_none() {
+        return None;
+    }
+    let mut context = match &outgoing.quoted {
+        Some(quoted) => quote(quoted, &outgoing.chat, own),
+        None => wa::ContextInfo::default(),
+    };
+    context.mentioned_jid = outgoing.mentions.iter().map(Jid::to_string).collect();
+    Some(context)
+}
+
+fn protocol(protocol: wa::message::ProtocolMessage) -> wa::Message {
+    wa::Message {
+        protocol_message: MessageField::some(protocol),
+        ..Default::default()
+    }
+}
+
+fn poll_message(
+    poll: &PollData,
+    secret: &[u8; 32],
+    context: Option<wa::ContextInfo>,
+) -> wa::Message {
+    let creation = wa::message::PollCreationMessage {
+        name: Some(poll.name.clone()),
+        options: poll
+            .options
+            .iter()
+            .map(|option| wa::message::poll_creation_message::Option {
+                option_name: Some(option.clone()),
+                ..Default::default()
+            })
+            .collect(),
+        selectable_options_count: u32::try_from(poll.selectable_count).ok(),
+        end_time: poll.end_time,
+        hide_participant_name: poll.hide_votes,
+        context_info: context.into(),
+        ..Default::default()
+    };
+    let mut message = wa::Message {
+        message_context_info: MessageField::some(wa::MessageContextInfo {
+            message_secret: Some(secret.to_vec()),
+            ..Default::default()
+        }),
+        ..Default::default()
+    };
+    // Official clients use the third form for a single choice (Baileys does so too).
+    if poll.selectable_count == 1 {
+        message.poll_creation_message_v3 = MessageField::some(creation);
+    } else {
+        message.poll_creation_message = MessageField::some(creation);
+    }
+    message
+}
+
+fn location(place: &LocationData, context: Option<wa::ContextInfo>) -> wa::Message {
+    wa::Message {
+        location_message: MessageField::some(wa::message::LocationMessage {
+            degrees_latitude: Some(place.latitude),
+            degrees_longitude: Some(place.longitude),
+            name: place.name.clone(),
+            address: place.address.clone(),
+            context_info: context.into(),
+            ..Default::default()
+        }),
+        ..Default::default()
+    }
+}
+
+fn contact(card: &ContactData, context: Option<wa::ContextInfo>) -> wa::Message {
+    wa::Message {
+        contact_message: MessageField::some(wa::message::ContactMessage {
+            display_name: card.display_name.clone(),
+            vcard: card.vcard.clone(),
+            context_info: context.into(),
+            ..Default::default()
+        }),
+        ..Default::default()
     }
 }
 
 fn quote(quoted: &Quoted, chat: &Jid, own: &Own) -> wa::ContextInfo {
     let me = match chat.kind() {
-        wagate_model::JidKind::Lid => own.lid.as_ref().or(own.phone.as_ref()),
+        JidKind::Lid => own.lid.as_ref().or(own.phone.as_ref()),
         _ => own.phone.as_ref().or(own.lid.as_ref()),
     };
     let participant = quoted.sender.as_ref().or(me).map(Jid::to_string);

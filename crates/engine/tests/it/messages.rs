@@ -14,11 +14,9 @@ fn text(chat: Jid, text: &str) -> Outgoing {
     Outgoing {
         id: new_message_id(),
         chat,
-        content: OutgoingContent::Text {
-            text: text.to_owned(),
-            mentions: Vec::new(),
-            quoted: None,
-        },
+        content: OutgoingContent::Text(text.to_owned()),
+        mentions: Vec::new(),
+        quoted: None,
         expires_after_s: None,
     }
 }
@@ -95,8 +93,7 @@ async fn a_received_text_can_be_answered_by_either_address() {
     let alias = question.chat_alias.clone().unwrap();
     for chat in [question.chat.clone(), alias] {
         let mut answer = text(chat, "yes");
-        let OutgoingContent::Text { quoted, .. } = &mut answer.content;
-        *quoted = Some(Quoted {
+        answer.quoted = Some(Quoted {
             id: question.id.clone(),
             sender: Some(question.chat.clone()),
             raw: Some(question.raw.clone()),

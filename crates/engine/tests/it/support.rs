@@ -172,11 +172,9 @@ impl Session {
         let outgoing = Outgoing {
             id: wagate_engine::new_message_id(),
             chat: jid_of(to),
-            content: OutgoingContent::Text {
-                text: text.to_owned(),
-                mentions: Vec::new(),
-                quoted: None,
-            },
+            content: OutgoingContent::Text(text.to_owned()),
+            mentions: Vec::new(),
+            quoted: None,
             expires_after_s: None,
         };
         self.connection.send(&outgoing).await

@@ -26,7 +26,7 @@ use super::payload::{
 /// The name of the kind under which an edit is kept, beside the names of the contract.
 const EDIT_KIND: &str = "edit";
 /// Stands for the account itself in `sender_key`.
-pub(crate) const OWN_SENDER_KEY: &str = "me";
+const OWN_SENDER_KEY: &str = "me";
 
 /// Messages to be marked read on WhatsApp.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -118,6 +118,16 @@ impl<'o, 't> Batch<'o, 't> {
             }
         }
         Ok(self.result)
+    }
+
+    /// Tells a message that this account has sent, with what it changes.
+    pub(crate) async fn write_sent(
+        mut self,
+        message: &InboundMessage,
+        chat: &ChatRef,
+    ) -> Result<()> {
+        self.apply_effect(message, chat).await?;
+        self.tell(message, chat).await
     }
 
     /// Notes sender and chat, unless everything about them is known.
@@ -294,7 +304,8 @@ fn sender_key(message: &InboundMessage) -> String {
     sender.map(Jid::to_string).unwrap_or_default()
 }
 
-fn row_of(message: &InboundMessage, chat_id: i64) -> NewMessage {
+/// The row of a message.
+pub(crate) fn row_of(message: &InboundMessage, chat_id: i64) -> NewMessage {
     let content = &message.content;
     let is_edit = matches!(content, Content::Edit { .. });
     let quoted_id = message.quoted.as_ref().map(|quoted| quoted.id.as_str());
@@ -350,7 +361,7 @@ fn addresses_of(person: &IdentityRecord) -> Addresses {
 }
 
 /// What is known of the people mentioned, by JID.
-pub(crate) fn mention_data(
+fn mention_data(
     mentions: &[Jid],
     people: &HashMap<String, IdentityRecord>,
 ) -> BTreeMap<String, MentionData> {

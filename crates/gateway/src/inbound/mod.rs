@@ -9,8 +9,8 @@ mod payload;
 mod people;
 mod sink;
 
-pub(crate) use batch::{OWN_SENDER_KEY, ToRead, mention_data};
-pub(crate) use content::raw_of;
+pub(crate) use batch::{Batch, ToRead, row_of};
+pub(crate) use content::{poll_of, raw_of};
 pub(crate) use familiar::{ChatAddress, Familiar};
 pub(crate) use news::{commit_news, is_news};
 pub(crate) use sink::Sink;

@@ -5,20 +5,21 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 use wagate_cluster::{CommandReply, CommandResult, Refusal, SendCommand};
-use wagate_engine::new_message_id;
+use wagate_engine::{InboundMessage, new_message_id};
 use wagate_model::{
-    ChatType, Direction, Jid, MessageStatus, MessageType, OrganizationId, OutboxId, SendMode,
-    SendRequest, SessionStatus,
+    ChatType, Jid, MessageStatus, OrganizationId, OutboxId, SendMode, SessionStatus,
 };
 use wagate_store::{
     ChatFacts, ChatRef, Enqueued, IdempotencyKey, NewMessage, NewOutbox, Owned, RateDecision,
     StoreError,
 };
 
+use super::order::Order;
 use super::outcome::{queued, stored_reply};
+use super::own::{Author, check_target, own_message};
 use super::queue::Item;
 use crate::context::Context;
-use crate::inbound::OWN_SENDER_KEY;
+use crate::inbound::row_of;
 use crate::session::{CommitError, STORE_PAUSE, Session};
 
 /// How often the store is asked for an outcome that another gateway may write.
@@ -172,11 +173,10 @@ pub(crate) async fn accept(
     let organization = session.organization;
     let key = stored_key(&command)?;
     check_status(session, command.mode)?;
-    let chat = command.request.validate().map_err(|faults| {
+    let chat = command.task.recipient().map_err(|faults| {
         let first = faults.into_vec().into_iter().next();
-        first.map_or(Refusal::Internal, |fault| Refusal::Invalid {
-            field: fault.field,
-            message: fault.message,
+        first.map_or(Refusal::Internal, |fault| {
+            invalid(&fault.field, &fault.message)
         })
     })?;
     let _permit = match command.mode {
@@ -189,7 +189,7 @@ pub(crate) async fn accept(
         wa_message_id: new_message_id(),
         chat,
         mode: command.mode,
-        request: Arc::new(command.request),
+        order: Arc::new(Order::new(command.task)),
         key,
         now_ms,
         checks_depth: session.sends.has_backlog(),
@@ -208,7 +208,7 @@ pub(crate) async fn accept(
         wa_message_id: entry.wa_message_id.clone(),
         chat: chat_jid.into(),
         mode: entry.mode,
-        request: entry.request.clone(),
+        order: entry.order.clone(),
         created_at_ms: now_ms,
         attempts: 0,
     });
@@ -267,6 +267,14 @@ async fn store(
     }
 }
 
+/// The refusal of a request for one of its fields.
+pub(super) fn invalid(field: &str, message: &str) -> Refusal {
+    Refusal::Invalid {
+        field: field.to_owned(),
+        message: message.to_owned(),
+    }
+}
+
 fn check_status(session: &Session, mode: SendMode) -> Result<(), Refusal> {
     let standing = session.standing();
     let status = standing.status;
@@ -290,7 +298,7 @@ struct Entry {
     wa_message_id: String,
     chat: Jid,
     mode: SendMode,
-    request: Arc<SendRequest>,
+    order: Arc<Order>,
     key: Option<IdempotencyKey>,
     now_ms: i64,
     checks_depth: bool,
@@ -318,7 +326,7 @@ impl Entry {
             id: row,
             jid: chat_jid,
         } = owned.upsert_chat(&facts, self.now_ms).await?;
-        let request = serde_json::to_vec(&*self.request).map_err(StoreError::from)?;
+        let request = serde_json::to_vec(&*self.order).map_err(StoreError::from)?;
         let new = NewOutbox {
             id: self.id,
             session_id,
@@ -336,7 +344,12 @@ impl Entry {
         }
         // From here on a refusal undoes all of it, the key included.
         self.check(owned, session, row).await?;
-        owned.defer_own_message(self.row(session, row), self.now_ms)?;
+        let message = self.message(owned, session).await?;
+        let row = NewMessage {
+            status: Some(MessageStatus::Pending),
+            ..row_of(&message, row)
+        };
+        owned.defer_own_message(row, self.now_ms)?;
         Ok(Accepted::New { chat_jid })
     }
 
@@ -352,13 +365,17 @@ impl Entry {
         if let Err(refusal) = check_status(session, self.mode) {
             return refuse(refusal);
         }
-        if let Some(id) = &self.request.reply_to
+        let request = self.order.task.request();
+        if let Some(id) = request.and_then(|request| request.reply_to.as_ref())
             && owned.stored_message(chat_id, id, None).await?.is_none()
         {
-            return refuse(Refusal::Invalid {
-                field: "replyTo".to_owned(),
-                message: "must be the id of a message in this chat".to_owned(),
-            });
+            return refuse(invalid(
+                "replyTo",
+                "must be the id of a message in this chat",
+            ));
+        }
+        if let Err(refusal) = check_target(owned, &self.order.task).await? {
+            return refuse(refusal);
         }
         if self.checks_depth {
             let (organization, session_id) = (owned.organization(), owned.session());
@@ -366,7 +383,7 @@ impl Entry {
                 return refuse(Refusal::Busy);
             }
         }
-        if self.mode == SendMode::Sync {
+        if self.mode == SendMode::Sync && self.order.task.is_counted() {
             let limits = session.settings().limits;
             match owned.take_rate(limits, self.now_ms).await? {
                 RateDecision::Allowed => {}
@@ -382,30 +399,17 @@ impl Entry {
         Ok(())
     }
 
-    fn row(&self, session: &Session, chat_id: i64) -> NewMessage {
+    /// The message as it would come in from another device of the account.
+    async fn message(
+        &self,
+        owned: &mut Owned<'_>,
+        session: &Session,
+    ) -> Result<InboundMessage, NotAccepted> {
         let account = session.account();
-        NewMessage {
-            chat_id,
-            wa_message_id: self.wa_message_id.clone(),
-            sender_key: OWN_SENDER_KEY.to_owned(),
-            direction: Direction::Out,
-            is_from_me: true,
-            kind: MessageType::Text.as_str().to_owned(),
-            body: self.request.text.clone(),
-            sender_jid: account.as_ref().map(|account| account.jid.clone()),
-            sender_lid: account.and_then(|account| account.lid),
-            timestamp_ms: self.now_ms,
-            status: Some(MessageStatus::Pending),
-            quoted_message_id: self.request.reply_to.clone(),
-            mentions: self
-                .request
-                .mentioned()
-                .iter()
-                .map(Jid::to_string)
-                .collect(),
-            media: None,
-            content: None,
-            is_unread: false,
-        }
+        let author = Author {
+            account: account.as_ref(),
+            at_ms: self.now_ms,
+        };
+        Ok(own_message(owned, &self.order, &self.wa_message_id, &self.chat, author).await?)
     }
 }

@@ -7,11 +7,12 @@ use std::time::Duration;
 use futures::FutureExt as _;
 
 use wagate_engine::{Connection, Outgoing, OutgoingContent, Quoted, SendFailure, TypingState};
-use wagate_model::{Jid, SendType};
-use wagate_store::{RateDecision, Result, StoreError};
+use wagate_model::Jid;
+use wagate_store::{RateDecision, Result, StoreError, StoredMessage};
 
 use super::finish::{finish_failed, finish_sent};
 use super::outcome::Failure;
+use super::own::{outgoing, quoted_row, target_row};
 use super::queue::Item;
 use crate::backoff::random_backoff;
 use crate::context::{Context, millis};
@@ -80,14 +81,11 @@ async fn try_once(cx: &Context, session: &Arc<Session>, item: &mut Item) -> Resu
         Begun::Limited(wait) => return Ok(Attempted::Limited(wait)),
         Begun::FinishedBefore => return Ok(Attempted::Finished),
     }
-    let outgoing = Outgoing {
-        id: item.wa_message_id.clone(),
-        content: content(cx, session, item, &chat).await?,
-        chat,
-        expires_after_s: None,
-    };
-    if session.settings().presence_typing {
-        show_typing(cx, &connection, &outgoing.chat, item).await;
+    let outgoing = prepare(cx, session, item, chat).await?;
+    if session.settings().presence_typing
+        && let OutgoingContent::Text(text) = &outgoing.content
+    {
+        show_typing(cx, &connection, &outgoing.chat, text).await;
     }
     let started = tokio::time::Instant::now();
     let sent = connection.send(&outgoing).await;
@@ -181,57 +179,57 @@ async fn begin(cx: &Context, session: &Session, item: &mut Item) -> Result<Begun
     Ok(begun)
 }
 
-async fn content(
-    cx: &Context,
-    session: &Session,
-    item: &Item,
-    chat: &Jid,
-) -> Result<OutgoingContent> {
-    let SendType::Text = item.request.kind;
-    Ok(OutgoingContent::Text {
-        text: item.request.text.clone().unwrap_or_default(),
-        mentions: item.request.mentioned(),
-        quoted: match &item.request.reply_to {
-            Some(id) => quoted(cx, session, chat, id).await?,
-            None => None,
-        },
-    })
-}
-
-/// The message that is answered; nothing where it is no longer stored.
-async fn quoted(cx: &Context, session: &Session, chat: &Jid, id: &str) -> Result<Option<Quoted>> {
-    let (chat, id) = (chat.to_string(), id.to_owned());
+/// The message as the engine takes it, with what the store knows of those it is about.
+async fn prepare(cx: &Context, session: &Session, item: &Item, chat: Jid) -> Result<Outgoing> {
+    let order = item.order.clone();
+    let id = item.wa_message_id.clone();
+    let reply_to = order
+        .task
+        .request()
+        .and_then(|request| request.reply_to.clone());
+    if order.task.target().is_none() && reply_to.is_none() {
+        return Ok(outgoing(&order, &id, &chat, None, None));
+    }
     session
         .commit(&cx.store, move |owned| {
-            let (chat, id) = (chat.clone(), id.clone());
+            let (order, id, chat) = (order.clone(), id.clone(), chat.clone());
+            let reply_to = reply_to.clone();
             Box::pin(async move {
-                let (organization, session) = (owned.organization(), owned.session());
-                let Some(chat) = owned.chat(organization, session, &chat).await? else {
-                    return Ok(None);
+                let target = match order.task.target() {
+                    Some(target) => target_row(owned, target).await?,
+                    None => None,
                 };
-                let Some(stored) = owned.stored_message(chat.id, &id, None).await? else {
-                    return Ok(None);
+                let quoted = match reply_to {
+                    Some(id) => quoted_row(owned, &chat, &id)
+                        .await?
+                        .map(|stored| quoted(id, stored, &chat)),
+                    None => None,
                 };
-                let sender = if stored.is_from_me {
-                    None
-                } else {
-                    let address = stored.sender_lid.or(stored.sender_jid).unwrap_or(chat.jid);
-                    address.parse().ok()
-                };
-                Ok::<_, StoreError>(Some(Quoted {
-                    id,
-                    sender,
-                    raw: stored.content.as_ref().and_then(raw_of),
-                    body: stored.body,
-                }))
+                Ok::<_, StoreError>(outgoing(&order, &id, &chat, target.as_ref(), quoted))
             })
         })
         .await
 }
 
+fn quoted(id: String, stored: StoredMessage, chat: &Jid) -> Quoted {
+    let sender = if stored.is_from_me {
+        None
+    } else {
+        let address = stored.sender_lid.or(stored.sender_jid);
+        address
+            .and_then(|address| address.parse().ok())
+            .or_else(|| Some(chat.clone()))
+    };
+    Quoted {
+        id,
+        sender,
+        raw: stored.content.as_ref().and_then(raw_of),
+        body: stored.body,
+    }
+}
+
 /// Shows typing for as long as a person would need; a failure of it fails nothing.
-async fn show_typing(cx: &Context, connection: &Connection, chat: &Jid, item: &Item) {
-    let text = item.request.text.as_deref().unwrap_or_default();
+async fn show_typing(cx: &Context, connection: &Connection, chat: &Jid, text: &str) {
     if connection
         .set_typing(chat, TypingState::Composing)
         .await

@@ -4,15 +4,14 @@ use std::sync::Arc;
 
 use serde_json::value::to_raw_value;
 use wagate_engine::Sent;
-use wagate_model::{
-    ChatType, EventKind, Jid, MessagePayload, MessageStatus, MessageStatusPayload, MessageType,
-};
+use wagate_model::{ChatType, EventKind, Jid, MessageStatus, MessageStatusPayload};
 use wagate_store::{Account, ChatFacts, ChatRef, NewEvent, Owned, Result, StoreError};
 
 use super::outcome::{Failure, Outcome};
+use super::own::{Author, own_message};
 use super::queue::Item;
 use crate::context::Context;
-use crate::inbound::{ChatAddress, mention_data};
+use crate::inbound::{Batch, ChatAddress};
 use crate::session::{CommitError, Session};
 
 /// Stores that WhatsApp has the message.
@@ -187,14 +186,14 @@ impl Finish {
             Some(_) => None,
             None => self.write_chat(owned).await?,
         };
-        let chat_jid = match self.known_chat.as_ref().or(written.as_ref()) {
-            Some(chat) => chat.jid.clone(),
+        let chat = self.known_chat.as_ref().or(written.as_ref()).cloned();
+        if error.is_none() {
+            self.tell_sent(owned, chat.as_ref()).await?;
+        }
+        let chat_jid = match chat {
+            Some(chat) => chat.jid,
             None => self.stored_chat_jid(owned).await?,
         };
-        if error.is_none() {
-            let payload = self.payload(owned, &chat_jid).await?;
-            self.tell(owned, EventKind::MessageFromMe, &payload, &chat_jid)?;
-        }
         if !advanced.is_empty() {
             let payload = MessageStatusPayload {
                 chat_jid: chat_jid.clone(),
@@ -223,10 +222,19 @@ impl Finish {
         owned.upsert_chat(&facts, self.now_ms).await.map(Some)
     }
 
-    /// The address that clients know the chat by.
-    async fn stored_chat_jid(&self, owned: &mut Owned<'_>) -> Result<String> {
+    /// The chat as it was when the message was accepted.
+    async fn stored_chat(&self, owned: &mut Owned<'_>) -> Result<Option<ChatRef>> {
         let (organization, session) = (owned.organization(), owned.session());
         let stored = owned.chat(organization, session, &self.item.chat).await?;
+        Ok(stored.map(|chat| ChatRef {
+            id: chat.id,
+            jid: chat.jid,
+        }))
+    }
+
+    /// The address that clients know the chat by.
+    async fn stored_chat_jid(&self, owned: &mut Owned<'_>) -> Result<String> {
+        let stored = self.stored_chat(owned).await?;
         Ok(stored.map_or_else(|| self.item.chat.to_string(), |chat| chat.jid))
     }
 
@@ -243,80 +251,28 @@ impl Finish {
         Ok(())
     }
 
-    /// The payload of the message as it was sent.
-    async fn payload(&self, owned: &mut Owned<'_>, chat_jid: &str) -> Result<MessagePayload> {
-        let request = &self.item.request;
-        let session = owned.session();
-        let mentions = request.mentioned();
-        let jids: Vec<String> = mentions.iter().map(Jid::to_string).collect();
-        let people = owned.identities_of(session, &jids).await?;
-        let mentions = mention_data(&mentions, &people);
-        let quoted = match &request.reply_to {
-            Some(id) => self.quoted(owned, chat_jid, id).await?,
-            None => None,
+    /// Tells the message as it was sent, with what it changes.
+    async fn tell_sent(&self, owned: &mut Owned<'_>, chat: Option<&ChatRef>) -> Result<()> {
+        let item = &self.item;
+        let stored = match chat {
+            Some(_) => None,
+            None => self.stored_chat(owned).await?,
         };
-        let account = self.account.as_ref();
-        Ok(MessagePayload {
-            body: request.text.clone(),
-            chat_jid: chat_jid.to_owned(),
-            contact: None,
-            from_me: true,
-            has_media: false,
-            location: None,
-            media: None,
-            mentions: (!mentions.is_empty()).then_some(mentions),
-            poll: None,
-            push_name: account.and_then(|account| account.push_name.clone()),
-            quoted_body: quoted
-                .as_ref()
-                .and_then(|quoted| quoted.body.as_deref())
-                .map(cut),
-            quoted_from_me: quoted.as_ref().map(|quoted| quoted.is_from_me),
-            quoted_message_id: request.reply_to.clone(),
-            quoted_sender_jid: quoted.as_ref().and_then(|quoted| quoted.sender_jid.clone()),
-            quoted_sender_lid: quoted.and_then(|quoted| quoted.sender_lid),
-            reaction: None,
-            selected_options: None,
-            sender_jid: account.map(|account| account.jid.clone()),
-            sender_lid: account.and_then(|account| account.lid.clone()),
-            target_id: None,
-            timestamp: self.at_ms,
-            kind: MessageType::Text,
-            wa_message_id: self.item.wa_message_id.clone(),
-        })
-    }
-
-    async fn quoted(
-        &self,
-        owned: &mut Owned<'_>,
-        chat_jid: &str,
-        id: &str,
-    ) -> Result<Option<wagate_store::StoredMessage>, StoreError> {
-        let (organization, session) = (owned.organization(), owned.session());
-        match owned.chat(organization, session, chat_jid).await? {
-            Some(chat) => owned.stored_message(chat.id, id, None).await,
-            None => Ok(None),
-        }
-    }
-}
-
-/// The most of a quoted text that an event bears.
-const MAX_QUOTED_BYTES: usize = 4_096;
-
-fn cut(text: &str) -> String {
-    text[..text.floor_char_boundary(MAX_QUOTED_BYTES)].to_owned()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_quoted_text_is_cut_between_characters() {
-        let text = format!("a{}", "ä".repeat(4_000));
-        let quoted = cut(&text);
-        assert_eq!(quoted.len(), 4_095);
-        assert!(text.starts_with(&quoted));
-        assert_eq!(cut("short"), "short");
+        let Some(chat) = chat.or(stored.as_ref()) else {
+            return Ok(());
+        };
+        let address = self.chat.as_ref().map(|address| address.chat.clone());
+        let Some(address) = address.or_else(|| chat.jid.parse().ok()) else {
+            return Ok(());
+        };
+        let author = Author {
+            account: self.account.as_ref(),
+            at_ms: self.at_ms,
+        };
+        let message =
+            own_message(owned, &item.order, &item.wa_message_id, &address, author).await?;
+        Batch::new(owned, self.now_ms)
+            .write_sent(&message, chat)
+            .await
     }
 }

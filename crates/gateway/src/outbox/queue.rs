@@ -4,10 +4,11 @@ use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::Notify;
-use wagate_model::{OutboxId, SendMode, SendRequest, SendType};
+use wagate_model::{Jid, OutboxId, SendMode, SendTask, TargetMessage};
 use wagate_store::DueOutbox;
 
 use super::lanes::Queued;
+use super::order::Order;
 
 /// Messages that wait in memory for the sender; what is beyond is read from the store.
 const MAX_INBOX: usize = 256;
@@ -21,7 +22,7 @@ pub(crate) struct Item {
     pub(crate) wa_message_id: String,
     pub(crate) chat: Arc<str>,
     pub(crate) mode: SendMode,
-    pub(crate) request: Arc<SendRequest>,
+    pub(crate) order: Arc<Order>,
     pub(crate) created_at_ms: i64,
     /// Attempts that were begun; an asynchronous message is counted in the sending limits
     /// when its first one begins.
@@ -32,16 +33,14 @@ impl Item {
     /// An entry of the store; as the error, one whose request cannot be read.
     pub(super) fn read(due: DueOutbox) -> Result<Self, Self> {
         let record = due.record;
-        let request = due
-            .request
-            .and_then(|request| serde_json::from_slice(&request).ok());
-        let is_readable = request.is_some();
+        let order = due.request.and_then(|stored| Order::read(&stored));
+        let is_readable = order.is_some();
         let item = Self {
             id: record.id,
             wa_message_id: record.wa_message_id,
             chat: record.chat_jid.into(),
             mode: record.mode,
-            request: Arc::new(request.unwrap_or_else(unreadable)),
+            order: Arc::new(order.unwrap_or_else(unreadable)),
             created_at_ms: record.created_at_ms,
             attempts: record.attempts,
         };
@@ -50,19 +49,20 @@ impl Item {
 
     /// Whether the sending limits have counted it.
     pub(crate) fn is_counted(&self) -> bool {
-        self.mode == SendMode::Sync || self.attempts > 0
+        self.mode == SendMode::Sync || self.attempts > 0 || !self.order.task.is_counted()
     }
 }
 
-/// Stands in for a request that cannot be read.
-fn unreadable() -> SendRequest {
-    SendRequest {
-        mentions: None,
-        reply_to: None,
-        text: None,
-        to: String::new(),
-        kind: SendType::Text,
-    }
+/// Stands in for an order that cannot be read: it is told as failed, and never sent.
+fn unreadable() -> Order {
+    let nobody: Jid = "0@s.whatsapp.net".parse().expect("it is an address");
+    Order::new(SendTask::Revoke {
+        target: TargetMessage {
+            chat: nobody,
+            id: String::new(),
+            sender: None,
+        },
+    })
 }
 
 impl Queued for Item {
@@ -245,7 +245,7 @@ mod tests {
             wa_message_id: String::new(),
             chat: "a".into(),
             mode: SendMode::Sync,
-            request: Arc::new(unreadable()),
+            order: Arc::new(unreadable()),
             created_at_ms: 0,
             attempts: 0,
         }

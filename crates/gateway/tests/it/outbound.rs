@@ -6,7 +6,7 @@ use wagate_model::{EventKind, MessageStatus, SendMode, SessionStatus, UpdateSess
 use wagate_simulator::faults::{FaultKind, FaultSpec};
 use wagate_simulator::phone::Phone;
 
-use crate::world::{WAIT, World, key, text_to, until};
+use crate::world::{WAIT, World, answer_to, key, text_to, until};
 
 fn send(command: SendCommand) -> SessionAction {
     SessionAction::Send(Box::new(command))
@@ -64,16 +64,14 @@ async fn a_message_is_sent_delivered_and_read() {
     drop(tx);
 
     // An answer to it, and one to nothing.
-    let mut reply = text_to(&bob, "and more");
-    reply.request.reply_to = Some(id.clone());
+    let reply = answer_to(&bob, "and more", Some(&id));
     assert!(world.ask("gw-1", session, send(reply)).await.is_ok());
     let got = bob
         .wait_for_message(WAIT, |message| message.body == "and more")
         .await
         .unwrap();
     assert_eq!(got.quoted_id, Some(id));
-    let mut reply = text_to(&bob, "lost");
-    reply.request.reply_to = Some("NOSUCHID".to_owned());
+    let reply = answer_to(&bob, "lost", Some("NOSUCHID"));
     let refusal = world.ask("gw-1", session, send(reply)).await.unwrap_err();
     assert!(matches!(refusal, Refusal::Invalid { field, .. } if field == "replyTo"));
     gateway.drain().await;

@@ -4,7 +4,7 @@ use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
-use serde_json::Value;
+use serde_json::{Value, json};
 use wagate_cluster::{
     Bus, CommandReply, CommandResult, IdempotencyKey, Refusal, SendCommand, SessionAction,
     SessionCommand,
@@ -12,8 +12,8 @@ use wagate_cluster::{
 use wagate_engine::{ClientVersion, Endpoint, Engine, EngineConfig, VersionSource};
 use wagate_gateway::{Gateway, GatewayConfig, GatewayError};
 use wagate_model::{
-    Clock, EventKind, GatewayId, OrganizationId, Qr, SendMode, SendRequest, SendResult, SendType,
-    SessionId, SessionStatus, SystemClock,
+    Clock, EventKind, GatewayId, OrganizationId, Qr, SendMode, SendResult, SendTask, SessionId,
+    SessionStatus, SystemClock,
 };
 use wagate_simulator::phone::Phone;
 use wagate_simulator::{Simulator, SimulatorConfig};
@@ -240,14 +240,17 @@ impl World {
 
 /// A text that somebody waits for.
 pub(crate) fn text_to(to: &Phone, text: &str) -> SendCommand {
+    answer_to(to, text, None)
+}
+
+/// A text that answers a message, where one is named.
+pub(crate) fn answer_to(to: &Phone, text: &str, reply_to: Option<&str>) -> SendCommand {
+    let request = json!({
+        "type": "text", "to": to.number(), "text": text, "replyTo": reply_to
+    });
+    let request = serde_json::from_value(request).expect("a request");
     SendCommand {
-        request: SendRequest {
-            mentions: None,
-            reply_to: None,
-            text: Some(text.to_owned()),
-            to: to.number().to_owned(),
-            kind: SendType::Text,
-        },
+        task: SendTask::Send(request),
         mode: SendMode::Sync,
         idempotency: None,
     }

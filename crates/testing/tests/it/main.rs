@@ -9,6 +9,7 @@ mod commands;
 mod crashes;
 mod guide;
 mod idempotency;
+mod kinds;
 mod limits;
 mod messages;
 mod pairing;

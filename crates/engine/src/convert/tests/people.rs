@@ -5,7 +5,7 @@ use whatsapp_rust::waproto::whatsapp as wa;
 
 use super::show::{GROUP, LID, PHONE, info, own, pretty_snapshot as snapshot, show};
 use crate::convert::{library_jid, message, outgoing};
-use crate::{OutgoingContent, Quoted};
+use crate::{Outgoing, OutgoingContent, Quoted};
 
 fn answer(context: wa::ContextInfo) -> wa::Message {
     wa::Message {
@@ -116,9 +116,10 @@ fn a_quoted_text_is_cut_at_a_character() {
 
 #[test]
 fn what_is_sent_is_read_back() {
-    let chat = PHONE.parse().unwrap();
-    let content = OutgoingContent::Text {
-        text: "look @205227043110953".into(),
+    let content = Outgoing {
+        id: "3EB0".into(),
+        chat: PHONE.parse().expect("it is an address"),
+        content: OutgoingContent::Text("look @205227043110953".into()),
         mentions: vec![LID.parse().unwrap()],
         quoted: Some(Quoted {
             id: "Q1".into(),
@@ -126,8 +127,9 @@ fn what_is_sent_is_read_back() {
             raw: None,
             body: Some("before".into()),
         }),
+        expires_after_s: None,
     };
-    let sent = outgoing(&content, &chat, &own());
+    let sent = outgoing(&content, &own()).unwrap();
     let mut info = info(PHONE, "15559990000@s.whatsapp.net");
     info.source.is_from_me = true;
     let read = message(&info, &sent, &own()).unwrap().message;
@@ -140,7 +142,6 @@ fn what_is_sent_is_read_back() {
 
 #[test]
 fn a_stored_message_can_be_quoted() {
-    let chat = PHONE.parse().unwrap();
     let image = wa::Message {
         image_message: MessageField::some(wa::message::ImageMessage {
             caption: Some("the sea".into()),
@@ -151,8 +152,10 @@ fn a_stored_message_can_be_quoted() {
     let stored = message(&info(PHONE, PHONE), &image, &own())
         .unwrap()
         .message;
-    let content = OutgoingContent::Text {
-        text: "nice".into(),
+    let content = Outgoing {
+        id: "3EB0".into(),
+        chat: PHONE.parse().expect("it is an address"),
+        content: OutgoingContent::Text("nice".into()),
         mentions: Vec::new(),
         quoted: Some(Quoted {
             id: stored.id,
@@ -160,8 +163,9 @@ fn a_stored_message_can_be_quoted() {
             raw: Some(stored.raw),
             body: None,
         }),
+        expires_after_s: None,
     };
-    let sent = outgoing(&content, &chat, &own());
+    let sent = outgoing(&content, &own()).unwrap();
     let read = message(&info(PHONE, PHONE), &sent, &own()).unwrap().message;
     let quoted = read.quoted.unwrap();
     assert_eq!(quoted.body.as_deref(), Some("the sea"));

@@ -1,0 +1,344 @@
+//! A message of this account, in the form in which it would come in from another device.
+//!
+//! Rows and events of what goes out are made from that form by the same code as of what
+//! comes in, so that both look alike.
+
+use wagate_cluster::Refusal;
+use wagate_engine::{
+    Content, InboundMessage, MessageRef, Outgoing, OutgoingContent, Quoted, QuotedMessage, Target,
+    VoteChoice, content_of, poll_option_hash, raw_of,
+};
+use wagate_model::{Jid, JidKind, MessageType, SendRequest, SendTask, SendType, TargetMessage};
+use wagate_store::{Account, Owned, Result, StoredMessage};
+
+use super::accept::invalid;
+use super::order::Order;
+use crate::inbound::{poll_of, raw_of as stored_raw};
+
+/// The most of a quoted text that an event bears.
+const MAX_QUOTED_BYTES: usize = 4_096;
+
+/// Who sends, and when.
+pub(super) struct Author<'a> {
+    pub(super) account: Option<&'a Account>,
+    pub(super) at_ms: i64,
+}
+
+/// Finds the message that another one is about.
+pub(super) async fn target_row(
+    owned: &mut Owned<'_>,
+    target: &TargetMessage,
+) -> Result<Option<StoredMessage>> {
+    let (organization, session) = (owned.organization(), owned.session());
+    let chat = owned
+        .chat(organization, session, target.chat.as_str())
+        .await?;
+    let Some(chat) = chat else {
+        return Ok(None);
+    };
+    let Some(sender) = &target.sender else {
+        return owned.stored_message(chat.id, &target.id, None).await;
+    };
+    // A person has two addresses, and the row was written under either.
+    let addresses = owned
+        .identities_of(session, &[sender.to_string()])
+        .await?
+        .remove(sender.as_str());
+    let stored = owned.stored_message(chat.id, &target.id, None).await?;
+    Ok(stored.filter(|stored| {
+        let is = |address: &Option<String>| {
+            address.as_deref().is_some_and(|address| {
+                address == sender.as_str()
+                    || addresses.as_ref().is_some_and(|person| {
+                        person.lid.as_deref() == Some(address)
+                            || person.phone_jid.as_deref() == Some(address)
+                    })
+            })
+        };
+        is(&stored.sender_lid) || is(&stored.sender_jid)
+    }))
+}
+
+/// What is wrong with doing something to a message, before anything is sent.
+pub(super) async fn check_target(
+    owned: &mut Owned<'_>,
+    task: &SendTask,
+) -> Result<Result<(), Refusal>> {
+    let Some(target) = task.target() else {
+        return Ok(Ok(()));
+    };
+    let Some(stored) = target_row(owned, target).await? else {
+        return Ok(Err(Refusal::Missing));
+    };
+    Ok(check_stored(task, &stored))
+}
+
+fn check_stored(task: &SendTask, stored: &StoredMessage) -> Result<(), Refusal> {
+    match task {
+        SendTask::Edit { .. } if !stored.is_from_me => {
+            Err(invalid("mid", "must be a message of this session's own"))
+        }
+        SendTask::Edit { .. } if stored.kind != MessageType::Text.as_str() => {
+            Err(invalid("mid", "must be a text message"))
+        }
+        SendTask::Revoke { target } if !stored.is_from_me && target.sender.is_none() => Err(
+            invalid("sender", "is required for a message of somebody else"),
+        ),
+        SendTask::Revoke { target }
+            if !stored.is_from_me && target.chat.kind() != JidKind::Group =>
+        {
+            Err(invalid(
+                "sender",
+                "messages of others can be deleted in groups only",
+            ))
+        }
+        SendTask::Vote { options, .. } => check_vote(options, stored),
+        SendTask::Forward { .. } => {
+            let has_content = stored.content.as_ref().and_then(stored_raw).is_some()
+                || (stored.kind == MessageType::Text.as_str() && stored.body.is_some());
+            if has_content {
+                Ok(())
+            } else {
+                Err(invalid("mid", "has no content that can be forwarded"))
+            }
+        }
+        _ => Ok(()),
+    }
+}
+
+fn check_vote(options: &[String], stored: &StoredMessage) -> Result<(), Refusal> {
+    let Some(poll) = stored.content.as_ref().and_then(poll_of) else {
+        return Err(invalid("mid", "must be a poll"));
+    };
+    for (index, option) in options.iter().enumerate() {
+        if !poll.options.contains(option) {
+            let field = format!("options[{index}]");
+            return Err(invalid(&field, "is not an option of the poll"));
+        }
+    }
+    let most = usize::try_from(poll.selectable_count).unwrap_or(0);
+    if most > 0 && options.len() > most {
+        let message = format!("the poll takes at most {most}");
+        return Err(invalid("options", &message));
+    }
+    Ok(())
+}
+
+/// The message with all that rows and events are made from.
+pub(super) async fn own_message(
+    owned: &mut Owned<'_>,
+    order: &Order,
+    id: &str,
+    chat: &Jid,
+    author: Author<'_>,
+) -> Result<InboundMessage> {
+    let target = match order.task.target() {
+        Some(target) => target_row(owned, target).await?,
+        None => None,
+    };
+    let quoted = match order.task.request().and_then(|r| r.reply_to.as_ref()) {
+        Some(id) => quoted_row(owned, chat, id).await?.map(|row| (id, row)),
+        None => None,
+    };
+    let outgoing = outgoing(order, id, chat, target.as_ref(), None);
+    let account = author.account;
+    Ok(InboundMessage {
+        id: id.to_owned(),
+        chat: chat.clone(),
+        chat_alias: None,
+        sender_jid: account.and_then(|account| account.jid.parse().ok()),
+        sender_lid: account.and_then(|account| account.lid.as_deref()?.parse().ok()),
+        from_me: true,
+        push_name: account.and_then(|account| account.push_name.clone()),
+        business_name: None,
+        timestamp_ms: author.at_ms,
+        content: content(&order.task, target.as_ref()),
+        mentions: order
+            .task
+            .request()
+            .map(SendRequest::mentioned)
+            .unwrap_or_default(),
+        quoted: quoted.map(|(id, row)| quoted_message(id, &row)),
+        is_forwarded: matches!(order.task, SendTask::Forward { .. }),
+        is_view_once: false,
+        expires_after_s: None,
+        is_offline: false,
+        raw: raw_of(&outgoing),
+    })
+}
+
+/// The message as the engine takes it.
+pub(super) fn outgoing(
+    order: &Order,
+    id: &str,
+    chat: &Jid,
+    target: Option<&StoredMessage>,
+    quoted: Option<Quoted>,
+) -> Outgoing {
+    let request = order.task.request();
+    Outgoing {
+        id: id.to_owned(),
+        chat: chat.clone(),
+        content: outgoing_content(order, target),
+        mentions: request.map(SendRequest::mentioned).unwrap_or_default(),
+        quoted,
+        expires_after_s: None,
+    }
+}
+
+fn outgoing_content(order: &Order, stored: Option<&StoredMessage>) -> OutgoingContent {
+    match &order.task {
+        SendTask::Send(request) => match request.kind {
+            SendType::Text => OutgoingContent::Text(request.text.clone().unwrap_or_default()),
+            SendType::Poll => OutgoingContent::Poll {
+                poll: request.poll().unwrap_or_default(),
+                secret: order.secret,
+            },
+            SendType::Location => OutgoingContent::Location(request.location().unwrap_or_default()),
+            SendType::Contact => OutgoingContent::Contact(request.card().unwrap_or_default()),
+        },
+        SendTask::Edit { target, text } => OutgoingContent::Edit {
+            target: engine_target(target, stored),
+            text: text.clone(),
+        },
+        SendTask::Revoke { target } => OutgoingContent::Revoke {
+            target: engine_target(target, stored),
+        },
+        SendTask::React { target, emoji } => OutgoingContent::Reaction {
+            target: engine_target(target, stored),
+            emoji: emoji.clone(),
+        },
+        SendTask::Vote { target, options } => OutgoingContent::Vote {
+            target: engine_target(target, stored),
+            options: options.clone(),
+        },
+        SendTask::Forward { .. } => forwarded(stored),
+    }
+}
+
+/// What is forwarded: the content as it came, or the text where only that was kept.
+fn forwarded(stored: Option<&StoredMessage>) -> OutgoingContent {
+    let content = stored.and_then(|stored| stored.content.as_ref());
+    match content.and_then(stored_raw) {
+        Some(raw) => OutgoingContent::Forward { raw },
+        None => {
+            let text = stored.and_then(|stored| stored.body.clone());
+            OutgoingContent::Text(text.unwrap_or_default())
+        }
+    }
+}
+
+/// Names the message for the engine, which knows the account's own by having no sender.
+fn engine_target(target: &TargetMessage, stored: Option<&StoredMessage>) -> Target {
+    let sender = match stored {
+        Some(stored) if stored.is_from_me => None,
+        Some(stored) => {
+            let address = stored.sender_lid.as_ref().or(stored.sender_jid.as_ref());
+            address
+                .and_then(|address| address.parse().ok())
+                .or_else(|| target.sender.clone())
+                // Between two people the other one sent it.
+                .or_else(|| Some(target.chat.clone()))
+        }
+        None => target.sender.clone(),
+    };
+    Target {
+        id: target.id.clone(),
+        sender,
+    }
+}
+
+fn content(task: &SendTask, stored: Option<&StoredMessage>) -> Content {
+    let reference = |target: &TargetMessage| MessageRef {
+        id: target.id.clone(),
+        sender: target.sender.clone(),
+        from_me: stored.map(|stored| stored.is_from_me),
+    };
+    match task {
+        SendTask::Send(request) => own_content(request),
+        SendTask::Edit { target, text } => Content::Edit {
+            target: reference(target),
+            content: Box::new(Content::Text { body: text.clone() }),
+        },
+        SendTask::Revoke { target } => Content::Revoke {
+            target: reference(target),
+        },
+        SendTask::React { target, emoji } => Content::Reaction {
+            target: reference(target),
+            emoji: emoji.clone(),
+        },
+        SendTask::Vote { target, options } => Content::PollVote {
+            target: reference(target),
+            choice: VoteChoice::Hashes(
+                options
+                    .iter()
+                    .map(|option| poll_option_hash(option))
+                    .collect(),
+            ),
+        },
+        SendTask::Forward { .. } => match forwarded(stored) {
+            OutgoingContent::Forward { raw } => content_of(&raw),
+            _ => None,
+        }
+        .unwrap_or_else(|| Content::Text {
+            body: stored
+                .and_then(|stored| stored.body.clone())
+                .unwrap_or_default(),
+        }),
+    }
+}
+
+fn own_content(request: &SendRequest) -> Content {
+    match request.kind {
+        SendType::Text => Content::Text {
+            body: request.text.clone().unwrap_or_default(),
+        },
+        SendType::Poll => Content::Poll(request.poll().unwrap_or_default()),
+        SendType::Location => Content::Location {
+            place: request.location().unwrap_or_default(),
+            is_live: false,
+        },
+        SendType::Contact => Content::Contacts(request.card().into_iter().collect()),
+    }
+}
+
+/// The message that is answered; nothing where it is no longer stored.
+pub(super) async fn quoted_row(
+    owned: &mut Owned<'_>,
+    chat: &Jid,
+    id: &str,
+) -> Result<Option<StoredMessage>> {
+    let (organization, session) = (owned.organization(), owned.session());
+    match owned.chat(organization, session, chat.as_str()).await? {
+        Some(chat) => owned.stored_message(chat.id, id, None).await,
+        None => Ok(None),
+    }
+}
+
+fn quoted_message(id: &str, row: &StoredMessage) -> QuotedMessage {
+    let sender = row.sender_lid.as_deref().or(row.sender_jid.as_deref());
+    QuotedMessage {
+        id: id.to_owned(),
+        sender: sender.and_then(|address| address.parse().ok()),
+        from_me: Some(row.is_from_me),
+        body: row.body.as_deref().map(cut),
+    }
+}
+
+fn cut(text: &str) -> String {
+    text[..text.floor_char_boundary(MAX_QUOTED_BYTES)].to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_quoted_text_is_cut_between_characters() {
+        let text = format!("a{}", "ä".repeat(4_000));
+        let quoted = cut(&text);
+        assert_eq!(quoted.len(), 4_095);
+        assert!(text.starts_with(&quoted));
+        assert_eq!(cut("short"), "short");
+    }
+}

@@ -1,0 +1,169 @@
+//! The bodies of what is done to a message: edit, revoke, react, vote, forward.
+//!
+//! The message itself is in the path; ids are unique within a chat and sender only, so each
+//! body names the chat, and the sender where that is not this account.
+
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use super::request::check_sent_text;
+use super::task::TargetMessage;
+use crate::validation::limits;
+use crate::{Faults, Jid, JidKind};
+
+/// The body of `editMessage`.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[schema(as = EditMessageInputBody)]
+pub struct EditMessageInput {
+    /// The chat: a phone number in digits, or a JID.
+    #[serde(default)]
+    #[schema(max_length = 64)]
+    pub chat: Option<String>,
+    /// The new text.
+    #[serde(default)]
+    #[schema(max_length = 65536)]
+    pub text: Option<String>,
+}
+
+/// The body of `revokeMessage`.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[schema(as = RevokeMessageInputBody)]
+pub struct RevokeMessageInput {
+    /// The chat: a phone number in digits, or a JID.
+    #[serde(default)]
+    #[schema(max_length = 64)]
+    pub chat: Option<String>,
+    /// Who sent the message, where an admin deletes another member's; empty for one's own.
+    #[serde(default)]
+    #[schema(max_length = 64)]
+    pub sender: Option<String>,
+}
+
+/// The body of `addReaction` and `removeReaction`.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[schema(as = ReactionInputBody)]
+pub struct ReactionInput {
+    /// The chat: a phone number in digits, or a JID.
+    #[serde(default)]
+    #[schema(max_length = 64)]
+    pub chat: Option<String>,
+    /// The emoji.
+    #[serde(default)]
+    #[schema(max_length = 32)]
+    pub emoji: Option<String>,
+    /// Who sent the message; can be left out where the chat has only one of this id.
+    #[serde(default)]
+    #[schema(max_length = 64)]
+    pub sender: Option<String>,
+}
+
+/// The body of `voteMessage`.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[schema(as = VoteInputBody)]
+pub struct VoteInput {
+    /// The chat: a phone number in digits, or a JID.
+    #[serde(default)]
+    #[schema(max_length = 64)]
+    pub chat: Option<String>,
+    /// All options wanted, by their texts; none takes the vote back.
+    #[serde(default)]
+    #[schema(max_items = 12)]
+    pub options: Option<Vec<String>>,
+    /// Who sent the poll; can be left out where the chat has only one of this id.
+    #[serde(default)]
+    #[schema(max_length = 64)]
+    pub sender: Option<String>,
+}
+
+/// The body of `forwardMessage`.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[schema(as = ForwardInputBody)]
+pub struct ForwardInput {
+    /// The chat that the message is in: a phone number in digits, or a JID.
+    #[serde(default)]
+    #[schema(max_length = 64)]
+    pub chat: Option<String>,
+    /// Who sent the message; can be left out where the chat has only one of this id.
+    #[serde(default)]
+    #[schema(max_length = 64)]
+    pub sender: Option<String>,
+    /// Where it goes: a phone number in digits, or a JID.
+    #[serde(default)]
+    #[schema(max_length = 64)]
+    pub to: Option<String>,
+}
+
+impl EditMessageInput {
+    /// Adds the faults of every field.
+    pub fn check(&self, faults: &mut Faults) {
+        check_sent_text("text", self.text.as_deref(), faults);
+    }
+}
+
+impl ReactionInput {
+    /// Adds the faults of the emoji, which must be there.
+    pub fn check_emoji(&self, faults: &mut Faults) {
+        match self.emoji.as_deref().map(str::trim) {
+            None | Some("") => faults.add("emoji", "is required"),
+            Some(emoji) => {
+                faults.check_length("emoji", emoji, limits::EMOJI_CHARS);
+                // Letters and digits are no emoji, though digits begin some: 1️⃣.
+                let is_emoji = emoji.chars().any(|c| !c.is_ascii());
+                faults.check(is_emoji, "emoji", || "must be an emoji".into());
+            }
+        }
+    }
+}
+
+/// Reads what names a message: its id, its chat, and who sent it.
+pub(super) fn target(
+    id: &str,
+    chat: Option<&str>,
+    sender: Option<&str>,
+    faults: &mut Faults,
+) -> Option<TargetMessage> {
+    let chat = address("chat", chat, faults);
+    let sender = match sender {
+        None | Some("") => None,
+        Some(sender) => match Jid::parse_lenient(sender) {
+            Ok(jid) if jid.kind().is_person() => Some(jid),
+            Ok(_) => {
+                faults.add("sender", "must be a person");
+                None
+            }
+            Err(error) => {
+                faults.add("sender", error.to_string());
+                None
+            }
+        },
+    };
+    Some(TargetMessage {
+        chat: chat?,
+        id: id.to_owned(),
+        sender,
+    })
+}
+
+/// Reads the address of a chat that messages can be sent to.
+pub(super) fn address(field: &str, text: Option<&str>, faults: &mut Faults) -> Option<Jid> {
+    let Some(text) = text.filter(|text| !text.is_empty()) else {
+        faults.add(field, "is required");
+        return None;
+    };
+    match Jid::parse_lenient(text) {
+        Ok(jid) if jid.kind().is_person() || jid.kind() == JidKind::Group => Some(jid),
+        Ok(_) => {
+            faults.add(field, "must be a person or a group");
+            None
+        }
+        Err(error) => {
+            faults.add(field, error.to_string());
+            None
+        }
+    }
+}

@@ -1,0 +1,181 @@
+//! What the owner of a session is asked to send.
+
+use serde::{Deserialize, Serialize};
+
+use super::actions::{
+    EditMessageInput, ForwardInput, ReactionInput, RevokeMessageInput, VoteInput, address, target,
+};
+use super::request::SendRequest;
+use crate::{Faults, Jid};
+
+/// Names a message: ids are unique within a chat and sender only.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TargetMessage {
+    /// The chat.
+    pub chat: Jid,
+    /// WhatsApp's id.
+    pub id: String,
+    /// Who sent it, where that was said.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sender: Option<Jid>,
+}
+
+/// Something to send: a message of its own, or one about another.
+#[derive(Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", tag = "do", content = "with")]
+pub enum SendTask {
+    /// A message.
+    Send(SendRequest),
+    /// A new text for a message of one's own.
+    Edit {
+        /// The message.
+        target: TargetMessage,
+        /// The new text.
+        text: String,
+    },
+    /// Deletes a message for everyone.
+    Revoke {
+        /// The message; with a sender where it is another member's.
+        target: TargetMessage,
+    },
+    /// Reacts to a message, or takes the reaction back.
+    React {
+        /// The message.
+        target: TargetMessage,
+        /// The emoji; empty to take it back.
+        emoji: String,
+    },
+    /// Votes in a poll; replaces the earlier vote.
+    Vote {
+        /// The poll.
+        target: TargetMessage,
+        /// The texts of the options.
+        options: Vec<String>,
+    },
+    /// Sends what another message says, marked as forwarded.
+    Forward {
+        /// The message.
+        target: TargetMessage,
+        /// Where it goes.
+        to: Jid,
+    },
+}
+
+impl SendTask {
+    /// The task of an edit; faults are added where there are any.
+    pub fn edit(id: &str, input: EditMessageInput, faults: &mut Faults) -> Option<Self> {
+        input.check(faults);
+        let target = target(id, input.chat.as_deref(), None, faults)?;
+        let text = input.text.unwrap_or_default();
+        Some(Self::Edit { target, text })
+    }
+
+    /// The task of a revocation; faults are added where there are any.
+    pub fn revoke(id: &str, input: &RevokeMessageInput, faults: &mut Faults) -> Option<Self> {
+        let (chat, sender) = (input.chat.as_deref(), input.sender.as_deref());
+        let target = target(id, chat, sender, faults)?;
+        Some(Self::Revoke { target })
+    }
+
+    /// The task of a reaction; faults are added where there are any.
+    pub fn react(id: &str, input: &ReactionInput, faults: &mut Faults) -> Option<Self> {
+        input.check_emoji(faults);
+        let emoji = input.emoji.as_deref().unwrap_or_default().trim().to_owned();
+        Self::reaction(id, input, emoji, faults)
+    }
+
+    /// The task of taking a reaction back, whatever its emoji.
+    pub fn unreact(id: &str, input: &ReactionInput, faults: &mut Faults) -> Option<Self> {
+        Self::reaction(id, input, String::new(), faults)
+    }
+
+    fn reaction(
+        id: &str,
+        input: &ReactionInput,
+        emoji: String,
+        faults: &mut Faults,
+    ) -> Option<Self> {
+        let (chat, sender) = (input.chat.as_deref(), input.sender.as_deref());
+        let target = target(id, chat, sender, faults)?;
+        Some(Self::React { target, emoji })
+    }
+
+    /// The task of a vote; faults are added where there are any.
+    pub fn vote(id: &str, input: VoteInput, faults: &mut Faults) -> Option<Self> {
+        let (chat, sender) = (input.chat.as_deref(), input.sender.as_deref());
+        let target = target(id, chat, sender, faults)?;
+        let mut options = input.options.unwrap_or_default();
+        let mut seen = Vec::new();
+        options.retain(|option| {
+            let is_new = !seen.contains(option);
+            seen.push(option.clone());
+            is_new
+        });
+        Some(Self::Vote { target, options })
+    }
+
+    /// The task of forwarding; faults are added where there are any.
+    pub fn forward(id: &str, input: &ForwardInput, faults: &mut Faults) -> Option<Self> {
+        let to = address("to", input.to.as_deref(), faults);
+        let (chat, sender) = (input.chat.as_deref(), input.sender.as_deref());
+        let target = target(id, chat, sender, faults);
+        Some(Self::Forward {
+            target: target?,
+            to: to?,
+        })
+    }
+
+    /// The chat that it is sent to; faults where a message is not as it must be.
+    pub fn recipient(&self) -> Result<Jid, Faults> {
+        match self {
+            Self::Send(request) => request.validate(),
+            Self::Edit { target, .. }
+            | Self::Revoke { target }
+            | Self::React { target, .. }
+            | Self::Vote { target, .. } => Ok(target.chat.clone()),
+            Self::Forward { to, .. } => Ok(to.clone()),
+        }
+    }
+
+    /// The message that it is about, where it is about one.
+    #[must_use]
+    pub const fn target(&self) -> Option<&TargetMessage> {
+        match self {
+            Self::Send(_) => None,
+            Self::Edit { target, .. }
+            | Self::Revoke { target }
+            | Self::React { target, .. }
+            | Self::Vote { target, .. }
+            | Self::Forward { target, .. } => Some(target),
+        }
+    }
+
+    /// Whether it puts something new before people, which the sending limits count.
+    #[must_use]
+    pub const fn is_counted(&self) -> bool {
+        matches!(self, Self::Send(_) | Self::Forward { .. })
+    }
+
+    /// The request, where it is a message of its own.
+    #[must_use]
+    pub const fn request(&self) -> Option<&SendRequest> {
+        match self {
+            Self::Send(request) => Some(request),
+            _ => None,
+        }
+    }
+}
+
+// Texts and numbers must not reach logs by `{:?}`.
+impl std::fmt::Debug for SendTask {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Send(_) => "Send(…)",
+            Self::Edit { .. } => "Edit(…)",
+            Self::Revoke { .. } => "Revoke(…)",
+            Self::React { .. } => "React(…)",
+            Self::Vote { .. } => "Vote(…)",
+            Self::Forward { .. } => "Forward(…)",
+        })
+    }
+}
