@@ -8,7 +8,7 @@ use axum::body::Body;
 use axum::extract::Request;
 use http::{HeaderMap, HeaderValue, header};
 use serde_json::Value;
-use wagate_core::{DeliveryQuery, Page, PullRequest};
+use wagate_core::{DeliveryQuery, MessageSearch, Page, PullRequest};
 use wagate_model::{
     CreateSession, Faults, PairingCodeRequest, SendRequest, UpdateSession, WebhookBody, limits,
 };
@@ -93,6 +93,10 @@ pub fn query(text: &str) {
     if let Some(query) = query_of::<DeliveryQuery>(text) {
         assert!(query.from >= 0 && query.until >= 0);
         assert!((1..=200).contains(&query.page.rows()));
+    }
+    if let Some(search) = query_of::<MessageSearch>(text) {
+        assert!(search.from >= 0 && search.to >= 0);
+        assert_ne!(search.text.as_deref(), Some(""));
     }
 }
 

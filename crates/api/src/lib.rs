@@ -28,6 +28,7 @@ mod query;
 mod realtime;
 mod reference;
 mod router;
+mod search;
 mod server;
 mod sessions;
 mod socket;

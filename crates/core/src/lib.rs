@@ -20,6 +20,7 @@ mod owners;
 mod pages;
 mod providers;
 mod realtime;
+mod search;
 mod service;
 mod sessions;
 mod tokens;
@@ -43,6 +44,7 @@ pub use providers::ProviderReturn;
 pub use realtime::{
     EventStream, FoundTicket, IssuedTicket, StreamItem, StreamScope, TicketRequest,
 };
+pub use search::MessageSearch;
 pub use service::{Core, CoreConfig, Parts};
 pub use users::{ListedUsers, UserAccess, UserChange, UserQuery};
 pub use wagate_identity::{

@@ -13,6 +13,10 @@ pub mod limits {
     pub const LABEL_CHARS: usize = 100;
     /// The text of a message (what official clients allow).
     pub const TEXT_CHARS: usize = 65_536;
+    /// What is looked for in messages.
+    pub const SEARCH_CHARS: usize = 256;
+    /// Words that are looked for in messages.
+    pub const SEARCH_WORDS: usize = 16;
     /// Mentions in one message.
     pub const MENTIONS: usize = 1_024;
     /// A phone number or a JID; more than the longest has.

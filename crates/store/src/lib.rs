@@ -65,7 +65,7 @@ pub use groups::{GroupFacts, GroupMemberRecord, GroupRecord};
 pub use identities::{IdentityFacts, IdentityRecord, UpsertedIdentity};
 pub use key_file::KeyFileError;
 pub use leases::{Fence, Owned, SessionOwner};
-pub use messages::{AdvancedMessage, MessagePosition, NewMessage, StoredMessage};
+pub use messages::{AdvancedMessage, MessageFilter, MessagePosition, NewMessage, StoredMessage};
 pub use migrations::{Migrations, known_schema_version};
 pub use organizations::EndedOrganization;
 pub use outbox::{DueOutbox, Enqueued, IdempotencyKey, NewOutbox, OutboxRecord, OutboxState};

@@ -52,6 +52,7 @@ const BEYOND_THE_CONTRACT: &[&str] = &[
     "listWebhookDeliveries",
     "openRealtime",
     "replayWebhookDelivery",
+    "searchMessages",
     "updateSession",
 ];
 

@@ -31,6 +31,7 @@ mod pulls;
 mod quiet_logs;
 mod realtime;
 mod references;
+mod searches;
 mod sending;
 mod sessions;
 mod steps;

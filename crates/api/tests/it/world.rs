@@ -266,6 +266,11 @@ impl Place {
             ),
             ("listChats", chats, key()),
             ("listChatMessages", messages, key()),
+            (
+                "searchMessages",
+                format!("/api/v1/sessions/{session}/messages"),
+                key(),
+            ),
             ("listWebhookDeliveries", deliveries, key()),
         ]
     }

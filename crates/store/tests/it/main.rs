@@ -17,6 +17,7 @@ mod outbox;
 mod people;
 mod retention;
 mod schema;
+mod search;
 mod tenants;
 mod token_keys;
 mod users;

@@ -36,7 +36,7 @@ const INNER: &[(&str, &[&str])] = &[
         ],
     ),
     ("wagate-testing", &["wagate", "model", "simulator"]),
-    ("wagate-bench", &["testing", "model", "simulator"]),
+    ("wagate-bench", &["testing", "model", "store", "simulator"]),
 ];
 
 /// The only crates that may use a library.
