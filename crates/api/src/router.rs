@@ -13,7 +13,8 @@ use crate::observe::observe;
 use crate::state::ApiState;
 use crate::verbs::{internal_path, move_verb};
 use crate::{
-    audit, auth, chats, events, messages, probes, realtime, reference, search, sessions, webhooks,
+    audit, auth, chats, events, media, messages, probes, realtime, reference, search, sessions,
+    webhooks,
 };
 
 /// The documented routes, in the order of the document.
@@ -22,6 +23,7 @@ pub(crate) fn documented() -> Vec<UtoipaMethodRouter<ApiState>> {
         sessions::routes(),
         messages::routes(),
         search::routes(),
+        media::routes(),
         chats::routes(),
         webhooks::routes(),
         events::routes(),

@@ -14,6 +14,7 @@ mod endings;
 mod error;
 mod events;
 mod health;
+mod media;
 mod messages;
 mod organizations;
 mod owners;
@@ -35,6 +36,7 @@ pub use caller::{Caller, SessionAccess};
 pub use error::{Error, LoginRefusal, Reason, Result, What};
 pub use events::{EventPage, MAX_WAIT_MS, PullRequest};
 pub use health::{Health, Readiness};
+pub use media::MediaAccess;
 pub use messages::SendOptions;
 pub use organizations::{
     Acceptance, AcceptanceForm, ApiKeyForm, InvitationForm, OrganizationAccess,

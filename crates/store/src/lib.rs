@@ -14,6 +14,7 @@ mod admin;
 mod api_keys;
 mod audit;
 mod batch;
+mod buckets;
 mod chats;
 mod connect;
 mod contacts;
@@ -30,6 +31,7 @@ mod identities;
 mod invitations;
 mod key_file;
 mod leases;
+mod media;
 mod members;
 mod messages;
 mod migrations;
@@ -50,10 +52,11 @@ mod writer;
 pub use admin::{
     Admin, AttemptRecord, ClaimLimits, ClaimedDelivery, ClaimedSession, Claims, DeliveryClaim,
     DeliveryOutcome, Diagnosis, Gateway, Heartbeat, LinkPurpose, LoginRecord, ResealProgress,
-    SealedColumn, Standing, TokenKey, UnreadableWebhook, UserSecrets, WebhookHealth, WebhookTarget,
-    Workload,
+    SealedColumn, Standing, TokenKey, UnreadableWebhook, UnwantedMedia, UserSecrets, WebhookHealth,
+    WebhookTarget, Workload,
 };
 pub use audit::AuditFilter;
+pub use buckets::BucketKeys;
 pub use chats::{ChatChange, ChatFacts, ChatPosition, ChatRef};
 pub use connect::StoreConfig;
 pub use contacts::{ContactFilter, ContactRecord, ContactSource};
@@ -65,6 +68,7 @@ pub use groups::{GroupFacts, GroupMemberRecord, GroupRecord};
 pub use identities::{IdentityFacts, IdentityRecord, UpsertedIdentity};
 pub use key_file::KeyFileError;
 pub use leases::{Fence, Owned, SessionOwner};
+pub use media::{MediaRecord, NewMedia};
 pub use messages::{AdvancedMessage, MessageFilter, MessagePosition, NewMessage, StoredMessage};
 pub use migrations::{Migrations, known_schema_version};
 pub use organizations::EndedOrganization;

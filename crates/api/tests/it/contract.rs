@@ -46,6 +46,7 @@ const BEYOND_THE_CONTRACT: &[&str] = &[
     "adminUnbanUser",
     "adminUpdateUser",
     "createRealtimeTicket",
+    "getMedia",
     "getWebhookSigningSecret",
     "listAudit",
     "listEvents",
@@ -74,6 +75,7 @@ const FIELDS_NOT_OFFERED_YET: &[&str] = &[
 
 /// Optional fields that the contract does not have.
 const FIELDS_BEYOND_THE_CONTRACT: &[&str] = &[
+    "MediaMeta.id",
     "MessageStatusPayload.error",
     "SessionStatusPayload.detail",
     "SessionStatusPayload.reason",

@@ -21,6 +21,7 @@ mod harness;
 mod isolation;
 mod isolation_runs;
 mod login_tokens;
+mod media;
 mod operations;
 mod operator;
 mod outbox_gateway;

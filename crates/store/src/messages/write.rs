@@ -336,6 +336,7 @@ impl Owned<'_> {
         .fetch_all(conn)
         .await)?;
         self.tx.forget_texts(&rows).await?;
+        self.tx.remove_media_of(&rows, now_ms).await?;
         Ok(!rows.is_empty())
     }
 

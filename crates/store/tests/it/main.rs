@@ -12,6 +12,7 @@ mod engine;
 mod events;
 mod leases;
 mod logins;
+mod media;
 mod members;
 mod outbox;
 mod people;
