@@ -10,7 +10,8 @@ use axum::extract::{FromRequestParts, MatchedPath, RawPathParams};
 use http::header;
 use http::request::Parts;
 use wagate_core::{
-    Caller, Error, MediaAccess, OrganizationAccess, SessionAccess, UserAccess, WebhookAccess,
+    BucketAccess, Caller, Error, MediaAccess, OrganizationAccess, SessionAccess, UserAccess,
+    WebhookAccess,
 };
 use wagate_model::{Capability, Role};
 
@@ -215,6 +216,26 @@ impl<P: Permission> FromRequestParts<ApiState> for OfMedia<P> {
         let id = parameter(parts, state, "media").await;
         Ok(Self {
             access: state.core().open_media(&caller, &id).await?,
+            permission: PhantomData,
+        })
+    }
+}
+
+/// A bucket that the caller reaches, with a capability.
+#[derive(Debug)]
+pub(crate) struct OfBucket<P> {
+    pub(crate) access: BucketAccess,
+    permission: PhantomData<P>,
+}
+
+impl<P: Permission> FromRequestParts<ApiState> for OfBucket<P> {
+    type Rejection = Failure;
+
+    async fn from_request_parts(parts: &mut Parts, state: &ApiState) -> Answer<Self> {
+        let caller = Can::<P>::from_request_parts(parts, state).await?.caller;
+        let id = parameter(parts, state, "bucket").await;
+        Ok(Self {
+            access: state.core().open_bucket(&caller, &id).await?,
             permission: PhantomData,
         })
     }

@@ -10,7 +10,8 @@ use http::{HeaderMap, HeaderValue, header};
 use serde_json::Value;
 use wagate_core::{DeliveryQuery, MessageSearch, Page, PullRequest};
 use wagate_model::{
-    CreateSession, Faults, PairingCodeRequest, SendRequest, UpdateSession, WebhookBody, limits,
+    CreateSession, Faults, PairingCodeRequest, SendRequest, SessionStorageBody, StorageBucketBody,
+    UpdateSession, WebhookBody, limits,
 };
 
 use crate::body::{RequestBody, decode};
@@ -29,6 +30,8 @@ pub fn request_body(content_type: Option<&[u8]>, body: &[u8]) {
     body_of::<UpdateSession>(&headers, body);
     body_of::<PairingCodeRequest>(&headers, body);
     body_of::<WebhookBody>(&headers, body);
+    body_of::<StorageBucketBody>(&headers, body);
+    body_of::<SessionStorageBody>(&headers, body);
     body_of::<SendRequest>(&headers, body);
     body_of::<RealtimeTicketBody>(&headers, body);
 }

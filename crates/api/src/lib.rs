@@ -34,6 +34,7 @@ mod server;
 mod sessions;
 mod socket;
 mod state;
+mod storage;
 mod verbs;
 mod webhooks;
 

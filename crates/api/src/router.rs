@@ -14,7 +14,7 @@ use crate::state::ApiState;
 use crate::verbs::{internal_path, move_verb};
 use crate::{
     audit, auth, chats, events, media, messages, probes, realtime, reference, search, sessions,
-    webhooks,
+    storage, webhooks,
 };
 
 /// The documented routes, in the order of the document.
@@ -25,6 +25,7 @@ pub(crate) fn documented() -> Vec<UtoipaMethodRouter<ApiState>> {
         search::routes(),
         media::routes(),
         chats::routes(),
+        storage::routes(),
         webhooks::routes(),
         events::routes(),
         realtime::routes(),

@@ -4,8 +4,8 @@ use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
 use tokio::time::Instant;
 use wagate_model::{
-    OrganizationId, OutboxId, Qr, SendMode, SendRequest, SendResult, SessionId, SessionStatus,
-    StatusDetail, StatusReason,
+    MediaId, OrganizationId, OutboxId, Qr, SendMode, SendRequest, SendResult, SessionId,
+    SessionStatus, StatusDetail, StatusReason,
 };
 
 /// Something that only the owner of a session can do.
@@ -44,6 +44,11 @@ pub enum SessionAction {
     Send(Box<SendCommand>),
     /// Read the session's settings again.
     ApplySettings,
+    /// Ask the phone to send a message's file again.
+    AskForMedia {
+        /// The file.
+        media: MediaId,
+    },
 }
 
 // Numbers and texts are in here; logs get the name of the action only.
@@ -67,6 +72,7 @@ impl SessionAction {
             Self::RequestPairingCode { .. } => "request_pairing_code",
             Self::Send(_) => "send",
             Self::ApplySettings => "apply_settings",
+            Self::AskForMedia { .. } => "ask_for_media",
         }
     }
 }
@@ -101,6 +107,11 @@ pub enum CommandReply {
     Qr(Qr),
     /// No QR code yet; pairing has begun.
     QrPending,
+    /// Whether the phone has sent the file again; the row says where it is now.
+    Media {
+        /// Whether it has.
+        is_there: bool,
+    },
     /// The pairing code, such as `ABCD-1234`.
     PairingCode(String),
     /// The message's result, or its first result when replayed.

@@ -24,6 +24,7 @@ mod realtime;
 mod search;
 mod service;
 mod sessions;
+mod storage;
 mod tokens;
 mod users;
 mod webhooks;
@@ -48,10 +49,12 @@ pub use realtime::{
 };
 pub use search::MessageSearch;
 pub use service::{Core, CoreConfig, Parts};
+pub use storage::BucketAccess;
 pub use users::{ListedUsers, UserAccess, UserChange, UserQuery};
 pub use wagate_identity::{
     Client, CreatedApiKey, CurrentLogin, InvitationPreview, IssuedInvitation, MintedToken,
     NewLogin, OidcBegun, OidcError, OneTimeSecret, Password, SignUp, TotpOffer,
 };
+pub use wagate_storage::{Content, Part};
 pub use wagate_store::{AttemptEntry, DeliveryRecord, LoginRecord};
 pub use webhooks::{DeliveryPage, DeliveryQuery, WebhookAccess};

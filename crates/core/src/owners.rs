@@ -118,6 +118,7 @@ pub(crate) fn unexpected(reply: &CommandReply) -> Error {
         CommandReply::Done => "done",
         CommandReply::Qr(_) => "qr",
         CommandReply::QrPending => "qr_pending",
+        CommandReply::Media { .. } => "media",
         CommandReply::PairingCode(_) => "pairing_code",
         CommandReply::Send(_) => "send",
         CommandReply::SendPending { .. } => "send_pending",

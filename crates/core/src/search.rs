@@ -226,11 +226,11 @@ mod tests {
             ..MessageSearch::default()
         };
         assert_eq!(fields(wrong), ["q", "chat", "sender", "type", "to"]);
-        let many = (0..=limits::SEARCH_WORDS)
-            .map(|n| format!("w{n} "))
+        let many: Vec<_> = (0..=limits::SEARCH_WORDS)
+            .map(|n| format!("w{n}"))
             .collect();
         let many = MessageSearch {
-            text: Some(many),
+            text: Some(many.join(" ")),
             ..MessageSearch::default()
         };
         assert_eq!(fields(many), ["q"]);

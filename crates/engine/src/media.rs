@@ -9,9 +9,10 @@ use wagate_model::Jid;
 use whatsapp_rust::TokioRuntime;
 use whatsapp_rust::anyhow;
 use whatsapp_rust::download::{
-    DownloadParams, Downloadable, MediaDecryptionError, MediaDownloadError, MediaDownloader,
-    MediaType,
+    DownloadParams, Downloadable, MediaDownloadError, MediaDownloader, MediaType,
 };
+
+use whatsapp_rust::http::HttpStatusError;
 
 use crate::http::SharedHttpClient;
 use crate::transport::Dialer;
@@ -169,25 +170,29 @@ impl MediaFetcher {
     }
 }
 
+/// What went wrong on the way. What is neither the disk's fault nor the network's is the file's:
+/// the library tells failures of decryption and verification by their text alone.
 fn fetch_error(cause: &anyhow::Error) -> FetchError {
+    let mut is_transport = false;
     for link in cause.chain() {
-        if let Some(error) = link.downcast_ref::<io::Error>()
-            && let Some(code) = error.raw_os_error()
-            && matches!(
-                error.kind(),
-                io::ErrorKind::StorageFull
-                    | io::ErrorKind::QuotaExceeded
-                    | io::ErrorKind::ReadOnlyFilesystem
-            )
-        {
+        is_transport |= link.is::<reqwest::Error>() || link.is::<HttpStatusError>();
+        let Some(error) = link.downcast_ref::<io::Error>() else {
+            continue;
+        };
+        is_transport = true;
+        let is_disk = matches!(
+            error.kind(),
+            io::ErrorKind::StorageFull
+                | io::ErrorKind::QuotaExceeded
+                | io::ErrorKind::ReadOnlyFilesystem
+        );
+        if let Some(code) = error.raw_os_error().filter(|_| is_disk) {
             return FetchError::Disk(io::Error::from_raw_os_error(code));
         }
-        let is_broken = link
-            .downcast_ref::<MediaDecryptionError>()
-            .is_some_and(|error| !matches!(error, MediaDecryptionError::Other(_)));
-        if is_broken {
-            return FetchError::Corrupt;
-        }
     }
-    FetchError::Unreachable
+    if is_transport {
+        FetchError::Unreachable
+    } else {
+        FetchError::Corrupt
+    }
 }

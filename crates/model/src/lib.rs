@@ -41,7 +41,7 @@ pub use ids::{
     TokenKeyId, UserId, WebhookId,
 };
 pub use jids::{Jid, JidError, JidKind, PhoneNumber, PhoneNumberError};
-pub use media::{MediaFile, MediaProblem, MediaStatus, UnknownMediaName};
+pub use media::{MediaEventPayload, MediaFile, MediaProblem, MediaStatus, UnknownMediaName};
 pub use messages::{Direction, ListMessage, MediaMeta, Message, MessageStatus};
 pub use organizations::Organization;
 pub use payloads::{

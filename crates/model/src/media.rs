@@ -173,6 +173,65 @@ pub struct MediaFile {
     pub width: Option<i64>,
 }
 
+impl MediaFile {
+    /// What the event says that tells of it.
+    #[must_use]
+    pub fn payload(&self) -> MediaEventPayload {
+        MediaEventPayload {
+            id: self.id,
+            session_id: self.session_id,
+            wa_message_id: self.wa_message_id.clone(),
+            index: self.index,
+            status: self.status,
+            mimetype: self.mimetype.clone(),
+            filename: self.filename.clone(),
+            size: self.size,
+            url: self.url.clone(),
+            expires_at: self.expires_at,
+        }
+    }
+}
+
+/// Payload of `media.ready` and `media.expired`.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct MediaEventPayload {
+    /// The file's id.
+    pub id: MediaId,
+    /// The session.
+    pub session_id: SessionId,
+    /// WhatsApp's id of the message.
+    pub wa_message_id: String,
+    /// Its place among the files of the message.
+    pub index: i64,
+    /// How far it is.
+    pub status: MediaStatus,
+    /// The MIME type that the sender gave.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mimetype: Option<String>,
+    /// The file's name, for documents.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub filename: Option<String>,
+    /// The size in bytes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub size: Option<i64>,
+    /// Where to read it, without further credentials.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub url: Option<String>,
+    /// When `url` stops working, in milliseconds since 1970.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub expires_at: Option<i64>,
+}
+
+impl std::fmt::Debug for MediaEventPayload {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("MediaEventPayload")
+            .field("id", &self.id)
+            .field("status", &self.status)
+            .finish_non_exhaustive()
+    }
+}
+
 impl std::fmt::Debug for MediaFile {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("MediaFile")

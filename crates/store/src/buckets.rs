@@ -31,7 +31,7 @@ macro_rules! select_bucket {
             "SELECT b.id, b.name, b.endpoint, b.region, b.bucket, b.path_style, \
              b.retention_days, b.access_key, b.secret_key, b.created_at, b.updated_at \
              FROM storage_bucket b JOIN organization o ON o.id = b.organization_id \
-             WHERE b.organization_id = $1 AND o.deleted_at IS NULL",
+             WHERE b.organization_id = $1",
             $condition
         )
     };
@@ -82,7 +82,7 @@ impl Tx {
     /// The buckets of an organization, oldest first.
     pub async fn buckets(&mut self, organization: OrganizationId) -> Result<Vec<StorageBucket>> {
         let rows: Vec<BucketRow> = on!(self, |conn| sqlx::query_as(select_bucket!(
-            " ORDER BY b.id"
+            " AND o.deleted_at IS NULL ORDER BY b.id"
         ))
         .bind(Text(organization))
         .fetch_all(conn)
@@ -94,6 +94,22 @@ impl Tx {
 
     /// A bucket of an organization, with its credentials.
     pub async fn bucket(
+        &mut self,
+        organization: OrganizationId,
+        id: BucketId,
+    ) -> Result<Option<(StorageBucket, BucketKeys)>> {
+        let row: Option<BucketRow> = on!(self, |conn| sqlx::query_as(select_bucket!(
+            " AND o.deleted_at IS NULL AND b.id = $2"
+        ))
+        .bind(Text(organization))
+        .bind(Text(id))
+        .fetch_optional(conn)
+        .await)?;
+        row.map(|row| row.into_parts(self)).transpose()
+    }
+
+    /// A bucket, also of an organization that has ended.
+    pub(crate) async fn any_bucket(
         &mut self,
         organization: OrganizationId,
         id: BucketId,

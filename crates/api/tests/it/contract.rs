@@ -46,15 +46,22 @@ const BEYOND_THE_CONTRACT: &[&str] = &[
     "adminUnbanUser",
     "adminUpdateUser",
     "createRealtimeTicket",
+    "createStorageBucket",
+    "deleteStorageBucket",
     "getMedia",
+    "getMediaContent",
+    "getSessionStorage",
     "getWebhookSigningSecret",
     "listAudit",
     "listEvents",
+    "listStorageBuckets",
     "listWebhookDeliveries",
     "openRealtime",
     "replayWebhookDelivery",
     "searchMessages",
+    "setSessionStorage",
     "updateSession",
+    "updateStorageBucket",
 ];
 
 /// Fields of the contract that are not offered yet: the kinds of messages beside text.

@@ -221,6 +221,7 @@ async fn no_line_holds_what_was_said_in_confidence() {
         "hunter3",
         "hunter4",
         "hunter5",
+        "hunter6",
         "own words",
     ]);
     secrets.note([

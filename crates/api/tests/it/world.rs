@@ -54,6 +54,7 @@ pub(crate) struct Place {
     pub(crate) chat: String,
     /// The file of a message in that chat.
     pub(crate) media: MediaId,
+    pub(crate) bucket: String,
     pub(crate) webhook: String,
     pub(crate) delivery: String,
     pub(crate) invitation: String,
@@ -218,6 +219,13 @@ async fn place(service: &Service, traits: &Traits) -> Place {
     let session: SessionId = session["id"].as_str().unwrap().parse().unwrap();
     fill_with(service, session, chats.clone(), 3, text).await;
     let media = service.attach(session, &format!("{name}.pdf")).await;
+    let bucket = json!({
+        "name": format!("{name} files"), "endpoint": format!("https://s3.{name}.example"),
+        "bucket": format!("{name}-files"), "accessKey": "AKIA", "secretKey": "hunter6",
+    });
+    let bucket = service
+        .made("/api/v1/storage/buckets", &as_key, bucket)
+        .await;
     let webhook = json!({ "url": format!("https://{name}.example/hook") });
     let webhook = service.made("/api/v1/webhooks", &as_key, webhook).await;
     let webhook = webhook["id"].as_str().unwrap().to_owned();
@@ -231,6 +239,7 @@ async fn place(service: &Service, traits: &Traits) -> Place {
         session,
         chat: format!("1555000{:04}%40s.whatsapp.net", chats.start),
         media,
+        bucket: bucket["id"].as_str().unwrap().to_owned(),
         webhook,
         delivery: String::new(),
         invitation: invited["id"].as_str().unwrap().to_owned(),
@@ -290,6 +299,7 @@ impl Place {
             self.session.ulid().to_string(),
             self.chat[..11].to_owned(),
             self.media.to_string(),
+            self.bucket.clone(),
             self.webhook.clone(),
             self.delivery.clone(),
             self.invitation.clone(),
@@ -428,6 +438,11 @@ pub(crate) const PARAMETERS: &[Parameter] = &[
         name: "media",
         of: |place| place.media.to_string(),
         unknown: &["med_01J9ZX8K2QHV0M3T6R7P4N5W8C", UNKNOWN],
+    },
+    Parameter {
+        name: "bucket",
+        of: |place| place.bucket.clone(),
+        unknown: &["bkt_01J9ZX8K2QHV0M3T6R7P4N5W8C", UNKNOWN],
     },
     Parameter {
         name: "id",

@@ -3,9 +3,11 @@
 use sqlx::FromRow;
 use wagate_model::{
     BucketId, EventKind, MediaId, MediaProblem, MediaStatus, OrganizationId, SessionId,
+    StorageBucket,
 };
 
 use super::Admin;
+use crate::buckets::BucketKeys;
 use crate::error::Result;
 use crate::events::NewEvent;
 use crate::media::{MediaRecord, MediaRow, SOURCE_SEALED_AS, media_columns};
@@ -24,6 +26,7 @@ pub struct UnwantedMedia {
     bucket_id: Option<Text<BucketId>>,
     has_file: bool,
     is_removed: bool,
+    updated_at: i64,
 }
 
 macro_rules! from_text {
@@ -61,6 +64,12 @@ impl UnwantedMedia {
     #[must_use]
     pub fn bucket_id(&self) -> Option<BucketId> {
         self.bucket_id.map(|bucket| bucket.0)
+    }
+
+    /// Since when it is unwanted, in milliseconds since 1970.
+    #[must_use]
+    pub const fn since_ms(&self) -> i64 {
+        self.updated_at
     }
 
     /// Whether there may be a file of it.
@@ -113,6 +122,15 @@ impl Admin<'_> {
             .collect()
     }
 
+    /// A bucket with its credentials, also of an organization that has ended.
+    pub async fn bucket(
+        &mut self,
+        organization: OrganizationId,
+        id: BucketId,
+    ) -> Result<Option<(StorageBucket, BucketKeys)>> {
+        self.tx.any_bucket(organization, id).await
+    }
+
     /// The organization of a file, whosever it is.
     pub async fn media_organization(&mut self, id: MediaId) -> Result<Option<OrganizationId>> {
         let found: Option<Text<OrganizationId>> = on!(self.tx, |conn| sqlx::query_scalar(
@@ -154,12 +172,19 @@ impl Admin<'_> {
         Ok(expired)
     }
 
-    /// Files to be removed, and rows of which there is no file any more.
-    pub async fn unwanted_media(&mut self, limit: i64) -> Result<Vec<UnwantedMedia>> {
+    /// Files to be removed, and rows of which there is no file any more, after a row.
+    pub async fn unwanted_media(
+        &mut self,
+        after: Option<MediaId>,
+        limit: i64,
+    ) -> Result<Vec<UnwantedMedia>> {
+        let after = after.map(|id| id.to_string()).unwrap_or_default();
         Ok(on!(self.tx, |conn| sqlx::query_as(
-            "SELECT id, organization_id, session_id, bucket_id, has_file, is_removed FROM media \
-             WHERE is_removed OR (has_file AND status = 'expired') ORDER BY id LIMIT $1"
+            "SELECT id, organization_id, session_id, bucket_id, has_file, is_removed, updated_at \
+             FROM media WHERE id > $1 AND (is_removed OR (has_file AND status = 'expired')) \
+             ORDER BY id LIMIT $2"
         )
+        .bind(after)
         .bind(limit)
         .fetch_all(conn)
         .await)?)

@@ -123,7 +123,7 @@ impl World {
     /// Removes what is unwanted, as the sweeper does; gives whose files were removed.
     async fn sweep(&self) -> Vec<MediaId> {
         let mut tx = self.store.read().await.unwrap();
-        let unwanted = tx.admin().unwanted_media(10).await.unwrap();
+        let unwanted = tx.admin().unwanted_media(None, 10).await.unwrap();
         drop(tx);
         let mut removed = Vec::new();
         for gone in unwanted {
@@ -312,7 +312,10 @@ async fn buckets_are_an_organizations_own_and_their_keys_are_sealed() {
     .unwrap();
     let elsewhere = world.store.organization().await;
     let mut tx = world.store.read().await.unwrap();
-    assert_eq!(tx.buckets(organization).await.unwrap(), [bucket.clone()]);
+    assert_eq!(
+        tx.buckets(organization).await.unwrap(),
+        std::slice::from_ref(&bucket)
+    );
     assert!(tx.buckets(elsewhere).await.unwrap().is_empty());
     let id = bucket.id;
     assert_eq!(
