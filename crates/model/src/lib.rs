@@ -56,8 +56,9 @@ pub use people::{
 };
 pub use send::{SendMode, SendRequest, SendResult, SendType};
 pub use sessions::{
-    CreateSession, ListWaSession, Me, PairingCode, PairingCodeRequest, Qr, SessionDefaults,
-    SessionStatus, StatusDetail, StatusReason, UpdateSession, WaSession,
+    CreateSession, HistorySync, HistorySyncStatus, ListWaSession, Me, PairingCode,
+    PairingCodeRequest, Qr, SessionDefaults, SessionStatus, StatusDetail, StatusReason,
+    UnknownHistorySyncStatus, UpdateSession, WaSession,
 };
 pub use storage::{
     ListStorageBucket, SessionStorage, SessionStorageBody, StorageBucket, StorageBucketBody,

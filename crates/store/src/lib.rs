@@ -27,6 +27,7 @@ mod events;
 #[doc(hidden)]
 pub mod fuzzing;
 mod groups;
+mod history;
 mod identities;
 mod invitations;
 mod key_file;
@@ -65,6 +66,7 @@ pub use engine::{EngineBackend, HeldSentMessages, PendingInboundClear};
 pub use error::{Result, StoreError};
 pub use events::{CommitListener, CommittedEvent, EventFilter, IgnoreCommits, NewEvent};
 pub use groups::{GroupFacts, GroupMemberRecord, GroupRecord};
+pub use history::HistoryStep;
 pub use identities::{IdentityFacts, IdentityRecord, UpsertedIdentity};
 pub use key_file::KeyFileError;
 pub use leases::{Fence, Owned, SessionOwner};

@@ -86,6 +86,7 @@ const FIELDS_BEYOND_THE_CONTRACT: &[&str] = &[
     "MessageStatusPayload.error",
     "SessionStatusPayload.detail",
     "SessionStatusPayload.reason",
+    "WASession.historySync",
     "WASession.statusDetail",
     "WASession.statusReason",
     "Webhook.disabledReason",

@@ -10,6 +10,7 @@ mod diagnosis;
 mod ended;
 mod engine;
 mod events;
+mod history;
 mod leases;
 mod logins;
 mod media;
