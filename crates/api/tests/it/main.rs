@@ -10,6 +10,7 @@ mod actors;
 mod audit;
 mod authorization;
 mod bodies;
+mod buckets;
 mod connections;
 mod contract;
 mod credentials;
