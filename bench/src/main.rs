@@ -9,6 +9,7 @@ mod latency;
 mod memory;
 mod process;
 mod restart;
+mod search;
 mod sends;
 mod setup;
 
@@ -70,6 +71,12 @@ enum Program {
         #[arg(long, default_value_t = 5)]
         seconds: u64,
     },
+    /// The search in stored messages, straight at the store.
+    Search {
+        /// How many messages one session has.
+        #[arg(long, default_value_t = 1_000_000)]
+        messages: usize,
+    },
     /// From the start of a killed service until all its sessions work again.
     Restart {
         /// How many sessions.
@@ -100,6 +107,7 @@ async fn main() -> anyhow::Result<()> {
             concurrency,
             seconds,
         } => auth::measure(concurrency, seconds).await,
+        Program::Search { messages } => search::measure(messages).await,
         Program::Restart { sessions } => restart::measure(sessions).await,
     }?;
     writeln!(std::io::stdout(), "{line}")?;

@@ -9,7 +9,10 @@ use std::marker::PhantomData;
 use axum::extract::{FromRequestParts, MatchedPath, RawPathParams};
 use http::header;
 use http::request::Parts;
-use wagate_core::{Caller, Error, OrganizationAccess, SessionAccess, UserAccess, WebhookAccess};
+use wagate_core::{
+    BucketAccess, Caller, Error, MediaAccess, OrganizationAccess, SessionAccess, UserAccess,
+    WebhookAccess,
+};
 use wagate_model::{Capability, Role};
 
 use crate::auth::cookies;
@@ -193,6 +196,46 @@ impl<P: Permission> FromRequestParts<ApiState> for InWebhook<P> {
         let id = parameter(parts, state, "id").await;
         Ok(Self {
             access: state.core().open_webhook(&caller, &id).await?,
+            permission: PhantomData,
+        })
+    }
+}
+
+/// A message's file that the caller reaches, with a capability.
+#[derive(Debug)]
+pub(crate) struct OfMedia<P> {
+    pub(crate) access: MediaAccess,
+    permission: PhantomData<P>,
+}
+
+impl<P: Permission> FromRequestParts<ApiState> for OfMedia<P> {
+    type Rejection = Failure;
+
+    async fn from_request_parts(parts: &mut Parts, state: &ApiState) -> Answer<Self> {
+        let caller = Can::<P>::from_request_parts(parts, state).await?.caller;
+        let id = parameter(parts, state, "media").await;
+        Ok(Self {
+            access: state.core().open_media(&caller, &id).await?,
+            permission: PhantomData,
+        })
+    }
+}
+
+/// A bucket that the caller reaches, with a capability.
+#[derive(Debug)]
+pub(crate) struct OfBucket<P> {
+    pub(crate) access: BucketAccess,
+    permission: PhantomData<P>,
+}
+
+impl<P: Permission> FromRequestParts<ApiState> for OfBucket<P> {
+    type Rejection = Failure;
+
+    async fn from_request_parts(parts: &mut Parts, state: &ApiState) -> Answer<Self> {
+        let caller = Can::<P>::from_request_parts(parts, state).await?.caller;
+        let id = parameter(parts, state, "bucket").await;
+        Ok(Self {
+            access: state.core().open_bucket(&caller, &id).await?,
             permission: PhantomData,
         })
     }

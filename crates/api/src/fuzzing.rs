@@ -8,9 +8,10 @@ use axum::body::Body;
 use axum::extract::Request;
 use http::{HeaderMap, HeaderValue, header};
 use serde_json::Value;
-use wagate_core::{DeliveryQuery, Page, PullRequest};
+use wagate_core::{DeliveryQuery, MessageSearch, Page, PullRequest};
 use wagate_model::{
-    CreateSession, Faults, PairingCodeRequest, SendRequest, UpdateSession, WebhookBody, limits,
+    CreateSession, Faults, PairingCodeRequest, SendRequest, SessionStorageBody, StorageBucketBody,
+    UpdateSession, WebhookBody, limits,
 };
 
 use crate::body::{RequestBody, decode};
@@ -29,6 +30,8 @@ pub fn request_body(content_type: Option<&[u8]>, body: &[u8]) {
     body_of::<UpdateSession>(&headers, body);
     body_of::<PairingCodeRequest>(&headers, body);
     body_of::<WebhookBody>(&headers, body);
+    body_of::<StorageBucketBody>(&headers, body);
+    body_of::<SessionStorageBody>(&headers, body);
     body_of::<SendRequest>(&headers, body);
     body_of::<RealtimeTicketBody>(&headers, body);
 }
@@ -93,6 +96,10 @@ pub fn query(text: &str) {
     if let Some(query) = query_of::<DeliveryQuery>(text) {
         assert!(query.from >= 0 && query.until >= 0);
         assert!((1..=200).contains(&query.page.rows()));
+    }
+    if let Some(search) = query_of::<MessageSearch>(text) {
+        assert!(search.from >= 0 && search.to >= 0);
+        assert_ne!(search.text.as_deref(), Some(""));
     }
 }
 

@@ -18,6 +18,7 @@ mod failure;
 #[cfg(any(test, feature = "fuzzing"))]
 #[doc(hidden)]
 pub mod fuzzing;
+mod media;
 mod media_types;
 mod messages;
 mod observe;
@@ -29,10 +30,12 @@ mod query;
 mod realtime;
 mod reference;
 mod router;
+mod search;
 mod server;
 mod sessions;
 mod socket;
 mod state;
+mod storage;
 mod verbs;
 mod webhooks;
 

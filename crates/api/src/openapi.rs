@@ -55,6 +55,7 @@ const TAGS: &[(&str, &str)] = &[
         "Receiving events by WebSocket, or by pulling (beyond the contract).",
     ),
     ("Audit", "Who changed what (beyond the contract)."),
+    ("Storage", "Where files are kept (beyond the contract)."),
     (
         "Login",
         "Signing up, in and out, and login tokens (beyond the contract).",

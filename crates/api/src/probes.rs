@@ -47,6 +47,11 @@ async fn readyz(State(state): State<ApiState>) -> Answer<Json<Value>> {
 
 async fn ready(health: &Health, stop: &CancellationToken) -> Answer<Json<Value>> {
     let readiness = health.readiness().await;
+    let files = if readiness.takes_files {
+        "ok"
+    } else {
+        "paused"
+    };
     let checks: Map<String, Value> = [
         ("store", readiness.is_store_ready),
         ("storeWriter", readiness.is_writer_ready),
@@ -58,6 +63,8 @@ async fn ready(health: &Health, stop: &CancellationToken) -> Answer<Json<Value>>
         let word = if works { "ok" } else { "unavailable" };
         (part.to_owned(), word.into())
     })
+    // Where files wait for room, all else goes on.
+    .chain([("media".to_owned(), files.into())])
     .collect();
     if !readiness.is_ready() || stop.is_cancelled() {
         return Err(Failure::NotReady(checks));

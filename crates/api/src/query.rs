@@ -64,6 +64,11 @@ impl Params {
         }
     }
 
+    /// A switch that may be left open.
+    pub(crate) fn choice(&mut self, name: &str) -> Option<bool> {
+        self.values.contains_key(name).then(|| self.flag(name))
+    }
+
     /// An integer that is not negative; 0 where missing.
     pub(crate) fn count(&mut self, name: &str) -> i64 {
         let Some(text) = self.text(name) else {
@@ -177,7 +182,7 @@ mod tests {
         #[test]
         fn any_query_is_read_one_way(
             text in "\\PC{0,60}",
-            pairs in "((limit|cursor|after|types|waitMs|from|status)=[0-9a-z%A-F,+-]{0,22}&?){0,5}",
+            pairs in "((limit|cursor|after|types|waitMs|from|status|q|fromMe)=[0-9a-z%A-F,+-]{0,22}&?){0,5}",
         ) {
             crate::fuzzing::query(&text);
             crate::fuzzing::query(&pairs);

@@ -13,7 +13,8 @@ use crate::observe::observe;
 use crate::state::ApiState;
 use crate::verbs::{internal_path, move_verb};
 use crate::{
-    audit, auth, chats, events, messages, presence, probes, realtime, reference, sessions, webhooks,
+    audit, auth, chats, events, media, messages, presence, probes, realtime, reference, search,
+    sessions, storage, webhooks,
 };
 
 /// The documented routes, in the order of the document.
@@ -21,8 +22,11 @@ pub(crate) fn documented() -> Vec<UtoipaMethodRouter<ApiState>> {
     [
         sessions::routes(),
         messages::routes(),
+        search::routes(),
+        media::routes(),
         chats::routes(),
         presence::routes(),
+        storage::routes(),
         webhooks::routes(),
         events::routes(),
         realtime::routes(),

@@ -4,8 +4,8 @@ use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
 use tokio::time::Instant;
 use wagate_model::{
-    OrganizationId, OutboxId, Qr, SendMode, SendResult, SendTask, SessionId, SessionStatus,
-    StatusDetail, StatusReason,
+    MediaId, OrganizationId, OutboxId, Qr, SendMode, SendResult, SendTask, SessionId,
+    SessionStatus, StatusDetail, StatusReason,
 };
 
 use crate::live::{LiveReply, LiveRequest};
@@ -48,6 +48,11 @@ pub enum SessionAction {
     Live(Box<LiveRequest>),
     /// Read the session's settings again.
     ApplySettings,
+    /// Ask the phone to send a message's file again.
+    AskForMedia {
+        /// The file.
+        media: MediaId,
+    },
 }
 
 // Numbers and texts are in here; logs get the name of the action only.
@@ -72,6 +77,7 @@ impl SessionAction {
             Self::Send(_) => "send",
             Self::Live(request) => request.name(),
             Self::ApplySettings => "apply_settings",
+            Self::AskForMedia { .. } => "ask_for_media",
         }
     }
 }
@@ -106,6 +112,11 @@ pub enum CommandReply {
     Qr(Qr),
     /// No QR code yet; pairing has begun.
     QrPending,
+    /// Whether the phone has sent the file again; the row says where it is now.
+    Media {
+        /// Whether it has.
+        is_there: bool,
+    },
     /// The pairing code, such as `ABCD-1234`.
     PairingCode(String),
     /// What came of a live request.

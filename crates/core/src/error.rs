@@ -40,6 +40,10 @@ pub enum What {
     Login,
     /// What a live request is about.
     Target,
+    /// A message's file.
+    Media,
+    /// A bucket.
+    Bucket,
 }
 
 impl What {
@@ -59,6 +63,8 @@ impl What {
             Self::User => "There is no such user.",
             Self::Login => "There is no such login.",
             Self::Target => "WhatsApp knows no such thing.",
+            Self::Media => "There is no such file.",
+            Self::Bucket => "There is no such bucket.",
         }
     }
 }
@@ -86,6 +92,12 @@ pub enum Reason {
     SignInFirst,
     /// The address has an account already.
     EmailTaken,
+    /// A session keeps its files in the bucket, or there are files in it.
+    BucketInUse,
+    /// The file was kept as long as it should be, or WhatsApp no longer has it.
+    MediaExpired,
+    /// The file cannot be had.
+    MediaFailed,
 }
 
 impl Reason {
@@ -103,6 +115,9 @@ impl Reason {
             Self::SecondFactorOff => "second_factor_off",
             Self::SignInFirst => "sign_in_first",
             Self::EmailTaken => "email_taken",
+            Self::BucketInUse => "bucket_in_use",
+            Self::MediaExpired => "media_expired",
+            Self::MediaFailed => "media_failed",
         }
     }
 
@@ -122,6 +137,11 @@ impl Reason {
             Self::SecondFactorOff => "There is no second factor.",
             Self::SignInFirst => "The address has an account; sign in to accept.",
             Self::EmailTaken => "The address has an account already.",
+            Self::BucketInUse => {
+                "Sessions keep their files in the bucket, or there are files in it."
+            }
+            Self::MediaExpired => "The file is no longer kept, or WhatsApp no longer has it.",
+            Self::MediaFailed => "The file cannot be had from WhatsApp.",
         }
     }
 }

@@ -8,6 +8,7 @@ use futures::FutureExt as _;
 use tokio::sync::Mutex;
 use tokio::time::Instant;
 use wagate_cluster::Bus;
+use wagate_storage::Files;
 use wagate_store::{Lane, Store, StoreError};
 
 /// How long a write may take, everything that waits before it included.
@@ -28,6 +29,8 @@ pub struct Readiness {
     pub is_writer_ready: bool,
     /// The bus works.
     pub is_bus_ready: bool,
+    /// Files of messages come in; not while the disk is full, which hinders nothing else.
+    pub takes_files: bool,
 }
 
 impl Readiness {
@@ -45,6 +48,7 @@ pub struct Health(Arc<Inner>);
 struct Inner {
     store: Store,
     bus: Bus,
+    files: Option<Files>,
     written_at: Mutex<Option<Instant>>,
 }
 
@@ -58,9 +62,16 @@ impl Health {
     /// The health of a process with this store and bus.
     #[must_use]
     pub fn new(store: Store, bus: Bus) -> Self {
+        Self::with_files(store, bus, None)
+    }
+
+    /// The health of a process that takes files, too.
+    #[must_use]
+    pub fn with_files(store: Store, bus: Bus, files: Option<Files>) -> Self {
         Self(Arc::new(Inner {
             store,
             bus,
+            files,
             written_at: Mutex::default(),
         }))
     }
@@ -71,6 +82,7 @@ impl Health {
             is_store_ready: self.0.store.ping().await.is_ok(),
             is_writer_ready: self.is_writer_ready().await,
             is_bus_ready: self.0.bus.is_ready(),
+            takes_files: self.0.files.as_ref().is_none_or(Files::takes_files),
         }
     }
 

@@ -15,6 +15,7 @@ mod error;
 mod events;
 mod health;
 mod live;
+mod media;
 mod messages;
 mod organizations;
 mod owners;
@@ -22,8 +23,10 @@ mod pages;
 mod presence;
 mod providers;
 mod realtime;
+mod search;
 mod service;
 mod sessions;
+mod storage;
 mod tokens;
 mod users;
 mod webhooks;
@@ -36,6 +39,7 @@ pub use caller::{Caller, SessionAccess};
 pub use error::{Error, LoginRefusal, Reason, Result, What};
 pub use events::{EventPage, MAX_WAIT_MS, PullRequest};
 pub use health::{Health, Readiness};
+pub use media::MediaAccess;
 pub use messages::SendOptions;
 pub use organizations::{
     Acceptance, AcceptanceForm, ApiKeyForm, InvitationForm, OrganizationAccess,
@@ -45,11 +49,14 @@ pub use providers::ProviderReturn;
 pub use realtime::{
     EventStream, FoundTicket, IssuedTicket, StreamItem, StreamScope, TicketRequest,
 };
+pub use search::MessageSearch;
 pub use service::{Core, CoreConfig, Parts};
+pub use storage::BucketAccess;
 pub use users::{ListedUsers, UserAccess, UserChange, UserQuery};
 pub use wagate_identity::{
     Client, CreatedApiKey, CurrentLogin, InvitationPreview, IssuedInvitation, MintedToken,
     NewLogin, OidcBegun, OidcError, OneTimeSecret, Password, SignUp, TotpOffer,
 };
+pub use wagate_storage::{Content, Part};
 pub use wagate_store::{AttemptEntry, DeliveryRecord, LoginRecord};
 pub use webhooks::{DeliveryPage, DeliveryQuery, WebhookAccess};

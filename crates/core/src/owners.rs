@@ -121,6 +121,7 @@ pub(crate) fn unexpected(reply: &CommandReply) -> Error {
         CommandReply::Done => "done",
         CommandReply::Qr(_) => "qr",
         CommandReply::QrPending => "qr_pending",
+        CommandReply::Media { .. } => "media",
         CommandReply::PairingCode(_) => "pairing_code",
         CommandReply::Live(reply) => reply.name(),
         CommandReply::Send(_) => "send",

@@ -9,6 +9,7 @@ use wagate_cluster::{Bus, Placement};
 use wagate_delivery::{AddressGuard, SigningRoot};
 use wagate_identity::{Identity, Randomness};
 use wagate_model::{Clock, RequestId, SessionDefaults};
+use wagate_storage::Files;
 use wagate_store::Store;
 
 use crate::caller::Caller;
@@ -60,6 +61,8 @@ pub struct Parts {
     pub health: Health,
     /// Organizations and their keys.
     pub identity: Identity,
+    /// Messages' files.
+    pub files: Files,
     /// Judges URLs that users give.
     pub address_guard: AddressGuard,
     /// What webhooks without a secret of their own are signed with.

@@ -181,7 +181,7 @@ impl Core {
         faults.extend(body.faults());
         let is_given = body.url.as_deref().is_some_and(|url| !url.is_empty());
         faults.check(is_given, "url", || "is required".into());
-        let url = self.checked_url(body.url.as_deref(), &mut faults);
+        let url = self.checked_url("url", body.url.as_deref(), &mut faults);
         let session_id = body.session_id.flatten().and_then(|id| id.parse().ok());
         check_session(caller, session_id, &mut faults);
         faults.into_result()?;
@@ -267,7 +267,7 @@ impl Core {
         faults.extend(body.faults());
         let is_empty = body.url.as_deref().is_some_and(str::is_empty);
         faults.check(!is_empty, "url", || "must not be empty".into());
-        let url = self.checked_url(body.url.as_deref(), &mut faults);
+        let url = self.checked_url("url", body.url.as_deref(), &mut faults);
         if let Some(session) = &body.session_id {
             let session = session.as_deref().and_then(|id| id.parse().ok());
             check_session(&caller, session, &mut faults);
@@ -408,12 +408,17 @@ impl Core {
     }
 
     /// The URL in its normal form, where the address guard lets it pass.
-    fn checked_url(&self, url: Option<&str>, faults: &mut Faults) -> Option<String> {
+    pub(crate) fn checked_url(
+        &self,
+        field: &str,
+        url: Option<&str>,
+        faults: &mut Faults,
+    ) -> Option<String> {
         let url = url.filter(|url| !url.is_empty())?;
         match self.address_guard.check_url(url) {
             Ok(url) => Some(url.into()),
             Err(error) => {
-                faults.add("url", error.to_string());
+                faults.add(field, error.to_string());
                 None
             }
         }

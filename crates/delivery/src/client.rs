@@ -137,6 +137,22 @@ impl GuardedClient {
         self.timeouts
     }
 
+    /// Sends a request whose body, or whose answer's body, may be long: only the time to the
+    /// head of the answer is bounded, and who reads on bounds the rest.
+    pub async fn send(
+        &self,
+        request: reqwest::Request,
+        timeout: Duration,
+    ) -> Result<reqwest::Response, PostError> {
+        // The resolver never sees an IP literal, so that is judged here.
+        self.guard.check_url(request.url().as_str())?;
+        match tokio::time::timeout(timeout, self.http.execute(request)).await {
+            Ok(Ok(response)) => Ok(response),
+            Ok(Err(error)) => Err(classify(&error)),
+            Err(_) => Err(PostError::Timeout),
+        }
+    }
+
     /// Posts a body. Every answer counts, also one that reports an error.
     ///
     /// The status decides; a body that is long or slow is cut and its connection dropped.

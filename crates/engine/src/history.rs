@@ -28,6 +28,8 @@ pub struct HistoryChunk {
 pub struct HistoryChat {
     /// The chat.
     pub chat: Jid,
+    /// Whether it is the chat's first page.
+    pub is_first: bool,
     /// Its other address, where known.
     pub alias: Option<Jid>,
     /// Its name, for groups and saved contacts.

@@ -2,7 +2,10 @@
 
 use async_trait::async_trait;
 use bytes::Bytes;
+use serde::{Deserialize, Serialize};
 use wagate_model::{ContactData, Jid, LocationData, MediaMeta, MessageType, PollData};
+
+use crate::MediaSource;
 
 /// Takes decrypted messages for good, before WhatsApp is told that they arrived.
 #[async_trait]
@@ -198,7 +201,8 @@ impl std::fmt::Debug for Content {
 }
 
 /// The kinds of files.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum MediaKind {
     /// A picture.
     Image,
@@ -219,6 +223,21 @@ pub enum MediaKind {
 }
 
 impl MediaKind {
+    /// The name that is stored and shown.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Image => "image",
+            Self::Video => "video",
+            Self::Gif => "gif",
+            Self::VideoNote => "video_note",
+            Self::Audio => "audio",
+            Self::Voice => "voice",
+            Self::Document => "document",
+            Self::Sticker => "sticker",
+        }
+    }
+
     /// The type in the public contract.
     #[must_use]
     pub const fn message_type(self) -> MessageType {
@@ -241,6 +260,21 @@ pub struct Media {
     pub meta: MediaMeta,
     /// The text below it.
     pub caption: Option<String>,
+    /// What else the sender says of it.
+    pub details: MediaDetails,
+    /// Where it is; absent where the message does not say enough to fetch it.
+    pub source: Option<MediaSource>,
+}
+
+/// What a sender says of a file; nobody has looked whether it is so.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct MediaDetails {
+    /// The width of a picture or video.
+    pub width: Option<u32>,
+    /// The height of a picture or video.
+    pub height: Option<u32>,
+    /// The length of sound or video.
+    pub seconds: Option<u32>,
 }
 
 /// Names another message.

@@ -73,6 +73,7 @@ mod http;
 mod ids;
 mod inbound;
 mod mailbox;
+mod media;
 mod outgoing;
 mod transport;
 mod version;
@@ -93,9 +94,10 @@ pub use history::{HistoryChat, HistoryChunk};
 pub use ids::new_message_id;
 pub use inbound::{
     BufferedMessage, Content, InboundBatch, InboundMessage, InboundSink, InteractiveReply, Media,
-    MediaKind, MessageRef, QuotedMessage, SinkError, VoteChoice,
+    MediaDetails, MediaKind, MessageRef, QuotedMessage, SinkError, VoteChoice,
 };
 pub use mailbox::Events;
+pub use media::{FetchError, MediaFetcher, MediaOrigin, MediaSource};
 pub use outgoing::{Outgoing, OutgoingContent, Quoted, RejectReason, SendFailure, Sent, Target};
 pub use version::{CachedVersion, ClientVersion, VersionSource};
 pub use whatsapp_rust::store::traits::Backend;

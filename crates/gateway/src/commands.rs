@@ -11,7 +11,8 @@ use wagate_cluster::{
     CommandHandler, CommandReply, CommandResult, LiveRequest, Refusal, SendCommand, SessionAction,
     SessionCommand,
 };
-use wagate_model::{EventKind, OrganizationId, SessionId, SessionStatus};
+use wagate_engine::MediaOrigin;
+use wagate_model::{EventKind, MediaId, OrganizationId, SessionId, SessionStatus};
 use wagate_store::{NewEvent, SessionRecord, StoreError};
 
 use crate::context::Context;
@@ -57,6 +58,7 @@ impl Commands {
                 target.refuse_paired().await?;
                 target.start_and(|| Ask::PairingCode(phone.clone())).await
             }
+            SessionAction::AskForMedia { media } => target.ask_for_media(media).await,
             SessionAction::Logout => target.logout().await,
             SessionAction::Stop => target.stop().await,
             SessionAction::Delete => target
@@ -266,6 +268,34 @@ impl Target<'_> {
             })
             .await;
         stopped.map_err(|error| store_refusal(&error))
+    }
+
+    /// Has the phone send a message's file again, and notes where it is then.
+    async fn ask_for_media(&self, id: MediaId) -> CommandResult {
+        let Some(session) = self.running()? else {
+            self.refuse_foreign().await?;
+            return Err(Refusal::Unavailable);
+        };
+        let connection = session.working_connection().ok_or(Refusal::Unavailable)?;
+        let (store, organization) = (&self.cx.store, self.organization);
+        let found = async { store.read().await?.media(organization, id).await };
+        let found = found.await.map_err(|error| store_refusal(&error))?;
+        let found = found.filter(|found| found.file.session_id == self.id);
+        let source = found.and_then(|found| found.source);
+        let origin = source.as_deref().and_then(MediaOrigin::from_bytes);
+        let mut origin = origin.ok_or(Refusal::NotFound)?;
+        let asked = connection.ask_for_media(&origin).await;
+        let Some(path) = asked.map_err(|_| Refusal::Unavailable)? else {
+            return Ok(CommandReply::Media { is_there: false });
+        };
+        origin.source.direct_path = path;
+        let (bytes, now_ms) = (origin.to_bytes(), self.cx.now_ms());
+        let noted = store.write(organization, move |tx| {
+            Box::pin(async move { tx.set_media_source(organization, id, &bytes, now_ms).await })
+        });
+        let noted: Result<(), StoreError> = noted.await;
+        noted.map_err(|error| store_refusal(&error))?;
+        Ok(CommandReply::Media { is_there: true })
     }
 
     async fn send(&self, command: SendCommand) -> CommandResult {

@@ -127,6 +127,12 @@ actions! {
     SessionStopped = "session.stopped",
     /// Settings of a session were changed.
     SessionUpdated = "session.updated",
+    /// A bucket was made known.
+    StorageBucketCreated = "storage_bucket.created",
+    /// A bucket was forgotten.
+    StorageBucketDeleted = "storage_bucket.deleted",
+    /// A bucket's settings were changed.
+    StorageBucketUpdated = "storage_bucket.updated",
     /// A user was banned.
     UserBanned = "user.banned",
     /// An account was made.

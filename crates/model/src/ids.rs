@@ -109,6 +109,14 @@ ulid_id!(
     SessionId, shown: "", accepted: "sess_"
 );
 ulid_id!(
+    /// A message's file.
+    MediaId, shown: "med_", accepted: "med_"
+);
+ulid_id!(
+    /// A bucket in which an organization keeps files.
+    BucketId, shown: "bkt_", accepted: "bkt_"
+);
+ulid_id!(
     /// An organization (tenant).
     OrganizationId, shown: "org_", accepted: "org_"
 );

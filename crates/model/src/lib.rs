@@ -16,6 +16,7 @@ mod events;
 pub mod fuzzing;
 mod ids;
 mod jids;
+mod media;
 mod messages;
 mod organizations;
 mod payloads;
@@ -23,6 +24,7 @@ mod people;
 mod presence;
 mod send;
 mod sessions;
+mod storage;
 mod validation;
 mod webhooks;
 
@@ -35,11 +37,12 @@ pub use cursors::{Cursor, CursorError};
 pub use errors::{ApiError, ErrorCode, ErrorDetail};
 pub use events::{EVENT_SCHEMA, EventEnvelope, EventKind, EventSelector, ListEvent};
 pub use ids::{
-    ApiKeyId, AuditId, DeliveryId, EventId, GatewayId, GatewayNameError, IdError, InvitationId,
-    LoginId, OrganizationId, OutboxId, RequestId, SessionId, TicketId, TokenKeyId, UserId,
-    WebhookId,
+    ApiKeyId, AuditId, BucketId, DeliveryId, EventId, GatewayId, GatewayNameError, IdError,
+    InvitationId, LoginId, MediaId, OrganizationId, OutboxId, RequestId, SessionId, TicketId,
+    TokenKeyId, UserId, WebhookId,
 };
 pub use jids::{Jid, JidError, JidKind, PhoneNumber, PhoneNumberError};
+pub use media::{MediaEventPayload, MediaFile, MediaProblem, MediaStatus, UnknownMediaName};
 pub use messages::{Direction, ListMessage, MediaMeta, Message, MessageStatus};
 pub use organizations::Organization;
 pub use payloads::{
@@ -58,8 +61,12 @@ pub use send::{
     SendRequest, SendResult, SendTask, SendType, TargetMessage, VoteInput,
 };
 pub use sessions::{
-    CreateSession, ListWaSession, Me, PairingCode, PairingCodeRequest, Qr, SessionDefaults,
-    SessionStatus, StatusDetail, StatusReason, UpdateSession, WaSession,
+    CreateSession, HistorySync, HistorySyncStatus, ListWaSession, Me, PairingCode,
+    PairingCodeRequest, Qr, SessionDefaults, SessionStatus, StatusDetail, StatusReason,
+    UnknownHistorySyncStatus, UpdateSession, WaSession,
+};
+pub use storage::{
+    ListStorageBucket, SessionStorage, SessionStorageBody, StorageBucket, StorageBucketBody,
 };
 pub use validation::{Draft, Fault, Faults, limits};
 pub use webhooks::{

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use utoipa::ToSchema;
 
-use crate::SessionId;
+use crate::{MediaId, SessionId};
 
 /// Which way a message went.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
@@ -119,6 +119,9 @@ pub struct MediaMeta {
     /// The file's name, for documents.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub filename: Option<String>,
+    /// The id under which the file can be read (beyond the contract).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub id: Option<MediaId>,
     /// The MIME type that the sender gave.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub mimetype: Option<String>,

@@ -185,6 +185,54 @@ pub struct WaSession {
     /// What WhatsApp said about it (beyond the contract).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub status_detail: Option<StatusDetail>,
+    /// How far the history is that the phone sends (beyond the contract).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub history_sync: Option<HistorySync>,
+}
+
+/// Whether a phone's history is complete.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum HistorySyncStatus {
+    /// There is more to come.
+    Running,
+    /// Everything that the phone sends has come.
+    Done,
+}
+
+impl std::str::FromStr for HistorySyncStatus {
+    type Err = UnknownHistorySyncStatus;
+
+    fn from_str(text: &str) -> Result<Self, UnknownHistorySyncStatus> {
+        match text {
+            "running" => Ok(Self::Running),
+            "done" => Ok(Self::Done),
+            _ => Err(UnknownHistorySyncStatus),
+        }
+    }
+}
+
+/// The text names no status of a history.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("unknown status of a history")]
+pub struct UnknownHistorySyncStatus;
+
+/// How far the history is that a phone sends after it was paired.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct HistorySync {
+    /// Chats stored so far.
+    pub chats: i64,
+    /// Messages stored so far.
+    pub messages: i64,
+    /// How much has come, in percent, as the phone says.
+    pub progress: i64,
+    /// When it began, in milliseconds since 1970.
+    pub started_at: i64,
+    /// Whether it is complete.
+    pub status: HistorySyncStatus,
+    /// When the latest part came, in milliseconds since 1970.
+    pub updated_at: i64,
 }
 
 /// One page of sessions.

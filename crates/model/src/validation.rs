@@ -25,6 +25,10 @@ pub mod limits {
     pub const CARD_NAME_CHARS: usize = 256;
     /// A reaction: emoji are sequences of several characters.
     pub const EMOJI_CHARS: usize = 32;
+    /// What is looked for in messages.
+    pub const SEARCH_CHARS: usize = 256;
+    /// Words that are looked for in messages.
+    pub const SEARCH_WORDS: usize = 16;
     /// Mentions in one message.
     pub const MENTIONS: usize = 1_024;
     /// A phone number or a JID; more than the longest has.
@@ -51,6 +55,16 @@ pub mod limits {
     pub const WEBHOOK_DELAY_SECONDS: i64 = 43_200;
     /// Webhooks of one organization.
     pub const WEBHOOKS: i64 = 100;
+    /// The name of a bucket at its store.
+    pub const BUCKET_CHARS: usize = 63;
+    /// An access key of a bucket, or its secret.
+    pub const BUCKET_KEY_CHARS: usize = 256;
+    /// The region of a bucket.
+    pub const REGION_CHARS: usize = 64;
+    /// Buckets of one organization.
+    pub const BUCKETS: i64 = 100;
+    /// Days that files are kept.
+    pub const RETENTION_DAYS: i64 = 3_650;
     /// Sends per minute or hour that a session can be set to.
     pub const RATE: i64 = 1_000_000;
     /// Sessions of one organization.

@@ -216,6 +216,7 @@ impl Owned<'_> {
                 .await
                 .map(drop))?;
         }
+        self.tx.remove_media_of_chat(gone).await?;
         on!(self.tx, |conn| sqlx::query(
             "DELETE FROM chat WHERE id = $1"
         )
@@ -350,6 +351,24 @@ impl Tx {
         Ok(count > 0)
     }
 
+    async fn chat_is_of(
+        &mut self,
+        organization: OrganizationId,
+        session: SessionId,
+        chat_id: i64,
+    ) -> Result<bool> {
+        let found: Option<i64> = on!(self, |conn| sqlx::query_scalar(
+            "SELECT c.id FROM chat c JOIN session s ON s.id = c.session_id \
+             WHERE c.id = $3 AND c.session_id = $2 AND s.organization_id = $1"
+        )
+        .bind(Text(organization))
+        .bind(Text(session))
+        .bind(chat_id)
+        .fetch_optional(conn)
+        .await)?;
+        Ok(found.is_some())
+    }
+
     /// Deletes a chat with its messages; whether it was there.
     pub async fn delete_chat(
         &mut self,
@@ -358,6 +377,9 @@ impl Tx {
         chat_id: i64,
     ) -> Result<bool> {
         self.write_own_messages().await?;
+        if self.chat_is_of(organization, session, chat_id).await? {
+            self.remove_media_of_chat(chat_id).await?;
+        }
         let count = on!(self, |conn| sqlx::query(
             "DELETE FROM chat WHERE id = $3 AND session_id = $2 \
              AND session_id IN (SELECT s.id FROM session s WHERE s.organization_id = $1)"

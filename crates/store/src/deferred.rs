@@ -70,11 +70,13 @@ pub(crate) struct Deferred {
     pub(crate) sent: Pile<SentRows>,
     pub(crate) outbox: Pile<WaitingOutbox>,
     pub(crate) messages: Pile<OwnMessage>,
+    /// Rows of messages whose texts are to be found by their words.
+    pub(crate) texts: Pile<i64>,
 }
 
 /// A point to come back to.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Mark([(usize, usize); 4]);
+pub(crate) struct Mark([(usize, usize); 5]);
 
 impl Deferred {
     pub(crate) fn mark(&self) -> Mark {
@@ -83,15 +85,17 @@ impl Deferred {
             self.sent.mark(),
             self.outbox.mark(),
             self.messages.mark(),
+            self.texts.mark(),
         ])
     }
 
     /// Forgets what came after the mark; what was written after it is to be written again.
-    pub(crate) fn undo(&mut self, Mark([records, sent, outbox, messages]): Mark) {
+    pub(crate) fn undo(&mut self, Mark([records, sent, outbox, messages, texts]): Mark) {
         self.records.undo(records);
         self.sent.undo(sent);
         self.outbox.undo(outbox);
         self.messages.undo(messages);
+        self.texts.undo(texts);
     }
 }
 
@@ -101,7 +105,8 @@ impl Tx {
         self.write_records().await?;
         self.write_sent_messages().await?;
         self.write_outbox().await?;
-        self.write_own_messages().await
+        self.write_own_messages().await?;
+        self.write_texts().await
     }
 }
 

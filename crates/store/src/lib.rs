@@ -14,6 +14,7 @@ mod admin;
 mod api_keys;
 mod audit;
 mod batch;
+mod buckets;
 mod chats;
 mod connect;
 mod contacts;
@@ -26,10 +27,12 @@ mod events;
 #[doc(hidden)]
 pub mod fuzzing;
 mod groups;
+mod history;
 mod identities;
 mod invitations;
 mod key_file;
 mod leases;
+mod media;
 mod members;
 mod messages;
 mod migrations;
@@ -50,10 +53,11 @@ mod writer;
 pub use admin::{
     Admin, AttemptRecord, ClaimLimits, ClaimedDelivery, ClaimedSession, Claims, DeliveryClaim,
     DeliveryOutcome, Diagnosis, Gateway, Heartbeat, LinkPurpose, LoginRecord, ResealProgress,
-    SealedColumn, Standing, TokenKey, UnreadableWebhook, UserSecrets, WebhookHealth, WebhookTarget,
-    Workload,
+    SealedColumn, Standing, TokenKey, UnreadableWebhook, UnwantedMedia, UserSecrets, WebhookHealth,
+    WebhookTarget, Workload,
 };
 pub use audit::AuditFilter;
+pub use buckets::BucketKeys;
 pub use chats::{ChatChange, ChatFacts, ChatPosition, ChatRef};
 pub use connect::StoreConfig;
 pub use contacts::{ContactFilter, ContactRecord, ContactSource};
@@ -62,10 +66,12 @@ pub use engine::{EngineBackend, HeldSentMessages, PendingInboundClear};
 pub use error::{Result, StoreError};
 pub use events::{CommitListener, CommittedEvent, EventFilter, IgnoreCommits, NewEvent};
 pub use groups::{GroupFacts, GroupMemberRecord, GroupRecord};
+pub use history::HistoryStep;
 pub use identities::{IdentityFacts, IdentityRecord, UpsertedIdentity};
 pub use key_file::KeyFileError;
 pub use leases::{Fence, Owned, SessionOwner};
-pub use messages::{AdvancedMessage, MessagePosition, NewMessage, StoredMessage};
+pub use media::{MediaRecord, NewMedia};
+pub use messages::{AdvancedMessage, MessageFilter, MessagePosition, NewMessage, StoredMessage};
 pub use migrations::{Migrations, known_schema_version};
 pub use organizations::EndedOrganization;
 pub use outbox::{DueOutbox, Enqueued, IdempotencyKey, NewOutbox, OutboxRecord, OutboxState};

@@ -2,8 +2,10 @@
 
 mod own;
 mod read;
+mod search;
 mod write;
 
 pub(crate) use own::OwnMessage;
 pub use read::MessagePosition;
+pub use search::MessageFilter;
 pub use write::{AdvancedMessage, NewMessage, StoredMessage};

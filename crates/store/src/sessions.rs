@@ -3,8 +3,8 @@
 use serde_json::Value;
 use sqlx::FromRow;
 use wagate_model::{
-    GatewayId, OrganizationId, SessionId, SessionStatus, StatusDetail, StatusReason, UpdateSession,
-    WaSession,
+    GatewayId, HistorySync, HistorySyncStatus, OrganizationId, SessionId, SessionStatus,
+    StatusDetail, StatusReason, UpdateSession, WaSession,
 };
 
 use crate::error::Result;
@@ -63,7 +63,9 @@ macro_rules! select_session {
              s.status_reason, s.status_detail, s.is_wanted_running, s.gateway_id, s.auto_read, \
              s.presence_typing, s.is_admin_session, s.rate_per_min, s.rate_per_hour, \
              s.created_by_user_id, s.wa_jid, s.wa_lid, s.phone_number, s.push_name, \
-             s.last_connected_at, s.created_at, s.updated_at FROM session s \
+             s.last_connected_at, s.created_at, s.updated_at, s.history_status, \
+             s.history_progress, s.history_messages, s.history_chats, s.history_started_at, \
+             s.history_updated_at FROM session s \
              WHERE s.deleted_at IS NULL AND ",
             $condition
         )
@@ -96,10 +98,28 @@ pub(crate) struct SessionRow {
     last_connected_at: Option<i64>,
     created_at: i64,
     updated_at: i64,
+    history_status: Option<Text<HistorySyncStatus>>,
+    history_progress: i64,
+    history_messages: i64,
+    history_chats: i64,
+    history_started_at: i64,
+    history_updated_at: i64,
 }
 
 impl SessionRow {
+    fn history(&self) -> Option<HistorySync> {
+        self.history_status.map(|status| HistorySync {
+            chats: self.history_chats,
+            messages: self.history_messages,
+            progress: self.history_progress,
+            started_at: self.history_started_at,
+            status: status.0,
+            updated_at: self.history_updated_at,
+        })
+    }
+
     pub(crate) fn into_record(self) -> Result<SessionRecord> {
+        let history_sync = self.history();
         let reason = self
             .status_reason
             .map(|name| serde_json::from_value(Value::String(name)));
@@ -110,6 +130,7 @@ impl SessionRow {
                 created_at: self.created_at,
                 created_by_user_id: self.created_by_user_id,
                 gateway_id: self.gateway_id.0,
+                history_sync,
                 id: self.id.0,
                 is_admin_session: self.is_admin_session,
                 label: self.label,

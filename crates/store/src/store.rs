@@ -162,7 +162,7 @@ impl Store {
 
     /// The master keys, for proofs that belong to no row.
     #[must_use]
-    pub fn keys(&self) -> &MasterKeys {
+    pub fn keys(&self) -> &Arc<MasterKeys> {
         &self.0.keys
     }
 

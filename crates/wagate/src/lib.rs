@@ -6,6 +6,7 @@ mod cli;
 mod commands;
 mod config;
 mod data_lock;
+mod files;
 mod housekeeping;
 mod identity;
 mod parts;

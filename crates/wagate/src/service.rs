@@ -16,11 +16,12 @@ use wagate_delivery::{AddressGuard, AllowList};
 use wagate_engine::{Endpoint, Engine, EngineConfig, VersionSource};
 use wagate_gateway::{Gateway, GatewayConfig};
 use wagate_identity::SystemRandomness;
+use wagate_storage::Files;
 
 use crate::config::{Config, Role};
 use crate::data_lock::DataLock;
 use crate::parts::{self, Parts};
-use crate::{housekeeping, telemetry, versions, webhooks};
+use crate::{files, housekeeping, telemetry, versions, webhooks};
 
 /// How long the API may take to finish open requests when the process ends.
 const API_GRACE: Duration = Duration::from_secs(5);
@@ -118,7 +119,10 @@ impl Service {
             _lock: lock,
         };
         telemetry::keep_current(&service.tasks, &service.stop, metrics.clone());
-        let health = Health::new(service.parts.store.clone(), service.parts.bus.clone());
+        let guard = AddressGuard::new(surroundings.allowed.clone());
+        let files = files::open(&service.parts, config, &surroundings, guard.clone())?;
+        let Parts { store, bus, .. } = &service.parts;
+        let health = Health::with_files(store.clone(), bus.clone(), files.clone());
         if let Some(listener) = listeners.probes {
             let router = wagate_api::probes_router(
                 health.clone(),
@@ -129,12 +133,11 @@ impl Service {
             let limits = ServerLimits::default();
             service.serve(&service.tasks, listener, router, limits, &service.stop);
         }
-        let guard = AddressGuard::new(surroundings.allowed.clone());
         // Made before the gateway takes sessions: it may find the configuration wrong.
-        let router = match listeners.api {
-            Some(listener) => {
+        let router = match listeners.api.zip(files.clone()) {
+            Some((listener, files)) => {
                 let router = service
-                    .router(config, guard.clone(), health, metrics)
+                    .router(config, (guard.clone(), files), health, metrics)
                     .await?;
                 Some((listener, router))
             }
@@ -144,7 +147,7 @@ impl Service {
             service.start_gateway(config, &surroundings).await?;
         }
         if config.runs(Role::Worker) {
-            service.start_worker(config, &guard).await?;
+            service.start_worker(config, &guard, files).await?;
         }
         if let Some((listener, router)) = router {
             let limits = ServerLimits {
@@ -225,9 +228,22 @@ impl Service {
         Ok(())
     }
 
-    async fn start_worker(&mut self, config: &Config, guard: &AddressGuard) -> anyhow::Result<()> {
+    async fn start_worker(
+        &mut self,
+        config: &Config,
+        guard: &AddressGuard,
+        files: Option<Files>,
+    ) -> anyhow::Result<()> {
         webhooks::start(&self.tasks, &self.stop, &self.parts, config, guard.clone()).await?;
         housekeeping::start(&self.tasks, &self.stop, &self.parts, config);
+        if let Some(files) = files {
+            let (capturing, stop) = (files.clone(), self.stop.clone());
+            self.tasks
+                .spawn(async move { capturing.capture(stop).await });
+            let stop = self.stop.clone();
+            self.tasks
+                .spawn(async move { files.keep_swept(stop).await });
+        }
         Ok(())
     }
 
@@ -235,7 +251,7 @@ impl Service {
     async fn router(
         &self,
         config: &Config,
-        address_guard: AddressGuard,
+        (address_guard, files): (AddressGuard, Files),
         health: Health,
         metrics: PrometheusHandle,
     ) -> anyhow::Result<wagate_api::Router> {
@@ -268,6 +284,7 @@ impl Service {
             bus,
             health,
             identity,
+            files,
             address_guard,
             signing_root,
             clock,

@@ -18,8 +18,8 @@ use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 use wagate_core::Error;
 use wagate_model::{
-    CreateSession, Draft, Faults, OrganizationId, PairingCodeRequest, SendRequest, UpdateSession,
-    WebhookBody,
+    CreateSession, Draft, Faults, OrganizationId, PairingCodeRequest, SendRequest,
+    SessionStorageBody, StorageBucketBody, UpdateSession, WebhookBody,
 };
 
 use crate::allowance::Share;
@@ -47,6 +47,10 @@ impl RequestBody for UpdateSession {}
 impl RequestBody for PairingCodeRequest {}
 
 impl RequestBody for WebhookBody {}
+
+impl RequestBody for StorageBucketBody {}
+
+impl RequestBody for SessionStorageBody {}
 
 impl RequestBody for SendRequest {
     const HAS_MEDIA: bool = true;

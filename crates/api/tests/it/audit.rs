@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use wagate_cluster::{CommandReply, SessionAction};
 use wagate_core::{AuditQuery, Error, Page};
 use wagate_model::{
-    Actor, ActorKind, AuditAction, Draft, EventKind, Faults, Invitation, InvitationId,
+    Actor, ActorKind, AuditAction, Draft, EventKind, Faults, Invitation, InvitationId, MediaId,
     PlatformRole, Role, SessionId,
 };
 use wagate_store::{Lane, StoreError};
@@ -78,6 +78,8 @@ struct World {
     tenant: Tenant,
     session: SessionId,
     webhook: String,
+    bucket: String,
+    media: MediaId,
     delivery: String,
     owner: Person,
     member: Person,
@@ -105,6 +107,15 @@ async fn world() -> World {
     let hook = json!({ "url": "https://example.com/hook?token=hunter2" });
     let hook = service.post("/api/v1/webhooks", &tenant.key, hook).await;
     let webhook = hook.ok(201)["id"].as_str().unwrap().to_owned();
+    let bucket = json!({
+        "name": "archive", "endpoint": "https://s3.example", "bucket": "archive",
+        "accessKey": "AKIA", "secretKey": "hunter2",
+    });
+    let bucket = service
+        .post("/api/v1/storage/buckets", &tenant.key, bucket)
+        .await;
+    let bucket = bucket.ok(201)["id"].as_str().unwrap().to_owned();
+    let media = service.attach(session, "offer.pdf").await;
     let payload = vec![json!({})];
     service
         .commit(tenant.organization, session, EventKind::Message, payload)
@@ -145,6 +156,8 @@ async fn world() -> World {
         tenant,
         session,
         webhook,
+        bucket,
+        media,
     }
 }
 
@@ -153,6 +166,8 @@ impl World {
         template
             .replace("{session}", &self.session.to_string())
             .replace("{id}", &self.webhook)
+            .replace("{bucket}", &self.bucket)
+            .replace("{media}", &self.media.to_string())
             .replace("{cid}", "15551234567")
             .replace("{deliveryId}", &self.delivery)
             .replace("{organization}", &self.tenant.organization.to_string())
@@ -195,6 +210,9 @@ impl World {
         let mut body = request.body.clone();
         if let Some(user) = body.as_mut().and_then(|body| body.get_mut("userId")) {
             *user = json!(self.member.id);
+        }
+        if let Some(bucket) = body.as_mut().and_then(|body| body.get_mut("bucketId")) {
+            *bucket = json!(self.bucket);
         }
         if let Some(at) = body.as_mut().and_then(|body| body.get_mut("expiresAt")) {
             *at = json!(self.service.store.now_ms() + 1_000_000);

@@ -37,13 +37,22 @@ const BEYOND_THE_CONTRACT: &[&str] = &[
     "adminUnbanUser",
     "adminUpdateUser",
     "createRealtimeTicket",
+    "createStorageBucket",
+    "deleteStorageBucket",
+    "getMedia",
+    "getMediaContent",
+    "getSessionStorage",
     "getWebhookSigningSecret",
     "listAudit",
     "listEvents",
+    "listStorageBuckets",
     "listWebhookDeliveries",
     "openRealtime",
     "replayWebhookDelivery",
+    "searchMessages",
+    "setSessionStorage",
     "updateSession",
+    "updateStorageBucket",
 ];
 
 /// Fields of the contract that are not offered yet: the kinds of messages beside text.
@@ -56,9 +65,11 @@ const FIELDS_NOT_OFFERED_YET: &[&str] = &[
 
 /// Optional fields that the contract does not have.
 const FIELDS_BEYOND_THE_CONTRACT: &[&str] = &[
+    "MediaMeta.id",
     "MessageStatusPayload.error",
     "SessionStatusPayload.detail",
     "SessionStatusPayload.reason",
+    "WASession.historySync",
     "WASession.statusDetail",
     "WASession.statusReason",
     "Webhook.disabledReason",

@@ -1,7 +1,9 @@
 //! A service for one test.
 
 use std::net::SocketAddr;
+use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
+use tempfile::TempDir;
 
 use async_trait::async_trait;
 use axum::Router;
@@ -171,6 +173,8 @@ pub(crate) struct Service {
     pub(crate) gateway: Arc<ScriptedGateway>,
     pub(crate) router: Router,
     pub(crate) stop: CancellationToken,
+    /// Where files are kept.
+    pub(crate) folder: TempDir,
     _serving: Serving,
 }
 
@@ -218,11 +222,13 @@ impl Service {
             .unwrap();
         report(&store, "gw-1", false).await;
         let stop = CancellationToken::new();
+        let folder = tempfile::tempdir().unwrap();
         let (core, router) = process(
             (store.handle(), store.clock.clone()),
             &bus,
             (config, core_config, people),
             &stop,
+            folder.path(),
         );
         Self {
             identity: core.identity.clone(),
@@ -232,6 +238,7 @@ impl Service {
             gateway,
             router,
             stop,
+            folder,
             _serving: serving,
         }
     }
@@ -241,7 +248,13 @@ impl Service {
         let store = self.store.second().await.unwrap();
         let config = (ApiConfig::default(), CoreConfig::default(), people());
         let clock: Arc<dyn Clock> = self.store.clock.clone();
-        let (core, router) = process((store, clock), &self.bus, config, &self.stop);
+        let (core, router) = process(
+            (store, clock),
+            &self.bus,
+            config,
+            &self.stop,
+            self.folder.path(),
+        );
         let stop = self.stop.clone();
         tokio::spawn(async move {
             tokio::select! {
@@ -496,6 +509,7 @@ fn process(
     bus: &Bus,
     (config, core_config, people): (ApiConfig, CoreConfig, IdentityConfig),
     stop: &CancellationToken,
+    folder: &Path,
 ) -> (Core, Router) {
     let identity = Identity::new(
         store.clone(),
@@ -504,6 +518,7 @@ fn process(
         people,
     );
     let core = Core::new(Parts {
+        files: crate::media::files(store.clone(), clock.clone(), folder),
         store: store.clone(),
         bus: bus.clone(),
         health: Health::new(store.clone(), bus.clone()),

@@ -119,6 +119,18 @@ async fn do_everything(world: &World, secrets: &mut Secrets) {
                 Some(json!({ "phoneNumber": PHONE })),
             ),
             (Method::GET, format!("{session}/qr"), &key, None),
+            (
+                Method::GET,
+                format!("{session}/messages?q=hunter5&sender={PHONE}&type=smoke"),
+                &key,
+                None,
+            ),
+            (
+                Method::GET,
+                format!("{session}/messages?q=hunter5&chat={PHONE}"),
+                &key,
+                None,
+            ),
             (Method::GET, format!("{session}/chats/{PHONE}"), &key, None),
             (Method::POST, format!("{session}:start"), &key, None),
             (Method::POST, "/api/v1/webhooks".into(), &key, Some(hook)),
@@ -208,6 +220,8 @@ async fn no_line_holds_what_was_said_in_confidence() {
         "hunter2",
         "hunter3",
         "hunter4",
+        "hunter5",
+        "hunter6",
         "own words",
     ]);
     secrets.note([

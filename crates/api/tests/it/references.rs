@@ -72,6 +72,12 @@ const REFERENCES: &[Reference] = &[
         body: Some(|id| json!({ "sessionId": id })),
     },
     Reference {
+        operation: "setSessionStorage",
+        field: "bucketId",
+        of: |place| place.bucket.clone(),
+        body: Some(|id| json!({ "bucketId": id })),
+    },
+    Reference {
         operation: "createApiKey",
         field: "sessionIds",
         of: |place| place.session.to_string(),

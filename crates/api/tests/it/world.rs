@@ -4,8 +4,8 @@ use http::Method;
 use serde_json::{Value, json};
 use wagate_identity::{Client, NewUser};
 use wagate_model::{
-    Actor, ApiKeyId, Capabilities, Clock as _, EventId, LoginId, OrganizationId, PlatformRole,
-    Role, SessionId, User,
+    Actor, ApiKeyId, Capabilities, Clock as _, EventId, LoginId, MediaId, OrganizationId,
+    PlatformRole, Role, SessionId, User,
 };
 
 use crate::forged::forged;
@@ -52,6 +52,9 @@ pub(crate) struct Place {
     pub(crate) session: SessionId,
     /// A chat that no session of others has.
     pub(crate) chat: String,
+    /// The file of a message in that chat.
+    pub(crate) media: MediaId,
+    pub(crate) bucket: String,
     pub(crate) webhook: String,
     pub(crate) delivery: String,
     pub(crate) invitation: String,
@@ -215,6 +218,14 @@ async fn place(service: &Service, traits: &Traits) -> Place {
     let session = service.made("/api/v1/sessions", &as_key, session).await;
     let session: SessionId = session["id"].as_str().unwrap().parse().unwrap();
     fill_with(service, session, chats.clone(), 3, text).await;
+    let media = service.attach(session, &format!("{name}.pdf")).await;
+    let bucket = json!({
+        "name": format!("{name} files"), "endpoint": format!("https://s3.{name}.example"),
+        "bucket": format!("{name}-files"), "accessKey": "AKIA", "secretKey": "hunter6",
+    });
+    let bucket = service
+        .made("/api/v1/storage/buckets", &as_key, bucket)
+        .await;
     let webhook = json!({ "url": format!("https://{name}.example/hook") });
     let webhook = service.made("/api/v1/webhooks", &as_key, webhook).await;
     let webhook = webhook["id"].as_str().unwrap().to_owned();
@@ -227,6 +238,8 @@ async fn place(service: &Service, traits: &Traits) -> Place {
         key,
         session,
         chat: format!("1555000{:04}%40s.whatsapp.net", chats.start),
+        media,
+        bucket: bucket["id"].as_str().unwrap().to_owned(),
         webhook,
         delivery: String::new(),
         invitation: invited["id"].as_str().unwrap().to_owned(),
@@ -266,6 +279,11 @@ impl Place {
             ),
             ("listChats", chats, key()),
             ("listChatMessages", messages, key()),
+            (
+                "searchMessages",
+                format!("/api/v1/sessions/{session}/messages"),
+                key(),
+            ),
             ("listWebhookDeliveries", deliveries, key()),
         ]
     }
@@ -280,6 +298,8 @@ impl Place {
             self.session.to_string(),
             self.session.ulid().to_string(),
             self.chat[..11].to_owned(),
+            self.media.to_string(),
+            self.bucket.clone(),
             self.webhook.clone(),
             self.delivery.clone(),
             self.invitation.clone(),
@@ -422,6 +442,16 @@ pub(crate) const PARAMETERS: &[Parameter] = &[
         name: "mid",
         of: |_| "3EB0C767D26A1B5F7C83".into(),
         unknown: &["3EB0FFFFFFFFFFFFFFFF"],
+    },
+    Parameter {
+        name: "media",
+        of: |place| place.media.to_string(),
+        unknown: &["med_01J9ZX8K2QHV0M3T6R7P4N5W8C", UNKNOWN],
+    },
+    Parameter {
+        name: "bucket",
+        of: |place| place.bucket.clone(),
+        unknown: &["bkt_01J9ZX8K2QHV0M3T6R7P4N5W8C", UNKNOWN],
     },
     Parameter {
         name: "id",

@@ -4,14 +4,16 @@ use std::time::Duration;
 
 use wagate_model::{Jid, JidKind};
 use whatsapp_rust::error::ErrorChainExt;
-use whatsapp_rust::features::{ChatStateType, PresenceStatus};
+use whatsapp_rust::features::{
+    ChatStateType, MediaRetryResult, MediaReuploadError, MediaReuploadRequest, PresenceStatus,
+};
 use whatsapp_rust::wacore::iq::devices::RemoveCompanionDeviceSpec;
 use whatsapp_rust::wacore::iq::keepalive::KeepaliveSpec;
 
 use super::Connection;
 use super::hook::{other_address, own};
 use crate::convert::library_jid;
-use crate::{Account, EndReason, EngineError, RequestError, TypingState};
+use crate::{Account, EndReason, EngineError, MediaOrigin, RequestError, TypingState};
 
 /// How long WhatsApp may take to answer a request.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(20);
@@ -160,6 +162,44 @@ impl Connection {
             .subscribe(library_jid(person))
             .await
             .map_err(|_| RequestError::Failed)
+    }
+
+    /// Asks the phone to send a message's file to WhatsApp again; gives the path where it is
+    /// then, or nothing where the phone does not have it.
+    pub async fn ask_for_media(
+        &self,
+        origin: &MediaOrigin,
+    ) -> Result<Option<String>, RequestError> {
+        let client = &self.session().client;
+        if !client.is_logged_in() {
+            return Err(RequestError::NotConnected);
+        }
+        let Some(media_key) = &origin.source.media_key else {
+            // Files of channels have no key, and no phone of a member has them.
+            return Ok(None);
+        };
+        let chat = library_jid(&origin.chat);
+        let sender = origin
+            .sender
+            .as_ref()
+            .filter(|_| !origin.chat.kind().is_person());
+        let participant = sender.map(library_jid);
+        let request = MediaReuploadRequest {
+            msg_id: &origin.message_id,
+            chat_jid: &chat,
+            media_key,
+            is_from_me: origin.from_me,
+            participant: participant.as_ref(),
+        };
+        match client.media_reupload().request(&request).await {
+            Ok(MediaRetryResult::Success { direct_path }) => Ok(Some(direct_path)),
+            Ok(_) | Err(MediaReuploadError::InvalidRequest(_)) => Ok(None),
+            Err(MediaReuploadError::Timeout) => Err(RequestError::TimedOut),
+            Err(MediaReuploadError::Client(_) | MediaReuploadError::NotLoggedIn) => {
+                Err(RequestError::NotConnected)
+            }
+            Err(_) => Err(RequestError::Failed),
+        }
     }
 
     /// Unlinks this device at WhatsApp. `Ended(LoggedOutByRequest)` follows;

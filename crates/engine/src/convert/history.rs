@@ -168,6 +168,7 @@ fn chat_pages(conversation: &wa::Conversation, own: &Own) -> Vec<HistoryChat> {
         last_activity_ms: last_activity_s.map(seconds_to_ms),
         messages: Vec::new(),
         chat,
+        is_first: true,
         alias,
     };
     let mut pieces = vec![first];
@@ -176,6 +177,7 @@ fn chat_pages(conversation: &wa::Conversation, own: &Own) -> Vec<HistoryChat> {
             let first = &pieces[0];
             pieces.push(HistoryChat {
                 chat: first.chat.clone(),
+                is_first: false,
                 alias: first.alias.clone(),
                 name: None,
                 unread_count: None,

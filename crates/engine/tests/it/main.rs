@@ -9,6 +9,8 @@
 #[cfg(feature = "sandbox")]
 mod ends;
 #[cfg(feature = "sandbox")]
+mod media;
+#[cfg(feature = "sandbox")]
 mod messages;
 #[cfg(feature = "sandbox")]
 mod pairing;

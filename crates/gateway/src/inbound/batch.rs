@@ -10,14 +10,16 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 
 use wagate_engine::{Content, InboundMessage};
 use wagate_model::{
-    ChatType, Direction, EventKind, Jid, JidKind, MentionData, MessageStatus, PollData,
+    ChatType, Direction, EventKind, Jid, JidKind, MediaId, MentionData, MessageStatus, PollData,
 };
 use wagate_store::{
-    ChatFacts, ChatRef, IdentityFacts, IdentityRecord, NewEvent, NewMessage, Owned, Result,
+    ChatFacts, ChatRef, IdentityFacts, IdentityRecord, NewEvent, NewMedia, NewMessage, Owned,
+    Result,
 };
 
 use super::content::{poll_of, stored_content};
 use super::familiar::{Acquaintance, Familiar};
+use super::files::file_of;
 use super::payload::{
     Addresses, Facts, InteractivePayload, event_kind, is_own_message, media_of, message_payload,
     target_id,
@@ -82,17 +84,14 @@ impl<'o, 't> Batch<'o, 't> {
             let chat = self.meet(message).await?;
             // The row is what makes a second delivery of the same message recognizable, so
             // messages that only change another one have a row as well.
-            if self
-                .owned
-                .insert_message(&row_of(message, chat.id), self.now_ms)
-                .await?
-                .is_none()
-            {
+            let file = file_of(message, self.now_ms, true);
+            let media_id = file.as_ref().map(|file| file.id);
+            if !self.insert(row_of(message, chat.id), file).await? {
                 continue;
             }
             self.result.new_count += 1;
             self.apply_effect(message, &chat).await?;
-            self.tell(message, &chat).await?;
+            self.tell(message, &chat, media_id).await?;
             self.note_to_read(message);
         }
         Ok(self.result)
@@ -107,12 +106,8 @@ impl<'o, 't> Batch<'o, 't> {
                 is_unread: false,
                 ..row_of(message, chat.id)
             };
-            if self
-                .owned
-                .insert_message(&row, self.now_ms)
-                .await?
-                .is_some()
-            {
+            let file = file_of(message, self.now_ms, false);
+            if self.insert(row, file).await? {
                 self.result.new_count += 1;
                 self.apply_effect(message, &chat).await?;
             }
@@ -127,7 +122,22 @@ impl<'o, 't> Batch<'o, 't> {
         chat: &ChatRef,
     ) -> Result<()> {
         self.apply_effect(message, chat).await?;
-        self.tell(message, chat).await
+        self.tell(message, chat, None).await
+    }
+
+    /// Stores a message with its file; whether it is new.
+    async fn insert(&mut self, mut row: NewMessage, file: Option<NewMedia>) -> Result<bool> {
+        if let Some(meta) = &mut row.media {
+            meta.id = file.as_ref().map(|file| file.id);
+        }
+        let Some(message_id) = self.owned.insert_message(&row, self.now_ms).await? else {
+            return Ok(false);
+        };
+        if let Some(file) = file {
+            let file = NewMedia { message_id, ..file };
+            self.owned.insert_media(&file, self.now_ms).await?;
+        }
+        Ok(true)
     }
 
     /// Notes sender and chat, unless everything about them is known.
@@ -216,10 +226,18 @@ impl<'o, 't> Batch<'o, 't> {
         Ok(())
     }
 
-    async fn tell(&mut self, message: &InboundMessage, chat: &ChatRef) -> Result<()> {
+    async fn tell(
+        &mut self,
+        message: &InboundMessage,
+        chat: &ChatRef,
+        media_id: Option<MediaId>,
+    ) -> Result<()> {
         let facts = self.facts_of(message, chat).await?;
         let mut payload = message_payload(message, &facts);
         payload.chat_jid.clone_from(&chat.jid);
+        if let Some(meta) = &mut payload.media {
+            meta.id = media_id;
+        }
         let kind = event_kind(message);
         let (organization, session) = (self.owned.organization(), self.owned.session());
         let event = match &message.content {

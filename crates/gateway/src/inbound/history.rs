@@ -2,7 +2,7 @@
 
 use wagate_engine::{HistoryChat, HistoryChunk};
 use wagate_model::{ChatType, Jid};
-use wagate_store::{ChatChange, ChatFacts, IdentityFacts, Owned, Result};
+use wagate_store::{ChatChange, ChatFacts, HistoryStep, IdentityFacts, Owned, Result};
 
 use super::batch::{Batch, both_addresses};
 use super::people;
@@ -26,13 +26,21 @@ pub(super) async fn commit_page(
         };
         owned.upsert_identity(&facts, now_ms).await?;
     }
+    let mut step = HistoryStep {
+        progress: page.progress.map(i64::from),
+        is_last: page.is_last,
+        ..HistoryStep::default()
+    };
     for chat in &page.chats {
-        commit_chat(owned, chat, now_ms).await?;
+        let new_count = commit_chat(owned, chat, now_ms).await?;
+        step.messages += i64::try_from(new_count).unwrap_or(0);
+        step.chats += i64::from(chat.is_first);
     }
-    Ok(())
+    owned.note_history(step, now_ms).await
 }
 
-async fn commit_chat(owned: &mut Owned<'_>, chat: &HistoryChat, now_ms: i64) -> Result<()> {
+/// Stores a chat; gives how many of its messages are new.
+async fn commit_chat(owned: &mut Owned<'_>, chat: &HistoryChat, now_ms: i64) -> Result<usize> {
     let facts = ChatFacts {
         jid: chat.chat.to_string(),
         alias_jid: chat.alias.as_ref().map(Jid::to_string),
@@ -42,7 +50,7 @@ async fn commit_chat(owned: &mut Owned<'_>, chat: &HistoryChat, now_ms: i64) -> 
     let chat_id = owned.upsert_chat(&facts, now_ms).await?.id;
     // Oldest first, so that rows have the order of the messages.
     let messages: Vec<_> = chat.messages.iter().rev().cloned().collect();
-    Batch::new(owned, now_ms).write_history(&messages).await?;
+    let committed = Batch::new(owned, now_ms).write_history(&messages).await?;
     if let Some(unread) = chat.unread_count {
         owned.set_unread(chat_id, i64::from(unread), now_ms).await?;
     }
@@ -55,5 +63,86 @@ async fn commit_chat(owned: &mut Owned<'_>, chat: &HistoryChat, now_ms: i64) -> 
     owned
         .update_chat(organization, session, chat_id, &change, now_ms)
         .await?;
-    Ok(())
+    Ok(committed.new_count)
+}
+
+#[cfg(test)]
+mod tests {
+    use wagate_engine::{Content, InboundMessage};
+    use wagate_model::HistorySyncStatus;
+    use wagate_store::{StoreError, testing};
+
+    use super::*;
+
+    fn message(id: &str) -> InboundMessage {
+        InboundMessage {
+            id: id.into(),
+            chat: "99@lid".parse().unwrap(),
+            chat_alias: None,
+            sender_jid: None,
+            sender_lid: "99@lid".parse().ok(),
+            from_me: false,
+            push_name: None,
+            business_name: None,
+            timestamp_ms: 1_700_000_000_000,
+            content: Content::Text { body: id.into() },
+            mentions: Vec::new(),
+            quoted: None,
+            is_forwarded: false,
+            is_view_once: false,
+            expires_after_s: None,
+            is_offline: false,
+            raw: bytes::Bytes::new(),
+        }
+    }
+
+    fn page(ids: &[&str], is_first: bool, progress: u32, is_last: bool) -> HistoryChunk {
+        HistoryChunk {
+            chats: vec![HistoryChat {
+                chat: "99@lid".parse().unwrap(),
+                is_first,
+                alias: None,
+                name: None,
+                unread_count: None,
+                is_archived: None,
+                is_pinned: None,
+                muted_until_ms: None,
+                last_activity_ms: None,
+                messages: ids.iter().map(|id| message(id)).collect(),
+            }],
+            progress: Some(progress),
+            is_last,
+            ..HistoryChunk::default()
+        }
+    }
+
+    #[tokio::test]
+    async fn pages_count_chats_once_and_messages_that_are_new() {
+        let store = testing::store().await;
+        let organization = store.organization().await;
+        let session = store.session(organization).await;
+        let fence = store.claim(session).await;
+        for (page, expected) in [
+            (page(&["C", "B"], true, 50, false), (2, 50, false)),
+            (page(&["B", "A"], false, 50, true), (3, 50, false)),
+            (page(&[], false, 100, true), (3, 100, true)),
+        ] {
+            let fence = fence.clone();
+            store
+                .write::<_, StoreError, _>(organization, move |tx| {
+                    Box::pin(async move {
+                        let mut owned = tx.owned(&fence).await?;
+                        commit_page(&mut owned, &page, 5).await
+                    })
+                })
+                .await
+                .unwrap();
+            let mut tx = store.read().await.unwrap();
+            let record = tx.session(organization, session).await.unwrap();
+            let history = record.unwrap().session.history_sync.unwrap();
+            let is_done = history.status == HistorySyncStatus::Done;
+            assert_eq!((history.messages, history.progress, is_done), expected);
+            assert_eq!(history.chats, 1);
+        }
+    }
 }

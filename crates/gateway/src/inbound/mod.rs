@@ -3,6 +3,7 @@
 mod batch;
 mod content;
 mod familiar;
+mod files;
 mod history;
 mod news;
 mod payload;

@@ -7,6 +7,7 @@
 
 mod inbound;
 mod interruptions;
+mod media;
 mod outbound;
 mod ownership;
 mod pairing;

@@ -3,7 +3,9 @@
 use sqlx::{AssertSqlSafe, Row as _};
 
 use super::{Admin, TOKEN_KEY_SEALED_AS, TOTP_SEALED_AS};
+use crate::buckets::{ACCESS_KEY_SEALED_AS, BUCKET_SECRET_SEALED_AS};
 use crate::error::Result;
+use crate::media::SOURCE_SEALED_AS;
 use crate::outbox;
 use crate::tx::on;
 use crate::webhooks::{PREVIOUS_SECRET_SEALED_AS, SECRET_SEALED_AS};
@@ -53,6 +55,24 @@ impl SealedColumn {
             key: "id",
             column: "private_key",
             sealed_as: TOKEN_KEY_SEALED_AS,
+        },
+        Self {
+            table: "media",
+            key: "id",
+            column: "source",
+            sealed_as: SOURCE_SEALED_AS,
+        },
+        Self {
+            table: "storage_bucket",
+            key: "id",
+            column: "access_key",
+            sealed_as: ACCESS_KEY_SEALED_AS,
+        },
+        Self {
+            table: "storage_bucket",
+            key: "id",
+            column: "secret_key",
+            sealed_as: BUCKET_SECRET_SEALED_AS,
         },
     ];
 }

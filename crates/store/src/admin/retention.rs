@@ -10,7 +10,11 @@ use crate::text::Text;
 use crate::tx::on;
 
 /// What a deleted session leaves behind, the largest first; the rest goes with its row.
-const SESSION_TABLES: [&str; 8] = [
+///
+/// Rows of files go by themselves once their files are removed; see [`Admin::unwanted_media`].
+const SESSION_TABLES: [&str; 9] = [
+    "UPDATE media SET is_removed = TRUE WHERE id IN \
+     (SELECT id FROM media WHERE session_id = $1 AND NOT is_removed LIMIT $2)",
     "DELETE FROM message WHERE id IN \
      (SELECT id FROM message WHERE session_id = $1 LIMIT $2)",
     "DELETE FROM group_member WHERE id IN \
@@ -222,7 +226,8 @@ impl Admin<'_> {
     pub async fn purge_ended_organizations(&mut self, limit: i64) -> Result<u64> {
         let organization: Option<Text<OrganizationId>> = on!(self.tx, |conn| sqlx::query_scalar(
             "SELECT o.id FROM organization o WHERE o.deleted_at IS NOT NULL AND NOT EXISTS \
-             (SELECT 1 FROM session s WHERE s.organization_id = o.id) ORDER BY o.id LIMIT 1"
+             (SELECT 1 FROM session s WHERE s.organization_id = o.id) AND NOT EXISTS \
+             (SELECT 1 FROM media m WHERE m.organization_id = o.id) ORDER BY o.id LIMIT 1"
         )
         .fetch_optional(conn)
         .await)?;

@@ -39,7 +39,8 @@ const INSERT: &str = "INSERT INTO message (session_id, chat_id, sender_key, wa_m
      quoted_message_id, mentions, media, content, is_edited, is_deleted, created_at, updated_at) \
      VALUES";
 const COLUMNS: usize = 21;
-const KEEP: &str = "ON CONFLICT (session_id, wa_message_id, chat_id, sender_key) DO NOTHING";
+const KEEP: &str =
+    "ON CONFLICT (session_id, wa_message_id, chat_id, sender_key) DO NOTHING RETURNING id";
 
 // Both databases name the columns of VALUES so.
 const MARK: &str = "UPDATE chat SET last_message_at = CASE \
@@ -84,8 +85,8 @@ impl Tx {
         let rows = self.deferred.messages.take_unwritten();
         for piece in batch::pieces(&rows) {
             let text = batch::values(INSERT, 0, COLUMNS, piece.len(), KEEP);
-            on!(self, |conn| {
-                let mut query = sqlx::query(text);
+            let ids: Vec<i64> = on!(self, |conn| {
+                let mut query = sqlx::query_scalar(text);
                 for row in piece {
                     let new = &row.message;
                     let (mentions, media) = (row.mentions.as_deref(), row.media.as_deref());
@@ -95,8 +96,11 @@ impl Tx {
                         .bind(row.now_ms)
                         .bind(row.now_ms);
                 }
-                query.execute(conn).await.map(drop)
+                query.fetch_all(conn).await
             })?;
+            for id in ids {
+                self.defer_text(id);
+            }
         }
         // By chat, in order, so that two writers never wait for each other.
         let mut marks = BTreeMap::<i64, (i64, i64)>::new();

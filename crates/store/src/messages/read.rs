@@ -31,8 +31,10 @@ macro_rules! select_message {
     };
 }
 
+pub(super) use select_message;
+
 #[derive(FromRow)]
-struct MessageRow {
+pub(super) struct MessageRow {
     id: i64,
     session_id: Text<SessionId>,
     chat_jid: String,
@@ -177,7 +179,7 @@ impl Tx {
             .map(|(_, message)| message))
     }
 
-    async fn with_names(
+    pub(super) async fn with_names(
         &mut self,
         session: SessionId,
         rows: Vec<MessageRow>,

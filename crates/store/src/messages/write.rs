@@ -193,7 +193,11 @@ impl Owned<'_> {
                 .fetch_all(conn)
                 .await
         })?;
-        Ok(ids.into_iter().next())
+        let id = ids.into_iter().next();
+        if let Some(id) = id.filter(|_| new.body.is_some()) {
+            self.tx.defer_text(id);
+        }
+        Ok(id)
     }
 
     /// Moves outgoing messages on to a status; gives those that were not that far yet.
@@ -285,10 +289,10 @@ impl Owned<'_> {
     ) -> Result<bool> {
         self.write_own_message(std::iter::once(wa_message_id))
             .await?;
-        let count = on!(self.tx, |conn| sqlx::query(
+        let rows: Vec<i64> = on!(self.tx, |conn| sqlx::query_scalar(
             "UPDATE message SET body = $5, is_edited = $6, updated_at = $7 \
              WHERE session_id = $1 AND chat_id = $2 AND wa_message_id = $3 AND sender_key = $4 \
-             AND NOT is_deleted"
+             AND NOT is_deleted RETURNING id"
         )
         .bind(Text(self.session))
         .bind(chat_id)
@@ -297,10 +301,12 @@ impl Owned<'_> {
         .bind(storable(body))
         .bind(true)
         .bind(now_ms)
-        .execute(conn)
-        .await
-        .map(|done| done.rows_affected()))?;
-        Ok(count > 0)
+        .fetch_all(conn)
+        .await)?;
+        for row in &rows {
+            self.tx.defer_text(*row);
+        }
+        Ok(!rows.is_empty())
     }
 
     /// Marks a message as deleted for everyone and forgets its content; whether it was there.
@@ -315,11 +321,11 @@ impl Owned<'_> {
     ) -> Result<bool> {
         self.write_own_message(std::iter::once(wa_message_id))
             .await?;
-        let count = on!(self.tx, |conn| sqlx::query(
+        let rows: Vec<i64> = on!(self.tx, |conn| sqlx::query_scalar(
             "UPDATE message SET is_deleted = $5, body = NULL, content = NULL, media = NULL, \
              mentions = NULL, updated_at = $6 \
              WHERE session_id = $1 AND chat_id = $2 AND wa_message_id = $3 \
-             AND sender_key = COALESCE($4, sender_key) AND NOT is_deleted"
+             AND sender_key = COALESCE($4, sender_key) AND NOT is_deleted RETURNING id"
         )
         .bind(Text(self.session))
         .bind(chat_id)
@@ -327,10 +333,11 @@ impl Owned<'_> {
         .bind(sender_key.map(storable))
         .bind(true)
         .bind(now_ms)
-        .execute(conn)
-        .await
-        .map(|done| done.rows_affected()))?;
-        Ok(count > 0)
+        .fetch_all(conn)
+        .await)?;
+        self.tx.forget_texts(&rows).await?;
+        self.tx.remove_media_of(&rows, now_ms).await?;
+        Ok(!rows.is_empty())
     }
 
     /// A message of a chat, of one sender where given, else the first of that id.

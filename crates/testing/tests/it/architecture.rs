@@ -14,9 +14,12 @@ const INNER: &[(&str, &[&str])] = &[
     ("wagate-gateway", &["model", "store", "engine", "cluster"]),
     ("wagate-delivery", &["model", "store"]),
     ("wagate-identity", &["model", "store"]),
+    ("wagate-storage", &["model", "store", "delivery"]),
     (
         "wagate-core",
-        &["model", "store", "cluster", "delivery", "identity"],
+        &[
+            "model", "store", "cluster", "delivery", "identity", "storage",
+        ],
     ),
     ("wagate-api", &["model", "core"]),
     ("wagate-simulator", &[]),
@@ -30,13 +33,14 @@ const INNER: &[(&str, &[&str])] = &[
             "gateway",
             "delivery",
             "identity",
+            "storage",
             "core",
             "api",
             "simulator",
         ],
     ),
     ("wagate-testing", &["wagate", "model", "simulator"]),
-    ("wagate-bench", &["testing", "model", "simulator"]),
+    ("wagate-bench", &["testing", "model", "store", "simulator"]),
 ];
 
 /// The only crates that may use a library.
@@ -69,6 +73,7 @@ const OUTER: &[(&str, &[&str])] = &[
             "wagate-delivery",
             "wagate-engine",
             "wagate-identity",
+            "wagate-storage",
             "wagate-testing",
             "wagate-bench",
         ],

@@ -210,6 +210,16 @@ fn check_numbers(config: &Config) -> Checked {
         "must be between 1 and 3600",
     )?;
     require(
+        (60..=604_800).contains(&config.media.link_seconds),
+        "media.link_seconds",
+        "must be between 60 and 604800",
+    )?;
+    require(
+        (1..=256).contains(&config.media.concurrency),
+        "media.concurrency",
+        "must be between 1 and 256",
+    )?;
+    require(
         config.retention.idempotency_hours >= 24,
         "retention.idempotency_hours",
         "must be at least 24",

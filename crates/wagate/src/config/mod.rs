@@ -39,6 +39,7 @@ pub(crate) struct Config {
     pub(crate) sessions: SessionDefaults,
     pub(crate) whatsapp: WhatsAppConfig,
     pub(crate) webhooks: WebhooksConfig,
+    pub(crate) media: MediaConfig,
     pub(crate) retention: RetentionConfig,
     pub(crate) log: LogConfig,
 }
@@ -56,6 +57,7 @@ impl Default for Config {
             sessions: SessionDefaults::default(),
             whatsapp: WhatsAppConfig::default(),
             webhooks: WebhooksConfig::default(),
+            media: MediaConfig::default(),
             retention: RetentionConfig::default(),
             log: LogConfig::default(),
         }
@@ -90,6 +92,12 @@ impl Config {
         self.database_file()
             .and_then(|file| file.metadata().ok())
             .is_some_and(|metadata| metadata.len() > 0)
+    }
+
+    /// The folder of messages' files.
+    pub(crate) fn media_directory(&self) -> PathBuf {
+        let own = self.media.directory.clone();
+        own.unwrap_or_else(|| self.data_dir.join("media"))
     }
 
     /// Whether this process runs a role.
@@ -259,6 +267,25 @@ impl Default for WebhooksConfig {
             concurrency_per_webhook: 16,
             timeout_seconds: 30,
             disable_after_days: 5,
+        }
+    }
+}
+
+/// Files of messages.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct MediaConfig {
+    pub(crate) directory: Option<PathBuf>,
+    pub(crate) link_seconds: u64,
+    pub(crate) concurrency: usize,
+}
+
+impl Default for MediaConfig {
+    fn default() -> Self {
+        Self {
+            directory: None,
+            link_seconds: 3_600,
+            concurrency: 4,
         }
     }
 }

@@ -233,6 +233,21 @@ const SETTINGS: &[(&str, &str, &str)] = &[
         "A webhook that has failed for so long without a break, 20 times or more, is disabled.",
     ),
     (
+        "media.directory",
+        "`<data_dir>/media`",
+        "Folder of the files of messages that are not kept in a bucket. Routers and workers in several processes need the same one.",
+    ),
+    (
+        "media.link_seconds",
+        "3600",
+        "How long a link to a file works without further credentials.",
+    ),
+    (
+        "media.concurrency",
+        "4",
+        "Files that a worker fetches from WhatsApp at the same time.",
+    ),
+    (
         "retention.events_days",
         "30",
         "How long events can be pulled and replayed.",

@@ -104,6 +104,14 @@ const COUNTERS: &[(&str, &str)] = &[
         "Connections closed at once because too many were open.",
     ),
     (
+        "wagate_media_fetched_bytes_total",
+        "Bytes of messages' files that were fetched from WhatsApp and stored.",
+    ),
+    (
+        "wagate_media_fetched_total",
+        "Files of messages that were to be fetched from WhatsApp, by outcome: stored, gone, corrupt, unreachable, full, lost.",
+    ),
+    (
         "wagate_store_unreadable_subscriptions_total",
         "Webhooks left out of events because their list of events cannot be read.",
     ),

@@ -1,0 +1,198 @@
+//! Files that messages refer to: where they are, and fetching them without a session.
+
+use std::fs::File;
+use std::io;
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+use wagate_model::Jid;
+use whatsapp_rust::TokioRuntime;
+use whatsapp_rust::anyhow;
+use whatsapp_rust::download::{
+    DownloadParams, Downloadable, MediaDownloadError, MediaDownloader, MediaType,
+};
+
+use whatsapp_rust::http::HttpStatusError;
+
+use crate::http::SharedHttpClient;
+use crate::transport::Dialer;
+use crate::{Endpoint, EngineError, MediaKind};
+
+/// Where a file is at WhatsApp, and how it is read.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct MediaSource {
+    /// The path at WhatsApp's media hosts; the phone may give a new one.
+    pub direct_path: String,
+    /// What it is encrypted with; absent in channels, whose files are not encrypted.
+    pub media_key: Option<Vec<u8>>,
+    /// The SHA-256 of the file.
+    pub sha256: Vec<u8>,
+    /// The SHA-256 of what is at the host.
+    pub encrypted_sha256: Option<Vec<u8>>,
+    /// The size of the file in bytes.
+    pub size: u64,
+    /// What kind of file: the keys depend on it.
+    pub kind: MediaKind,
+}
+
+/// Where a file is, and of which message: what the phone is asked by to send it again.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct MediaOrigin {
+    /// The chat as WhatsApp addressed it.
+    pub chat: Jid,
+    /// Who sent it.
+    pub sender: Option<Jid>,
+    /// Whether this number sent it.
+    pub from_me: bool,
+    /// WhatsApp's id of the message.
+    pub message_id: String,
+    /// Where the file is.
+    pub source: MediaSource,
+}
+
+impl MediaOrigin {
+    /// As it is stored; it holds keys, so whoever stores it seals it.
+    #[must_use]
+    pub fn to_bytes(&self) -> Vec<u8> {
+        // Strings, bytes and numbers: there is nothing that JSON could not hold.
+        serde_json::to_vec(self).unwrap_or_default()
+    }
+
+    /// Reads what was stored; nothing where it cannot be read.
+    #[must_use]
+    pub fn from_bytes(bytes: &[u8]) -> Option<Self> {
+        serde_json::from_slice(bytes).ok()
+    }
+}
+
+impl std::fmt::Debug for MediaSource {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("MediaSource").finish_non_exhaustive()
+    }
+}
+
+impl std::fmt::Debug for MediaOrigin {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("MediaOrigin").finish_non_exhaustive()
+    }
+}
+
+impl MediaKind {
+    const fn media_type(self) -> MediaType {
+        match self {
+            Self::Image => MediaType::Image,
+            Self::Video | Self::Gif | Self::VideoNote => MediaType::Video,
+            Self::Audio | Self::Voice => MediaType::Audio,
+            Self::Document => MediaType::Document,
+            Self::Sticker => MediaType::Sticker,
+        }
+    }
+}
+
+impl MediaSource {
+    /// What a message says of its file; nothing where that is not enough to fetch it.
+    pub(crate) fn of(file: &dyn Downloadable, kind: MediaKind) -> Option<Self> {
+        let direct_path = file.direct_path().filter(|path| path.starts_with('/'))?;
+        let media_key = file.media_key().map(<[u8]>::to_vec);
+        let encrypted_sha256 = file.file_enc_sha256().map(<[u8]>::to_vec);
+        if media_key.is_some() != encrypted_sha256.is_some() {
+            return None;
+        }
+        Some(Self {
+            direct_path: direct_path.to_owned(),
+            media_key,
+            sha256: file.file_sha256()?.to_vec(),
+            encrypted_sha256,
+            size: file.file_length()?,
+            kind,
+        })
+    }
+}
+
+/// Why a file was not fetched.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum FetchError {
+    /// WhatsApp does not have it there any more; the phone may send it again.
+    #[error("WhatsApp does not have the file there")]
+    Gone,
+    /// What came is not what the sender sent.
+    #[error("what came is not the file that was sent")]
+    Corrupt,
+    /// It could not be written here.
+    #[error("the file could not be written")]
+    Disk(#[source] io::Error),
+    /// The hosts could not be reached, or did not answer.
+    #[error("the media hosts could not be reached")]
+    Unreachable,
+}
+
+/// Fetches files from WhatsApp's media hosts, for all sessions and without any; cheap to clone.
+#[derive(Clone)]
+pub struct MediaFetcher(Arc<MediaDownloader>);
+
+impl std::fmt::Debug for MediaFetcher {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("MediaFetcher")
+    }
+}
+
+impl MediaFetcher {
+    /// Makes a fetcher; must be called within a Tokio runtime.
+    pub fn new(endpoint: &Endpoint) -> Result<Self, EngineError> {
+        let dialer = Dialer::new(endpoint)?;
+        let http = SharedHttpClient::new(dialer.guard().clone())?;
+        let downloader =
+            MediaDownloader::with_default_hosts(Arc::new(http), Arc::new(TokioRuntime));
+        Ok(Self(Arc::new(downloader)))
+    }
+
+    /// Fetches a file into an empty one, decrypting and verifying what comes as it comes.
+    ///
+    /// Where it fails, nothing of it is left in the file.
+    pub async fn fetch(&self, source: &MediaSource, file: File) -> Result<File, FetchError> {
+        let params = DownloadParams {
+            direct_path: source.direct_path.clone(),
+            media_key: source.media_key.clone(),
+            file_sha256: source.sha256.clone(),
+            file_enc_sha256: source.encrypted_sha256.clone(),
+            file_length: source.size,
+            media_type: source.kind.media_type(),
+        };
+        let fetched = self.0.download_to_writer(&params, file).await;
+        fetched.map_err(|error| match error {
+            MediaDownloadError::ReferenceRejected(_) => FetchError::Gone,
+            MediaDownloadError::HostsUnreachable(cause) | MediaDownloadError::Other(cause) => {
+                fetch_error(&cause)
+            }
+            _ => FetchError::Unreachable,
+        })
+    }
+}
+
+/// What went wrong on the way. What is neither the disk's fault nor the network's is the file's:
+/// the library tells failures of decryption and verification by their text alone.
+fn fetch_error(cause: &anyhow::Error) -> FetchError {
+    let mut is_transport = false;
+    for link in cause.chain() {
+        is_transport |= link.is::<reqwest::Error>() || link.is::<HttpStatusError>();
+        let Some(error) = link.downcast_ref::<io::Error>() else {
+            continue;
+        };
+        is_transport = true;
+        let is_disk = matches!(
+            error.kind(),
+            io::ErrorKind::StorageFull
+                | io::ErrorKind::QuotaExceeded
+                | io::ErrorKind::ReadOnlyFilesystem
+        );
+        if let Some(code) = error.raw_os_error().filter(|_| is_disk) {
+            return FetchError::Disk(io::Error::from_raw_os_error(code));
+        }
+    }
+    if is_transport {
+        FetchError::Unreachable
+    } else {
+        FetchError::Corrupt
+    }
+}

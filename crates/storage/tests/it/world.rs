@@ -1,0 +1,290 @@
+//! A store, a WhatsApp that does what it is told, and a folder.
+
+use std::collections::HashMap;
+use std::io::Write as _;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use futures::TryStreamExt as _;
+use tempfile::TempDir;
+use tokio::sync::Semaphore;
+use wagate_delivery::{AddressGuard, AllowList, ClientTimeouts, GuardedClient};
+use wagate_model::{
+    ChatType, Direction, EventKind, MediaId, MediaStatus, OrganizationId, SessionId, SessionStorage,
+};
+use wagate_storage::{
+    AskPhone, Content, Fetch, FetchFailure, Files, FilesConfig, Part, PhoneAnswer, ReadError,
+    Storage,
+};
+use wagate_store::testing::{self, TestStore};
+use wagate_store::{
+    ChatFacts, EventFilter, Fence, Lane, MediaRecord, NewMedia, NewMessage, Store, StoreError,
+};
+
+/// What the hosts answer, by source.
+type Contents = HashMap<Vec<u8>, Result<Vec<u8>, FetchFailure>>;
+
+/// What is at WhatsApp, by source, and what its hosts and the phone do.
+pub(crate) struct WhatsApp {
+    pub(crate) contents: Mutex<Contents>,
+    /// What the phone answers, and the source that it gives.
+    pub(crate) phone: Mutex<(PhoneAnswer, Vec<u8>)>,
+    pub(crate) fetched: AtomicUsize,
+    pub(crate) asked: AtomicUsize,
+    /// How many fetches may go on; closed at first in tests that want to look in between.
+    pub(crate) gate: Semaphore,
+    store: Store,
+}
+
+#[async_trait]
+impl Fetch for WhatsApp {
+    async fn fetch(&self, source: &[u8], mut file: std::fs::File) -> Result<(), FetchFailure> {
+        self.fetched.fetch_add(1, Ordering::SeqCst);
+        self.gate.acquire().await.unwrap().forget();
+        self.gate.add_permits(1);
+        let contents = self.contents.lock().unwrap();
+        let content = contents.get(source).cloned();
+        let content = content.unwrap_or(Err(FetchFailure::Gone))?;
+        file.write_all(&content).unwrap();
+        Ok(())
+    }
+}
+
+#[async_trait]
+impl AskPhone for WhatsApp {
+    async fn ask(&self, organization: OrganizationId, _: SessionId, media: MediaId) -> PhoneAnswer {
+        self.asked.fetch_add(1, Ordering::SeqCst);
+        let (answer, source) = self.phone.lock().unwrap().clone();
+        if answer == PhoneAnswer::SentAgain {
+            let written = self
+                .store
+                .write::<_, StoreError, _>(organization, move |tx| {
+                    Box::pin(
+                        async move { tx.set_media_source(organization, media, &source, 1).await },
+                    )
+                });
+            written.await.unwrap();
+        }
+        answer
+    }
+}
+
+pub(crate) struct World {
+    pub(crate) store: TestStore,
+    pub(crate) organization: OrganizationId,
+    pub(crate) session: SessionId,
+    pub(crate) fence: Fence,
+    pub(crate) whatsapp: Arc<WhatsApp>,
+    pub(crate) files: Files,
+    pub(crate) folder: TempDir,
+}
+
+impl World {
+    pub(crate) async fn new() -> Self {
+        let store = testing::store().await;
+        let organization = store.organization().await;
+        let session = store.session(organization).await;
+        let fence = store.claim(session).await;
+        let whatsapp = Arc::new(WhatsApp {
+            contents: Mutex::default(),
+            phone: Mutex::new((PhoneAnswer::Gone, Vec::new())),
+            fetched: AtomicUsize::new(0),
+            asked: AtomicUsize::new(0),
+            gate: Semaphore::new(1),
+            store: store.handle(),
+        });
+        let folder = tempfile::tempdir().unwrap();
+        let files = files(&store, &whatsapp, &folder);
+        Self {
+            store,
+            organization,
+            session,
+            fence,
+            whatsapp,
+            files,
+            folder,
+        }
+    }
+
+    /// Has something at WhatsApp.
+    pub(crate) fn put(&self, source: &str, content: Result<&str, FetchFailure>) {
+        let content = content.map(|text| text.as_bytes().to_vec());
+        let mut contents = self.whatsapp.contents.lock().unwrap();
+        contents.insert(source.as_bytes().to_vec(), content);
+    }
+
+    pub(crate) async fn keep_in(&self, storage: SessionStorage) {
+        let (organization, session) = (self.organization, self.session);
+        self.store
+            .write::<_, StoreError, _>(organization, move |tx| {
+                Box::pin(async move {
+                    tx.set_session_storage(organization, session, &storage, 1)
+                        .await
+                })
+            })
+            .await
+            .unwrap();
+    }
+
+    /// A message with a file.
+    pub(crate) async fn attach(&self, source: &'static str) -> MediaId {
+        let (fence, now_ms) = (self.fence.clone(), self.store.now_ms());
+        let id = MediaId::from_parts(1, rand::random::<u128>() >> 48);
+        self.store
+            .write::<_, StoreError, _>(self.organization, move |tx| {
+                Box::pin(async move {
+                    let mut owned = tx.owned(&fence).await?;
+                    let facts = ChatFacts {
+                        jid: "15551234567@s.whatsapp.net".into(),
+                        alias_jid: None,
+                        kind: ChatType::Dm,
+                        name: None,
+                    };
+                    let chat = owned.upsert_chat(&facts, 1).await?.id;
+                    let row = owned.insert_message(&message(chat, id), 1).await?;
+                    let media = media(row.unwrap(), id, source);
+                    owned.insert_media(&media, now_ms).await
+                })
+            })
+            .await
+            .unwrap();
+        id
+    }
+
+    pub(crate) async fn record(&self, id: MediaId) -> MediaRecord {
+        let mut tx = self.store.read().await.unwrap();
+        tx.media(self.organization, id).await.unwrap().unwrap()
+    }
+
+    pub(crate) async fn status(&self, id: MediaId) -> MediaStatus {
+        self.record(id).await.file.status
+    }
+
+    pub(crate) async fn read(&self, id: MediaId, part: Option<Part>) -> Result<String, ReadError> {
+        let record = self.record(id).await;
+        let content = self.files.read(&record, part).await?;
+        Ok(text_of(content).await)
+    }
+
+    /// The kinds of the events about files so far.
+    pub(crate) async fn told(&self) -> Vec<String> {
+        let filter = EventFilter {
+            session: Some(self.session),
+            kinds: Some(vec![EventKind::MediaReady, EventKind::MediaExpired]),
+        };
+        let mut tx = self.store.read().await.unwrap();
+        let events = tx.events_after(self.organization, None, &filter, 100).await;
+        let events = events.unwrap().into_iter();
+        let kind = |envelope: String| {
+            let envelope: serde_json::Value = serde_json::from_str(&envelope).unwrap();
+            envelope["event"].as_str().unwrap().to_owned()
+        };
+        events.map(|(_, envelope)| kind(envelope)).collect()
+    }
+
+    /// How many files are kept or coming in, in the folder.
+    pub(crate) fn files_on_disk(&self) -> usize {
+        let mut folders = vec![self.folder.path().to_owned()];
+        let mut count = 0;
+        while let Some(folder) = folders.pop() {
+            for entry in std::fs::read_dir(folder).unwrap() {
+                let entry = entry.unwrap();
+                if entry.file_type().unwrap().is_dir() {
+                    folders.push(entry.path());
+                } else {
+                    count += 1;
+                }
+            }
+        }
+        count
+    }
+
+    /// Waits until a file has a status.
+    pub(crate) async fn until(&self, id: MediaId, status: MediaStatus) {
+        let reached = tokio::time::timeout(Duration::from_secs(30), async {
+            while self.status(id).await != status {
+                tokio::time::sleep(Duration::from_millis(10)).await;
+            }
+        });
+        reached.await.unwrap();
+    }
+
+    pub(crate) async fn purge(&self) {
+        loop {
+            let rows = self.store.write::<_, StoreError, _>(Lane::SHARED, |tx| {
+                Box::pin(async move { tx.admin().purge_deleted_sessions(100).await })
+            });
+            if rows.await.unwrap() == 0 {
+                return;
+            }
+        }
+    }
+}
+
+/// Files over a store, as another process would have them.
+pub(crate) fn files(store: &TestStore, whatsapp: &Arc<WhatsApp>, folder: &TempDir) -> Files {
+    let guard = AddressGuard::new(AllowList::loopback());
+    let client = GuardedClient::new(guard, ClientTimeouts::default()).unwrap();
+    let clock = store.clock.clone();
+    let storage = Storage::open(folder.path().to_owned(), client, clock.clone()).unwrap();
+    let config = FilesConfig {
+        poll_interval: Duration::from_millis(20),
+        ..FilesConfig::default()
+    };
+    Files::new(
+        store.handle(),
+        storage,
+        clock,
+        whatsapp.clone(),
+        whatsapp.clone(),
+        config,
+    )
+}
+
+pub(crate) async fn text_of(content: Content) -> String {
+    let pieces: Vec<_> = content.bytes.try_collect().await.unwrap();
+    String::from_utf8(pieces.concat()).unwrap()
+}
+
+fn message(chat_id: i64, id: MediaId) -> NewMessage {
+    NewMessage {
+        chat_id,
+        wa_message_id: id.to_string(),
+        sender_key: String::new(),
+        direction: Direction::In,
+        is_from_me: false,
+        kind: "document".into(),
+        body: None,
+        sender_jid: None,
+        sender_lid: None,
+        timestamp_ms: 1,
+        status: None,
+        quoted_message_id: None,
+        mentions: Vec::new(),
+        media: None,
+        content: None,
+        is_unread: false,
+    }
+}
+
+fn media(message_id: i64, id: MediaId, source: &str) -> NewMedia {
+    NewMedia {
+        id,
+        message_id,
+        position: 0,
+        wa_message_id: id.to_string(),
+        kind: "document".into(),
+        mimetype: None,
+        filename: None,
+        size: None,
+        sha256: None,
+        width: None,
+        height: None,
+        seconds: None,
+        is_voice: false,
+        source: Some(source.as_bytes().to_vec()),
+        may_be_captured: true,
+    }
+}
