@@ -3,7 +3,8 @@
 //! A fault has a `kind`, and strikes while its `count` lasts (without one: until it is deleted),
 //! each time with its `probability` (without one: always). What strikes at once, other than a ban,
 //! is over with that. `target` is a number; without one every
-//! number is meant. `tag` narrows the faults on stanzas to one stanza tag.
+//! number is meant. `tag` narrows the faults on stanzas to one stanza tag,
+//! and those on media to one media type (`image`, `video`, …).
 //!
 //! | `kind` | strikes | effect |
 //! |---|---|---|
@@ -16,6 +17,9 @@
 //! | `slow` | on stanzas to the target | the connection waits `delayMs` before this and all that follow |
 //! | `nack` | on messages from the target | the message is refused with `<ack error>`, `code` (463 without one) |
 //! | `ban` | at once and at every login | `<failure reason="403">`; with `code`, `<failure reason="402">` with it and `delayMs` as the time it lasts |
+//! | `refuse_upload` | on uploads of media by the target | refused with the status `code` (500 without one) |
+//! | `slow_media` | on uploads and downloads of media | the answer waits `delayMs` |
+//! | `media_gone` | on downloads of media by the target | refused with the status `code` (410 without one) |
 //! | `expired_version` | at every login | `<failure reason="405">` |
 //!
 //! `direction` is `in` for stanzas from the target and `out` (the default) for stanzas to it.
@@ -27,6 +31,10 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 use serde::{Deserialize, Serialize};
+
+mod media;
+
+pub(crate) use media::MediaFate;
 
 /// The kinds of faults; see the module for what each does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -52,6 +60,12 @@ pub enum FaultKind {
     Ban,
     /// Refuses logins of an outdated client.
     ExpiredVersion,
+    /// Refuses uploads of media.
+    RefuseUpload,
+    /// Lets the media host take its time.
+    SlowMedia,
+    /// Refuses downloads of media as if it were no longer there.
+    MediaGone,
 }
 
 impl FaultKind {
@@ -237,7 +251,11 @@ impl Faults {
         if spec.count == Some(0) {
             return Err(FaultError::Count);
         }
-        if matches!(spec.kind, FaultKind::Delay | FaultKind::Slow) && spec.delay_ms.is_none() {
+        if matches!(
+            spec.kind,
+            FaultKind::Delay | FaultKind::Slow | FaultKind::SlowMedia
+        ) && spec.delay_ms.is_none()
+        {
             return Err(FaultError::DelayMissing);
         }
         let mut waiting = self.lock();
@@ -327,7 +345,7 @@ impl Faults {
                     }
                     FaultKind::Nack => tag == "message",
                     FaultKind::CloseSocket | FaultKind::StreamError | FaultKind::Replaced => true,
-                    FaultKind::Slow | FaultKind::Ban | FaultKind::ExpiredVersion => false,
+                    _ => false,
                 }
         });
         let Some(spec) = struck else {
@@ -341,7 +359,7 @@ impl Faults {
             FaultKind::CloseSocket => InboundFate::Close,
             FaultKind::StreamError => InboundFate::StreamError(spec.code.unwrap_or(503)),
             FaultKind::Replaced => InboundFate::Replaced,
-            FaultKind::Slow | FaultKind::Ban | FaultKind::ExpiredVersion => InboundFate::Pass,
+            _ => InboundFate::Pass,
         }
     }
 

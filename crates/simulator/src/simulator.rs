@@ -12,7 +12,7 @@ use crate::control::ControlInfo;
 use crate::journal::{Journal, JournalError};
 use crate::noise::{IdentityError, ServerIdentity};
 use crate::phone::Phones;
-use crate::server::{Server, ServerConfig};
+use crate::server::{Server, ServerConfig, media};
 use crate::tls::{TlsError, TlsListener};
 use crate::{control, socket};
 
@@ -130,11 +130,9 @@ impl Simulator {
                 .map(|address| format!("wss://{}/ws/chat", reachable(address))),
             root_public_key: hex::encode(identity.root_public_key()),
         };
-        let routes = socket::router(server.clone(), identity.clone()).merge(control::router(
-            server.clone(),
-            phones.clone(),
-            info,
-        ));
+        let host =
+            media::router(server.clone()).merge(socket::router(server.clone(), identity.clone()));
+        let routes = host.merge(control::router(server.clone(), phones.clone(), info));
         let mut tasks = Vec::new();
         let shutdown = server.shutdown_token();
         let plain = axum::serve(PlainListener(listener), routes.clone())

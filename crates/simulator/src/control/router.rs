@@ -9,11 +9,11 @@ use axum::extract::State;
 use axum::http::HeaderMap;
 use axum::http::header::HOST;
 use axum::middleware::map_response;
-use axum::routing::{delete, get};
+use axum::routing::{delete, get, post};
 use serde_json::{Value, json};
 
 use super::envelope::{unknown_route, wrap_refusals};
-use super::{accounting, faults, messages, phones};
+use super::{accounting, faults, media, messages, phones};
 use crate::phone::Phones;
 use crate::server::Server;
 
@@ -55,6 +55,7 @@ pub fn router(server: Server, phones: Phones, info: ControlInfo) -> Router {
         )
         .route("/sim/v1/faults", get(faults::list).post(faults::create))
         .route("/sim/v1/faults/{fault}", delete(faults::delete))
+        .route("/sim/v1/media:expire", post(media::expire))
         .route("/sim/v1/accounting", get(accounting::list))
         .fallback(unknown_route)
         .method_not_allowed_fallback(unknown_route)

@@ -13,6 +13,7 @@ use crate::clock::Clock;
 use crate::faults::Faults;
 use crate::journal::{Journal, JournalError};
 
+use super::media::{MediaAuth, MediaFiles};
 use super::pairings::Pairings;
 use super::state::Directory;
 
@@ -60,6 +61,8 @@ pub(crate) struct Inner {
     pub(crate) pairings: Pairings,
     pub(crate) accounting: Accounting,
     pub(crate) faults: Faults,
+    pub(crate) media: MediaFiles,
+    pub(crate) media_auth: MediaAuth,
     pub(crate) shutdown: CancellationToken,
     /// Whose turn it is to change queues and books.
     pub(crate) turns: Mutex<()>,
@@ -79,6 +82,8 @@ impl Inner {
         let accounting = Accounting::restore(&journal)?;
         Ok(Self {
             directory: super::restore::directory(&journal)?,
+            media: MediaFiles::restore(&journal)?,
+            media_auth: MediaAuth::new(),
             config,
             journal,
             pairings: Pairings::default(),

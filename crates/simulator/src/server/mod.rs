@@ -15,6 +15,7 @@ pub(crate) mod jids;
 pub(crate) mod link;
 mod link_code;
 mod linking;
+pub(crate) mod media;
 mod messages;
 pub(crate) mod outbox;
 mod pairings;

@@ -18,6 +18,10 @@ pub(crate) mod namespace {
     pub(crate) const QUEUE: &str = "queue";
     /// App state patches per account and collection.
     pub(crate) const APP_STATE: &str = "app-state";
+    /// What is known of each file of the media host.
+    pub(crate) const MEDIA: &str = "media";
+    /// The chunks of those files.
+    pub(crate) const MEDIA_CHUNK: &str = "media-chunk";
     /// Profile pictures per number.
     pub(crate) const PICTURE: &str = "picture";
     /// The keys of the Noise handshake.

@@ -5,7 +5,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::mpsc;
-use wacore::net::{HttpClient, HttpRequest, HttpResponse};
 use wacore::store::in_memory::InMemoryBackend;
 use wacore::types::events::{Event, EventKind};
 use wagate_simulator::phone::Phone;
@@ -16,17 +15,9 @@ use whatsapp_rust::pair_code::PairCodeOptions;
 use whatsapp_rust::transport::TokioWebSocketTransportFactory;
 use whatsapp_rust::{Client, Jid};
 
+use crate::support_http::LocalHttp;
+
 pub(crate) const WAIT: Duration = Duration::from_secs(30);
-
-/// Nothing is downloaded in these tests.
-struct NoHttp;
-
-#[async_trait::async_trait]
-impl HttpClient for NoHttp {
-    async fn execute(&self, _request: HttpRequest) -> anyhow::Result<HttpResponse> {
-        anyhow::bail!("there is no HTTP in this test")
-    }
-}
 
 pub(crate) async fn simulator() -> Simulator {
     let listen = "127.0.0.1:0".parse().unwrap();
@@ -74,7 +65,7 @@ impl Engine {
         let mut builder = Bot::builder()
             .with_backend_arc(backend.clone())
             .with_transport_factory(transport)
-            .with_http_client(NoHttp)
+            .with_http_client(LocalHttp(simulator.addr()))
             .with_version((2, 3_000, 1_030_000_000))
             .with_push_name("Companion")
             .with_wanted_pre_key_count(50)
