@@ -356,7 +356,9 @@ pub(crate) mod parts {
         Invitation = "invitation",
         Key = "key",
         Login = "login",
+        Lid = "lid",
         Message = "mid",
+        Address = "jid",
         User = "user"
     );
 }

@@ -13,6 +13,7 @@ mod audit;
 mod auth;
 mod body;
 mod chats;
+mod contacts;
 mod events;
 mod failure;
 #[cfg(any(test, feature = "fuzzing"))]

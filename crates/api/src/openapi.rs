@@ -4,6 +4,7 @@ use http::Method;
 use serde_json::json;
 use utoipa::PartialSchema as _;
 use utoipa::ToSchema as _;
+use utoipa::openapi::extensions::Extensions;
 use utoipa::openapi::path::Operation;
 use utoipa::openapi::security::{
     ApiKey, ApiKeyValue, Http, HttpAuthScheme, SecurityRequirement, SecurityScheme,
@@ -228,7 +229,7 @@ fn operations_mut(item: &mut PathItem) -> impl Iterator<Item = (Method, &mut Ope
 fn add_failures(path: &str, operation: &mut Operation) {
     let name = operation.operation_id.clone().unwrap_or_default();
     let is_one_of = |names: &[&str]| names.contains(&name.as_str());
-    let is_live = is_one_of(LIVE) || is_marked_live(operation);
+    let is_live = is_one_of(LIVE) || take_live_mark(operation);
     let names_session = name == "listEvents" || name == "createRealtimeTicket";
     // The size of the headers is a fault that every request can have.
     let mut codes = vec![
@@ -268,9 +269,18 @@ fn add_failures(path: &str, operation: &mut Operation) {
 }
 
 /// Whether an operation says in `x-live` that it needs WhatsApp at once.
-fn is_marked_live(operation: &Operation) -> bool {
-    let extensions = operation.extensions.as_ref();
-    extensions.is_some_and(|extensions| extensions.contains_key("x-live"))
+///
+/// The mark is for this file only, and taken off: the document shows it in the failures, and
+/// several extensions of one operation would be written in an order of chance.
+fn take_live_mark(operation: &mut Operation) -> bool {
+    let Some(extensions) = operation.extensions.as_mut() else {
+        return false;
+    };
+    let is_marked = extensions.contains_key("x-live");
+    if is_marked && let Some(capability) = extensions.get("x-capability").cloned() {
+        *extensions = Extensions::builder().add("x-capability", capability).build();
+    }
+    is_marked
 }
 
 const fn failure_about(code: ErrorCode, is_live: bool) -> &'static str {

@@ -17,6 +17,8 @@ pub use commands::{
     CommandHandler, CommandReply, CommandResult, IdempotencyKey, Refusal, SendCommand,
     SessionAction, SessionCommand,
 };
-pub use live::{LiveReply, LiveRequest, PresenceReply, PresenceRequest};
+pub use live::{
+    ContactReply, ContactRequest, LiveReply, LiveRequest, PresenceReply, PresenceRequest,
+};
 pub use placement::{Placement, PlacementError};
 pub use signals::{EventCopy, Lagged, Signal, Topic};

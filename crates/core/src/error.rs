@@ -16,6 +16,10 @@ pub enum What {
     Session,
     /// A stored chat.
     Chat,
+    /// A person.
+    Contact,
+    /// A profile picture.
+    Picture,
     /// A stored message.
     Message,
     /// A webhook.
@@ -51,6 +55,8 @@ impl What {
         match self {
             Self::Session => "There is no such session.",
             Self::Chat => "There is no such chat.",
+            Self::Contact => "There is no such contact.",
+            Self::Picture => "There is no picture, or it is not shown to this account.",
             Self::Message => "There is no such message in this chat.",
             Self::Webhook => "There is no such webhook.",
             Self::Delivery => "There is no such delivery.",

@@ -9,6 +9,7 @@ mod accounts;
 mod audit;
 mod caller;
 mod chats;
+mod contacts;
 mod credentials;
 mod endings;
 mod error;
@@ -36,6 +37,7 @@ pub use accounts::{
 };
 pub use audit::AuditQuery;
 pub use caller::{Caller, SessionAccess};
+pub use contacts::ContactQuery;
 pub use error::{Error, LoginRefusal, Reason, Result, What};
 pub use events::{EventPage, MAX_WAIT_MS, PullRequest};
 pub use health::{Health, Readiness};

@@ -8,6 +8,7 @@ mod audit;
 mod capabilities;
 mod chats;
 mod clock;
+mod contacts;
 mod cursors;
 mod errors;
 mod events;
@@ -33,6 +34,10 @@ pub use audit::{Actor, ActorKind, AuditAction, AuditEntry, ListAuditEntry, Unkno
 pub use capabilities::{Capabilities, Capability};
 pub use chats::{Chat, ChatType, ListChat};
 pub use clock::{Clock, ManualClock, SystemClock};
+pub use contacts::{
+    Contact, ContactAbout, ContactDetail, ContactGroup, ContactSource, Identity, ListContact,
+    OnWhatsApp, ProfilePicture,
+};
 pub use cursors::{Cursor, CursorError};
 pub use errors::{ApiError, ErrorCode, ErrorDetail};
 pub use events::{EVENT_SCHEMA, EventEnvelope, EventKind, EventSelector, ListEvent};

@@ -129,7 +129,9 @@ pub(crate) fn operations() -> Vec<Operation> {
                 method: method.to_uppercase().parse().unwrap(),
                 path: path.clone(),
                 need: Need::of(id, operation),
-                is_live: operation["x-live"] == true,
+                is_live: operation["responses"]["503"]["description"]
+                    .as_str()
+                    .is_some_and(|about| about.contains("gateway that owns the session")),
                 takes_cookie: ways
                     .into_iter()
                     .flatten()

@@ -439,6 +439,16 @@ pub(crate) const PARAMETERS: &[Parameter] = &[
         unknown: &["15559999999%40s.whatsapp.net", "15559999999", "1-2%40g.us"],
     },
     Parameter {
+        name: "jid",
+        of: |place| place.chat.clone(),
+        unknown: &["15559999999%40s.whatsapp.net"],
+    },
+    Parameter {
+        name: "lid",
+        of: |place| place.chat.clone(),
+        unknown: &["999999999999999%40lid", "15559999999"],
+    },
+    Parameter {
         name: "mid",
         of: |_| "3EB0C767D26A1B5F7C83".into(),
         unknown: &["3EB0FFFFFFFFFFFFFFFF"],

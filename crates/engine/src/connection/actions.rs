@@ -235,7 +235,8 @@ impl Connection {
     }
 }
 
-fn request_error(error: &whatsapp_rust::IqError) -> RequestError {
+/// What a failed request means.
+pub(super) fn request_error(error: &whatsapp_rust::IqError) -> RequestError {
     use whatsapp_rust::IqError;
     if let Some(refused) = error.server_rejection() {
         return RequestError::Refused { code: refused.code };

@@ -5,6 +5,7 @@
 //! under way; it is given up before its caller gives up on it. What it changes on WhatsApp
 //! is written to the store by who carried it out, or comes back as a notification.
 
+mod contacts;
 mod presence;
 
 use std::sync::Arc;
@@ -59,6 +60,7 @@ pub(crate) async fn carry_out(
 impl Live<'_> {
     async fn answer(&self, request: LiveRequest) -> LiveResult {
         match request {
+            LiveRequest::Contact(request) => self.contact(request).await,
             LiveRequest::Presence(request) => self.presence(request).await,
         }
     }

@@ -6,6 +6,7 @@
 
 mod architecture;
 mod commands;
+mod contacts;
 mod crashes;
 mod guide;
 mod idempotency;

@@ -1,0 +1,113 @@
+//! People: whether they are there, what they show, and whether they are blocked.
+
+use wagate_model::{Jid, OnWhatsApp, ProfilePicture};
+use whatsapp_rust::features::{BlockingError, ContactError};
+
+use super::Connection;
+use super::actions::request_error;
+use crate::RequestError;
+use crate::convert::{library_jid, model_jid};
+
+impl Connection {
+    /// Whether numbers are on WhatsApp, in the order of the question.
+    pub async fn check_numbers(&self, phones: &[Jid]) -> Result<Vec<OnWhatsApp>, RequestError> {
+        let client = &self.session().client;
+        let asked: Vec<_> = phones.iter().map(library_jid).collect();
+        let contacts = client.contacts();
+        let found = contacts.is_on_whatsapp(&asked).await;
+        let found = found.map_err(|error| contact_error(&error))?;
+        let answer = |(phone, jid): (&Jid, &whatsapp_rust::Jid)| {
+            let result = found.iter().find(|result| {
+                result.jid.user == jid.user
+                    || result.pn_jid.as_ref().is_some_and(|pn| pn.user == jid.user)
+            });
+            let is_there = result.is_some_and(|result| result.is_registered);
+            OnWhatsApp {
+                is_on_whats_app: is_there,
+                jid: is_there.then(|| phone.to_string()),
+                query: phone.user().to_owned(),
+            }
+        };
+        Ok(phones.iter().zip(&asked).map(answer).collect())
+    }
+
+    /// The text below a person's name; empty where there is none or it is hidden.
+    ///
+    /// Fails with code 404 where there is no such person.
+    pub async fn about_of(&self, person: &Jid) -> Result<String, RequestError> {
+        let client = &self.session().client;
+        let asked = [library_jid(person)];
+        let contacts = client.contacts();
+        let found = contacts.get_user_info(&asked).await;
+        let found = found.map_err(|error| contact_error(&error))?;
+        let info = found.into_values().next();
+        let info = info.ok_or(RequestError::Refused { code: 404 })?;
+        Ok(info.status.unwrap_or_default().replace('\0', ""))
+    }
+
+    /// The picture of a person or group, where one is shown to this account.
+    pub async fn picture_of(&self, of: &Jid) -> Result<Option<ProfilePicture>, RequestError> {
+        let client = &self.session().client;
+        let contacts = client.contacts();
+        let found = contacts.get_profile_picture(&library_jid(of), false).await;
+        let found = found.map_err(|error| contact_error(&error))?;
+        Ok(found.map(|picture| ProfilePicture {
+            id: Some(picture.id),
+            url: Some(picture.url),
+        }))
+    }
+
+    /// Blocks or unblocks a person.
+    pub async fn set_blocked(&self, person: &Jid, is_blocked: bool) -> Result<(), RequestError> {
+        match self.change_blocklist(person, is_blocked).await {
+            // Both addresses are needed, and WhatsApp knows the other one.
+            Err(BlockingError::InvalidJid(_)) => {
+                let client = &self.session().client;
+                let asked = [library_jid(person)];
+                let learned = client.contacts().is_on_whatsapp(&asked).await;
+                learned.map_err(|error| contact_error(&error))?;
+                let changed = self.change_blocklist(person, is_blocked).await;
+                changed.map_err(|error| blocking_error(&error))
+            }
+            changed => changed.map_err(|error| blocking_error(&error)),
+        }
+    }
+
+    async fn change_blocklist(&self, person: &Jid, is_blocked: bool) -> Result<(), BlockingError> {
+        let blocking = self.session().client.blocking();
+        let person = library_jid(person);
+        if is_blocked {
+            blocking.block(&person).await
+        } else {
+            blocking.unblock(&person).await
+        }
+    }
+
+    /// The people whom the account has blocked.
+    pub async fn blocklist(&self) -> Result<Vec<Jid>, RequestError> {
+        let blocking = self.session().client.blocking();
+        let entries = blocking.get_blocklist().await;
+        let entries = entries.map_err(|error| blocking_error(&error))?;
+        Ok(entries
+            .iter()
+            .filter_map(|entry| model_jid(&entry.jid))
+            .collect())
+    }
+}
+
+fn contact_error(error: &ContactError) -> RequestError {
+    match error {
+        ContactError::Iq(error) => request_error(error),
+        ContactError::InvalidJid(_) => RequestError::Refused { code: 404 },
+        _ => RequestError::Failed,
+    }
+}
+
+fn blocking_error(error: &BlockingError) -> RequestError {
+    match error {
+        BlockingError::Iq(error) => request_error(error),
+        // WhatsApp knows no such person.
+        BlockingError::InvalidJid(_) => RequestError::Refused { code: 404 },
+        _ => RequestError::Failed,
+    }
+}

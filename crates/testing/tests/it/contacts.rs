@@ -1,0 +1,105 @@
+//! People: listed, looked up, and asked about.
+
+use reqwest::Method;
+use serde_json::json;
+use wagate_testing::TestSandbox;
+
+#[tokio::test]
+async fn a_person_is_one_contact_under_both_addresses() {
+    let sandbox = TestSandbox::start().await;
+    let (alice, bob) = (&sandbox.phones[0], &sandbox.phones[1]);
+    let session = sandbox.pair(alice).await;
+    let mut socket = sandbox.api.realtime(&json!({"events": ["message"]})).await;
+    sandbox.simulated.send_text(bob, alice, "hello").await;
+    socket.wait_for(|frame| frame["event"] == "message").await;
+
+    let list = async |query: &str| {
+        let path = session.path(&format!("/contacts{query}"));
+        let page = sandbox.api.get(&path).await;
+        page["data"].as_array().cloned().unwrap()
+    };
+    let theirs = |contact: &&serde_json::Value| contact["phoneNumber"] == bob.as_str();
+    let all = list("").await;
+    let found: Vec<_> = all.iter().filter(theirs).collect();
+    assert_eq!(found.len(), 1, "{all:?}");
+    let contact = found[0].clone();
+    assert_eq!(contact["source"], "dm");
+    assert!(contact["lid"].as_str().unwrap().ends_with("@lid"));
+    assert_eq!(
+        list(&format!("?q={}&source=dm", &bob[4..])).await,
+        [contact.clone()]
+    );
+    assert!(
+        list("?source=group")
+            .await
+            .iter()
+            .all(|other| other != &contact)
+    );
+    assert!(list("?q=nobody-has-this").await.is_empty());
+    for query in ["?source=friends", "?group=15551234567"] {
+        let path = session.path(&format!("/contacts{query}"));
+        sandbox.api.call(Method::GET, &path, None).await.expect(400);
+    }
+
+    for address in [contact["lid"].as_str().unwrap(), bob] {
+        let path = session.path(&format!("/contacts/{address}"));
+        let detail = sandbox.api.get(&path).await;
+        assert_eq!(detail["identity"]["lid"], contact["lid"]);
+        assert_eq!(
+            (&detail["dm"], &detail["groups"]),
+            (&json!(true), &json!([]))
+        );
+    }
+    sandbox.stop().await;
+}
+
+#[tokio::test]
+async fn whatsapp_is_asked_about_people() {
+    let sandbox = TestSandbox::start().await;
+    let (alice, bob) = (&sandbox.phones[0], &sandbox.phones[1]);
+    let session = sandbox.pair(alice).await;
+    let get = async |rest: &str| {
+        let path = session.path(&format!("/contacts/{rest}"));
+        sandbox.api.call(Method::GET, &path, None).await
+    };
+
+    let there = get(&format!("check?phone=%2B{bob}")).await.expect(200);
+    assert_eq!(
+        there,
+        json!({"query": bob, "isOnWhatsApp": true, "jid": format!("{bob}@s.whatsapp.net")})
+    );
+    let nobody = get("check?phone=15550009999").await.expect(200);
+    assert_eq!(
+        nobody,
+        json!({"query": "15550009999", "isOnWhatsApp": false})
+    );
+    get("check").await.expect(400);
+    get("check?phone=0").await.expect(400);
+
+    let about = get(&format!("{bob}/about")).await.expect(200);
+    assert!(about["about"].is_string(), "{about}");
+    get(&format!("{bob}/picture")).await.expect(404);
+
+    // Blocked, nothing of theirs comes in; both can be repeated.
+    let mut socket = sandbox.api.realtime(&json!({"events": ["message"]})).await;
+    let act = async |verb: &str| {
+        let path = session.path(&format!("/contacts/{bob}/{verb}"));
+        sandbox
+            .api
+            .call(Method::POST, &path, None)
+            .await
+            .expect(204);
+    };
+    act("block").await;
+    act("block").await;
+    sandbox.simulated.send_text(bob, alice, "unheard").await;
+    act("unblock").await;
+    act("unblock").await;
+    sandbox.simulated.send_text(bob, alice, "heard").await;
+    let heard = socket.wait_for(|frame| frame["event"] == "message").await;
+    assert_eq!(heard["payload"]["body"], "heard");
+
+    sandbox.api.act(&session.path(":stop")).await;
+    get(&format!("check?phone={bob}")).await.expect(409);
+    sandbox.stop().await;
+}
