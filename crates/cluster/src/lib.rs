@@ -17,6 +17,6 @@ pub use commands::{
     CommandHandler, CommandReply, CommandResult, IdempotencyKey, Refusal, SendCommand,
     SessionAction, SessionCommand,
 };
-pub use live::{LiveReply, LiveRequest, PresenceReply, PresenceRequest};
+pub use live::{ChatRequest, LiveReply, LiveRequest, PresenceReply, PresenceRequest};
 pub use placement::{Placement, PlacementError};
 pub use signals::{EventCopy, Lagged, Signal, Topic};

@@ -2,10 +2,12 @@
 //!
 //! One file for each resource; the owner's side has the same files in `gateway/src/live`.
 
+mod chats;
 mod presence;
 
 use serde::{Deserialize, Serialize};
 
+pub use chats::ChatRequest;
 pub use presence::{PresenceReply, PresenceRequest};
 
 /// Something to do on WhatsApp, or to ask of it, now.
@@ -14,6 +16,8 @@ pub use presence::{PresenceReply, PresenceRequest};
 #[derive(Clone, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", tag = "about", content = "request")]
 pub enum LiveRequest {
+    /// How chats are kept.
+    Chats(ChatRequest),
     /// The account's and other people's presence.
     Presence(PresenceRequest),
 }
@@ -23,6 +27,7 @@ impl LiveRequest {
     #[must_use]
     pub const fn name(&self) -> &'static str {
         match self {
+            Self::Chats(request) => request.name(),
             Self::Presence(request) => request.name(),
         }
     }
@@ -31,6 +36,7 @@ impl LiveRequest {
     #[must_use]
     pub const fn is_repeatable(&self) -> bool {
         match self {
+            Self::Chats(request) => request.is_repeatable(),
             Self::Presence(request) => request.is_repeatable(),
         }
     }

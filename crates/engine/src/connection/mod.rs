@@ -8,6 +8,7 @@
 mod actions;
 mod attempt;
 mod backoff;
+mod chats;
 mod hook;
 mod observer;
 mod open;

@@ -5,6 +5,7 @@
 //! under way; it is given up before its caller gives up on it. What it changes on WhatsApp
 //! is written to the store by who carried it out, or comes back as a notification.
 
+mod chats;
 mod presence;
 
 use std::sync::Arc;
@@ -26,7 +27,6 @@ type LiveResult = Result<LiveReply, Refusal>;
 
 /// A request's surroundings.
 struct Live<'l> {
-    #[expect(dead_code, reason = "for requests that write what they learned")]
     cx: &'l Arc<Context>,
     session: &'l Arc<Session>,
     connection: Connection,
@@ -59,6 +59,7 @@ pub(crate) async fn carry_out(
 impl Live<'_> {
     async fn answer(&self, request: LiveRequest) -> LiveResult {
         match request {
+            LiveRequest::Chats(request) => self.chats(request).await,
             LiveRequest::Presence(request) => self.presence(request).await,
         }
     }
