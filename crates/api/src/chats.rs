@@ -2,12 +2,14 @@
 
 use axum::Json as Reply;
 use axum::extract::State;
+use http::StatusCode;
 use utoipa_axum::router::UtoipaMethodRouter;
 use utoipa_axum::routes;
 use wagate_core::{Core, Page};
-use wagate_model::{Chat, ListChat, ListMessage};
+use wagate_model::{Chat, ListChat, ListMessage, ReadChatInput, UpdateChatInput};
 
-use crate::access::{InChat, InSession, Read};
+use crate::access::{InChat, InSession, Read, Send};
+use crate::body::{Json, RequestBody};
 use crate::failure::Answer;
 use crate::query::Query;
 use crate::state::ApiState;
@@ -15,9 +17,19 @@ use crate::state::ApiState;
 pub(crate) fn routes() -> Vec<UtoipaMethodRouter<ApiState>> {
     vec![
         routes!(list_chats),
-        routes!(get_chat),
+        routes!(get_chat, update_chat, delete_chat),
         routes!(list_chat_messages),
+        routes!(read_chat),
+        routes!(mark_chat_unread),
+        routes!(clear_chat_on_whatsapp),
+        routes!(delete_chat_on_whatsapp),
     ]
+}
+
+impl RequestBody for UpdateChatInput {}
+
+impl RequestBody for ReadChatInput {
+    const IS_OPTIONAL: bool = true;
 }
 
 /// List chats
@@ -102,4 +114,147 @@ async fn list_chat_messages(
         .list_chat_messages(&chat.access, &chat.chat, page)
         .await?;
     Ok(Reply(messages))
+}
+
+/// Change how a chat is kept
+///
+/// Archives, pins or mutes it, or undoes that, for the account on all its devices. Only what
+/// is sent changes; `unmute` wins over `mutedUntil`.
+#[utoipa::path(
+    patch, path = "/api/v1/sessions/{session}/chats/{cid}", operation_id = "updateChat",
+    tag = "Chats",
+    params(
+        ("session" = String, Path, description = "The session's id."),
+        ("cid" = String, Path, description = "The chat's JID, or a phone number in digits."),
+    ),
+    extensions(("x-capability" = json!("send")), ("x-live" = json!(true))),
+    request_body(content = UpdateChatInput, example = json!({ "pinned": true })),
+    responses((status = 200, description = "The chat.", body = Chat, example = json!({
+        "id": 7, "sessionId": "01J9ZX8K2QHV0M3T6R7P4N5W8C", "jid": "205227043110953@lid",
+        "aliases": ["15557654321@s.whatsapp.net"], "type": "dm", "name": "Ada", "pinned": true,
+        "archived": false, "unreadCount": 0, "lastMessageAt": 1_767_225_700_000_i64
+    }))),
+)]
+async fn update_chat(
+    State(core): State<Core>,
+    chat: InChat<Send>,
+    body: Json<UpdateChatInput>,
+) -> Answer<Reply<Chat>> {
+    let changed = core
+        .update_chat(&chat.access, &chat.chat, body.draft)
+        .await?;
+    Ok(Reply(changed))
+}
+
+/// Delete the stored copy of a chat
+///
+/// With its stored messages. WhatsApp keeps the chat, which comes back with new activity.
+#[utoipa::path(
+    delete, path = "/api/v1/sessions/{session}/chats/{cid}", operation_id = "deleteChat",
+    tag = "Chats",
+    params(
+        ("session" = String, Path, description = "The session's id."),
+        ("cid" = String, Path, description = "The chat's JID, or a phone number in digits."),
+    ),
+    extensions(("x-capability" = json!("send"))),
+    responses((status = 204, description = "Deleted.")),
+)]
+async fn delete_chat(State(core): State<Core>, chat: InChat<Send>) -> Answer<StatusCode> {
+    core.delete_chat(&chat.access, &chat.chat).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// Read a chat's unread messages
+///
+/// Sets the stored counter to zero. The senders are told on WhatsApp with `receipt` only,
+/// which needs the session to be connected.
+#[utoipa::path(
+    post, path = "/api/v1/sessions/{session}/chats/{cid}/read", operation_id = "readChat",
+    tag = "Chats",
+    params(
+        ("session" = String, Path, description = "The session's id."),
+        ("cid" = String, Path, description = "The chat's JID, or a phone number in digits."),
+    ),
+    extensions(("x-capability" = json!("send")), ("x-live" = json!(true))),
+    request_body(content = ReadChatInput, example = json!({ "receipt": true })),
+    responses((status = 200, description = "The chat.", body = Chat, example = json!({
+        "id": 7, "sessionId": "01J9ZX8K2QHV0M3T6R7P4N5W8C", "jid": "205227043110953@lid",
+        "aliases": ["15557654321@s.whatsapp.net"], "type": "dm", "name": "Ada", "pinned": false,
+        "archived": false, "unreadCount": 0, "lastMessageAt": 1_767_225_700_000_i64
+    }))),
+)]
+async fn read_chat(
+    State(core): State<Core>,
+    chat: InChat<Send>,
+    body: Json<ReadChatInput>,
+) -> Answer<Reply<Chat>> {
+    let read = core.read_chat(&chat.access, &chat.chat, body.draft).await?;
+    Ok(Reply(read))
+}
+
+/// Mark a chat unread
+///
+/// For the account on all its devices, and in the stored counter.
+#[utoipa::path(
+    post, path = "/api/v1/sessions/{session}/chats/{cid}:unread",
+    operation_id = "markChatUnread", tag = "Chats",
+    params(
+        ("session" = String, Path, description = "The session's id."),
+        ("cid" = String, Path, description = "The chat's JID, or a phone number in digits."),
+    ),
+    extensions(("x-capability" = json!("send")), ("x-live" = json!(true))),
+    responses((status = 200, description = "The chat.", body = Chat, example = json!({
+        "id": 7, "sessionId": "01J9ZX8K2QHV0M3T6R7P4N5W8C", "jid": "205227043110953@lid",
+        "aliases": ["15557654321@s.whatsapp.net"], "type": "dm", "name": "Ada", "pinned": false,
+        "archived": false, "unreadCount": 1, "lastMessageAt": 1_767_225_700_000_i64
+    }))),
+)]
+async fn mark_chat_unread(State(core): State<Core>, chat: InChat<Send>) -> Answer<Reply<Chat>> {
+    let marked = core.mark_chat_unread(&chat.access, &chat.chat).await?;
+    Ok(Reply(marked))
+}
+
+/// Clear a chat on WhatsApp
+///
+/// Removes its messages, starred ones and media too, from the account's devices. The stored
+/// messages stay.
+#[utoipa::path(
+    post, path = "/api/v1/sessions/{session}/chats/{cid}:clear", operation_id = "clearChat",
+    tag = "Chats",
+    params(
+        ("session" = String, Path, description = "The session's id."),
+        ("cid" = String, Path, description = "The chat's JID, or a phone number in digits."),
+    ),
+    extensions(("x-capability" = json!("send")), ("x-live" = json!(true))),
+    responses((status = 204, description = "Done.")),
+)]
+async fn clear_chat_on_whatsapp(
+    State(core): State<Core>,
+    chat: InChat<Send>,
+) -> Answer<StatusCode> {
+    core.clear_chat_on_whatsapp(&chat.access, &chat.chat)
+        .await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// Delete a chat on WhatsApp
+///
+/// From the account's devices. The stored copy stays; to delete it, use `deleteChat`.
+#[utoipa::path(
+    post, path = "/api/v1/sessions/{session}/chats/{cid}:delete",
+    operation_id = "deleteChatOnWhatsApp", tag = "Chats",
+    params(
+        ("session" = String, Path, description = "The session's id."),
+        ("cid" = String, Path, description = "The chat's JID, or a phone number in digits."),
+    ),
+    extensions(("x-capability" = json!("send")), ("x-live" = json!(true))),
+    responses((status = 204, description = "Done.")),
+)]
+async fn delete_chat_on_whatsapp(
+    State(core): State<Core>,
+    chat: InChat<Send>,
+) -> Answer<StatusCode> {
+    core.delete_chat_on_whatsapp(&chat.access, &chat.chat)
+        .await?;
+    Ok(StatusCode::NO_CONTENT)
 }

@@ -186,7 +186,7 @@ async fn get_contact_picture(
 
 /// Block a contact
 ///
-/// Can be repeated.
+/// Nothing that the person sends comes in from then on. Can be repeated.
 #[utoipa::path(
     post, path = "/api/v1/sessions/{session}/contacts/{jid}/block",
     operation_id = "blockContact", tag = "Contacts",
@@ -208,7 +208,7 @@ async fn block_contact(
 
 /// Unblock a contact
 ///
-/// Can be repeated.
+/// What the person sent meanwhile does not come in later. Can be repeated.
 #[utoipa::path(
     post, path = "/api/v1/sessions/{session}/contacts/{jid}/unblock",
     operation_id = "unblockContact", tag = "Contacts",

@@ -278,7 +278,9 @@ fn take_live_mark(operation: &mut Operation) -> bool {
     };
     let is_marked = extensions.contains_key("x-live");
     if is_marked && let Some(capability) = extensions.get("x-capability").cloned() {
-        *extensions = Extensions::builder().add("x-capability", capability).build();
+        *extensions = Extensions::builder()
+            .add("x-capability", capability)
+            .build();
     }
     is_marked
 }

@@ -18,7 +18,8 @@ pub use commands::{
     SessionAction, SessionCommand,
 };
 pub use live::{
-    ContactReply, ContactRequest, LiveReply, LiveRequest, PresenceReply, PresenceRequest,
+    ChatRequest, ContactReply, ContactRequest, LiveReply, LiveRequest, PresenceReply,
+    PresenceRequest,
 };
 pub use placement::{Placement, PlacementError};
 pub use signals::{EventCopy, Lagged, Signal, Topic};

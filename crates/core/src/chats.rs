@@ -1,6 +1,7 @@
 //! Use cases of chats.
 
-use wagate_model::{Chat, Draft, Jid, ListChat, ListMessage};
+use wagate_cluster::{ChatRequest, LiveRequest};
+use wagate_model::{Chat, Draft, Jid, ListChat, ListMessage, ReadChatInput, UpdateChatInput};
 use wagate_store::{ChatPosition, MessagePosition, Tx};
 
 use crate::caller::SessionAccess;
@@ -76,6 +77,115 @@ impl Core {
             data: rows.into_iter().map(|(_, message)| message).collect(),
             next_cursor: last.map(|position| cursors.cursor(&position)),
         })
+    }
+}
+
+impl Core {
+    /// Archives, pins, mutes a chat or undoes it, on WhatsApp and in the store.
+    pub async fn update_chat(
+        &self,
+        access: &SessionAccess,
+        chat: &str,
+        request: Draft<UpdateChatInput>,
+    ) -> Result<Chat> {
+        let stored = self.chat_address(access, chat).await?;
+        let (request, mut faults) = request.open()?;
+        request.check(self.clock.now_ms(), &mut faults);
+        faults.into_result()?;
+        if !request.is_empty() {
+            let request = ChatRequest::Update {
+                chat: stored,
+                is_archived: request.archived,
+                is_pinned: request.pinned,
+                muted_until: request.mute(),
+            };
+            self.do_in_chat(access, request).await?;
+        }
+        self.get_chat(access, chat).await
+    }
+
+    /// Sets a chat's unread counter to zero; tells the senders on WhatsApp where asked to.
+    pub async fn read_chat(
+        &self,
+        access: &SessionAccess,
+        chat: &str,
+        request: Draft<ReadChatInput>,
+    ) -> Result<Chat> {
+        let stored = self.chat_address(access, chat).await?;
+        let (request, faults) = request.open()?;
+        faults.into_result()?;
+        if request.receipt == Some(true) {
+            let request = ChatRequest::SendReceipts { chat: stored };
+            self.do_in_chat(access, request).await?;
+        }
+        let id = self.chat_row(access, chat).await?;
+        let (organization, session) = (access.organization_id(), access.id());
+        let now = self.clock.now_ms();
+        self.store
+            .write::<_, Error, _>(organization, move |tx| {
+                Box::pin(
+                    async move { Ok(tx.mark_chat_read(organization, session, id, now).await?) },
+                )
+            })
+            .await?;
+        self.get_chat(access, chat).await
+    }
+
+    /// Deletes the stored copy of a chat with its messages; WhatsApp keeps the chat.
+    pub async fn delete_chat(&self, access: &SessionAccess, chat: &str) -> Result<()> {
+        let id = self.chat_row(access, chat).await?;
+        let (organization, session) = (access.organization_id(), access.id());
+        let was_there = self
+            .store
+            .write::<_, Error, _>(organization, move |tx| {
+                Box::pin(async move { Ok(tx.delete_chat(organization, session, id).await?) })
+            })
+            .await?;
+        if was_there {
+            Ok(())
+        } else {
+            Err(Error::NotFound(What::Chat))
+        }
+    }
+
+    /// Marks a chat unread, on WhatsApp and in the store.
+    pub async fn mark_chat_unread(&self, access: &SessionAccess, chat: &str) -> Result<Chat> {
+        let stored = self.chat_address(access, chat).await?;
+        let request = ChatRequest::MarkUnread { chat: stored };
+        self.do_in_chat(access, request).await?;
+        self.get_chat(access, chat).await
+    }
+
+    /// Removes a chat's messages on WhatsApp; the stored ones stay.
+    pub async fn clear_chat_on_whatsapp(&self, access: &SessionAccess, chat: &str) -> Result<()> {
+        let stored = self.chat_address(access, chat).await?;
+        let request = ChatRequest::Clear { chat: stored };
+        self.do_in_chat(access, request).await
+    }
+
+    /// Deletes a chat on WhatsApp; the stored copy stays.
+    pub async fn delete_chat_on_whatsapp(&self, access: &SessionAccess, chat: &str) -> Result<()> {
+        let stored = self.chat_address(access, chat).await?;
+        let request = ChatRequest::Delete { chat: stored };
+        self.do_in_chat(access, request).await
+    }
+
+    async fn do_in_chat(&self, access: &SessionAccess, request: ChatRequest) -> Result<()> {
+        self.do_live(access, LiveRequest::Chats(request), What::Chat)
+            .await
+    }
+
+    /// The address under which a chat is stored.
+    async fn chat_address(&self, access: &SessionAccess, chat: &str) -> Result<Jid> {
+        let mut tx = self.store.read().await?;
+        let stored = find_chat(&mut tx, access, chat).await?;
+        stored.jid.parse().map_err(Error::internal)
+    }
+
+    /// The number of a stored chat's row.
+    async fn chat_row(&self, access: &SessionAccess, chat: &str) -> Result<i64> {
+        let mut tx = self.store.read().await?;
+        Ok(find_chat(&mut tx, access, chat).await?.id)
     }
 }
 

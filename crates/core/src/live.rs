@@ -33,9 +33,11 @@ impl Core {
         request: LiveRequest,
         missing: What,
     ) -> Result<()> {
-        match self.ask_live(access, request, missing).await? {
-            LiveReply::Done => Ok(()),
-            other => Err(unexpected_live(&other)),
+        let reply = self.ask_live(access, request, missing).await?;
+        if matches!(reply, LiveReply::Done) {
+            Ok(())
+        } else {
+            Err(unexpected_live(&reply))
         }
     }
 }

@@ -58,9 +58,11 @@ impl Core {
             return Err(Error::NotFound(What::Chat));
         };
         let request = LiveRequest::Presence(PresenceRequest::Subscribe { person });
-        match self.ask_live(access, request, What::Chat).await? {
-            LiveReply::Presence(PresenceReply::Status(status)) => Ok(status),
-            other => Err(unexpected_live(&other)),
+        let reply = self.ask_live(access, request, What::Chat).await?;
+        if let LiveReply::Presence(PresenceReply::Status(status)) = reply {
+            Ok(status)
+        } else {
+            Err(unexpected_live(&reply))
         }
     }
 }

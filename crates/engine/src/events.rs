@@ -333,6 +333,19 @@ pub struct ChatChange {
     pub timestamp_ms: i64,
 }
 
+/// A chat's latest message, as a change of the chat names it to other devices.
+#[derive(Clone, PartialEq, Eq)]
+pub struct LatestMessage {
+    /// Its id.
+    pub id: String,
+    /// Whether the account sent it.
+    pub is_from_me: bool,
+    /// Who sent it.
+    pub sender: Option<Jid>,
+    /// When it was sent, in milliseconds since 1970.
+    pub timestamp_ms: i64,
+}
+
 /// One setting of a chat.
 #[derive(Clone, PartialEq, Eq)]
 pub enum ChatSetting {

@@ -61,6 +61,9 @@
 //! and names addresses and pairing codes there: a subscriber must not let those
 //! targets through outside of the sandbox.
 
+// The library's futures are nested deeper than the compiler looks by itself.
+#![recursion_limit = "256"]
+
 mod acks;
 mod caches;
 mod connection;
@@ -87,8 +90,8 @@ pub use engine::{Endpoint, Engine, EngineConfig, verifies_certificate_chain};
 pub use error::{EngineError, PairingCodeError, RequestError};
 pub use events::{
     Account, Call, CallStage, ChatChange, ChatSetting, ContactName, Disconnect, DropReason,
-    EndReason, EngineEvent, GroupChange, PairingEnd, Picture, Presence, QrCode, Receipt, Typing,
-    TypingState, UnreadableMessage, UnreadableReason,
+    EndReason, EngineEvent, GroupChange, LatestMessage, PairingEnd, Picture, Presence, QrCode,
+    Receipt, Typing, TypingState, UnreadableMessage, UnreadableReason,
 };
 pub use history::{HistoryChat, HistoryChunk};
 pub use ids::new_message_id;

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use crate::{JidKind, SessionId};
+use crate::{Faults, JidKind, SessionId};
 
 /// What a chat is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
@@ -120,4 +120,97 @@ pub struct ListChat {
     /// Where the next page begins; absent on the last one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub next_cursor: Option<String>,
+}
+
+/// The body of `updateChat`; what is left out stays as it is.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[schema(as = UpdateChatInputBody)]
+pub struct UpdateChatInput {
+    /// Whether it is archived.
+    #[serde(default)]
+    pub archived: Option<bool>,
+    /// Mute it until then, in milliseconds since 1970; -1: for ever.
+    #[serde(default)]
+    #[schema(minimum = -1)]
+    pub muted_until: Option<i64>,
+    /// Whether it is pinned.
+    #[serde(default)]
+    pub pinned: Option<bool>,
+    /// Unmute it, whatever `mutedUntil` says.
+    #[serde(default)]
+    pub unmute: Option<bool>,
+}
+
+impl UpdateChatInput {
+    /// What to mute until: -1 for ever, 0 to unmute; absent to leave it.
+    #[must_use]
+    pub fn mute(&self) -> Option<i64> {
+        if self.unmute == Some(true) {
+            return Some(0);
+        }
+        self.muted_until
+    }
+
+    /// Adds the faults of every field.
+    pub fn check(&self, now_ms: i64, faults: &mut Faults) {
+        let until = self.muted_until.filter(|_| self.unmute != Some(true));
+        let is_sane = until.is_none_or(|until| until == -1 || until > now_ms);
+        faults.check(is_sane, "mutedUntil", || {
+            "must be in the future, or -1 for ever".to_owned()
+        });
+    }
+
+    /// Whether it changes nothing.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.archived.is_none() && self.pinned.is_none() && self.mute().is_none()
+    }
+}
+
+/// The body of `readChat`.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[schema(as = ReadChatInputBody)]
+pub struct ReadChatInput {
+    /// Whether the senders are told on WhatsApp that their messages were read.
+    #[serde(default)]
+    pub receipt: Option<bool>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn faults(input: &UpdateChatInput) -> bool {
+        let mut faults = Faults::new();
+        input.check(1_000, &mut faults);
+        faults.into_result().is_err()
+    }
+
+    #[test]
+    fn muting_is_for_the_future_and_unmuting_wins() {
+        for (muted_until, unmute, expected) in [
+            (None, None, Ok(None)),
+            (Some(-1), None, Ok(Some(-1))),
+            (Some(1_001), Some(false), Ok(Some(1_001))),
+            (Some(1_000), None, Err(())),
+            (Some(0), None, Err(())),
+            (Some(1), Some(true), Ok(Some(0))),
+            (None, Some(true), Ok(Some(0))),
+        ] {
+            let input = UpdateChatInput {
+                muted_until,
+                unmute,
+                ..UpdateChatInput::default()
+            };
+            let outcome = if faults(&input) {
+                Err(())
+            } else {
+                Ok(input.mute())
+            };
+            assert_eq!(outcome, expected, "{input:?}");
+            assert_eq!(input.is_empty(), input.mute().is_none());
+        }
+    }
 }

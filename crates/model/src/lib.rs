@@ -32,7 +32,7 @@ mod webhooks;
 pub use api_keys::{ApiKey, ApiKeyPrincipal, ApiKeySecret, ParseApiKeyError};
 pub use audit::{Actor, ActorKind, AuditAction, AuditEntry, ListAuditEntry, UnknownAuditName};
 pub use capabilities::{Capabilities, Capability};
-pub use chats::{Chat, ChatType, ListChat};
+pub use chats::{Chat, ChatType, ListChat, ReadChatInput, UpdateChatInput};
 pub use clock::{Clock, ManualClock, SystemClock};
 pub use contacts::{
     Contact, ContactAbout, ContactDetail, ContactGroup, ContactSource, Identity, ListContact,

@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use serde_json::Value;
 use wagate_model::{ChatType, Direction, SessionId};
-use wagate_store::{ChatFacts, Lane, NewMessage, StoreError};
+use wagate_store::{ChatFacts, IdentityFacts, Lane, NewMessage, StoreError};
 
 use crate::harness::{Service, Tenant};
 
@@ -34,6 +34,11 @@ pub(crate) async fn fill_with(
                         name: None,
                     };
                     let chat_id = owned.upsert_chat(&facts, 1).await?.id;
+                    let person = IdentityFacts {
+                        phone_jid: Some(facts.jid.clone()),
+                        ..IdentityFacts::default()
+                    };
+                    owned.upsert_identity(&person, 1).await?;
                     for message in 0..messages {
                         // Pairs share a second, so that the order needs the row too.
                         let time = i64::try_from(1_000 * (chat * messages + message / 2)).unwrap();

@@ -280,6 +280,11 @@ impl Place {
             ("listChats", chats, key()),
             ("listChatMessages", messages, key()),
             (
+                "listContacts",
+                format!("/api/v1/sessions/{session}/contacts"),
+                key(),
+            ),
+            (
                 "searchMessages",
                 format!("/api/v1/sessions/{session}/messages"),
                 key(),

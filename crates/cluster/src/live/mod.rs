@@ -2,11 +2,13 @@
 //!
 //! One file for each resource; the owner's side has the same files in `gateway/src/live`.
 
+mod chats;
 mod contacts;
 mod presence;
 
 use serde::{Deserialize, Serialize};
 
+pub use chats::ChatRequest;
 pub use contacts::{ContactReply, ContactRequest};
 pub use presence::{PresenceReply, PresenceRequest};
 
@@ -18,6 +20,8 @@ pub use presence::{PresenceReply, PresenceRequest};
 pub enum LiveRequest {
     /// People.
     Contact(ContactRequest),
+    /// How chats are kept.
+    Chats(ChatRequest),
     /// The account's and other people's presence.
     Presence(PresenceRequest),
 }
@@ -28,6 +32,7 @@ impl LiveRequest {
     pub const fn name(&self) -> &'static str {
         match self {
             Self::Contact(request) => request.name(),
+            Self::Chats(request) => request.name(),
             Self::Presence(request) => request.name(),
         }
     }
@@ -37,6 +42,7 @@ impl LiveRequest {
     pub const fn is_repeatable(&self) -> bool {
         match self {
             Self::Contact(request) => request.is_repeatable(),
+            Self::Chats(request) => request.is_repeatable(),
             Self::Presence(request) => request.is_repeatable(),
         }
     }

@@ -36,7 +36,9 @@ impl PresenceRequest {
     }
 
     pub(super) const fn is_repeatable(&self) -> bool {
-        true
+        match self {
+            Self::SetOnline { .. } | Self::SetInChat { .. } | Self::Subscribe { .. } => true,
+        }
     }
 }
 

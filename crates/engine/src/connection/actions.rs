@@ -1,8 +1,10 @@
 //! What else can be done with an open session.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use wagate_model::{Jid, JidKind};
+use whatsapp_rust::Client;
 use whatsapp_rust::error::ErrorChainExt;
 use whatsapp_rust::features::{
     ChatStateType, MediaRetryResult, MediaReuploadError, MediaReuploadRequest, PresenceStatus,
@@ -19,6 +21,16 @@ use crate::{Account, EndReason, EngineError, MediaOrigin, RequestError, TypingSt
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(20);
 
 impl Connection {
+    /// The client, where it is logged in.
+    pub(super) fn logged_in(&self) -> Result<&Arc<Client>, RequestError> {
+        let client = &self.session().client;
+        if client.is_logged_in() {
+            Ok(client)
+        } else {
+            Err(RequestError::NotConnected)
+        }
+    }
+
     /// Whether the session is paired with an account.
     #[must_use]
     pub fn is_paired(&self) -> bool {

@@ -8,6 +8,7 @@
 mod actions;
 mod attempt;
 mod backoff;
+mod chats;
 mod contacts;
 mod hook;
 mod observer;

@@ -5,6 +5,7 @@
 //! under way; it is given up before its caller gives up on it. What it changes on WhatsApp
 //! is written to the store by who carried it out, or comes back as a notification.
 
+mod chats;
 mod contacts;
 mod presence;
 
@@ -27,7 +28,6 @@ type LiveResult = Result<LiveReply, Refusal>;
 
 /// A request's surroundings.
 struct Live<'l> {
-    #[expect(dead_code, reason = "for requests that write what they learned")]
     cx: &'l Arc<Context>,
     session: &'l Arc<Session>,
     connection: Connection,
@@ -61,6 +61,7 @@ impl Live<'_> {
     async fn answer(&self, request: LiveRequest) -> LiveResult {
         match request {
             LiveRequest::Contact(request) => self.contact(request).await,
+            LiveRequest::Chats(request) => self.chats(request).await,
             LiveRequest::Presence(request) => self.presence(request).await,
         }
     }

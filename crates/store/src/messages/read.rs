@@ -154,6 +154,32 @@ impl Tx {
         self.with_names(session, rows).await
     }
 
+    /// The latest messages of others in a chat, newest first.
+    pub async fn latest_incoming(
+        &mut self,
+        organization: OrganizationId,
+        session: SessionId,
+        chat_id: i64,
+        limit: i64,
+    ) -> Result<Vec<Message>> {
+        let rows: Vec<MessageRow> = on!(self, |conn| sqlx::query_as(select_message!(
+            "s.organization_id = $1 AND m.session_id = $2 AND m.chat_id = $3 \
+             AND m.direction = 'in' AND m.is_from_me = $4 \
+             AND m.kind NOT IN ('reaction', 'edit', 'revoke', 'poll_vote') \
+             ORDER BY m.timestamp DESC, m.id DESC LIMIT $5"
+        ))
+        .bind(Text(organization))
+        .bind(Text(session))
+        .bind(chat_id)
+        .bind(false)
+        .bind(limit)
+        .fetch_all(conn)
+        .await)?;
+        rows.into_iter()
+            .map(|row| row.into_message(&BTreeMap::new()))
+            .collect()
+    }
+
     /// One message by WhatsApp's id; in one chat where given, else the first of that id.
     pub async fn message(
         &mut self,

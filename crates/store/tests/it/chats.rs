@@ -270,6 +270,36 @@ async fn pages_of_messages_stay_valid_while_rows_are_added() {
 }
 
 #[tokio::test]
+async fn the_latest_messages_of_others_leave_out_ones_own() {
+    let (store, organization, session, fence) = paired().await;
+    let chat_id = write!(store, organization, |tx| {
+        let mut owned = tx.owned(&fence).await?;
+        let id = owned.upsert_chat(&chat(PHONE, None), 1).await?.id;
+        for message in [
+            inbound(id, "old", 10),
+            inbound(id, "middle", 20),
+            outbound(id, "own", 30),
+            inbound(id, "new", 40),
+        ] {
+            owned.insert_message(&message, 1).await?;
+        }
+        Ok(id)
+    })
+    .unwrap();
+    let stranger = store.organization().await;
+    let mut tx = store.read().await.unwrap();
+    for (organization, expected) in [(organization, vec!["new", "middle"]), (stranger, vec![])] {
+        let latest = tx.latest_incoming(organization, session, chat_id, 2).await;
+        let ids: Vec<_> = latest
+            .unwrap()
+            .into_iter()
+            .map(|message| message.id)
+            .collect();
+        assert_eq!(ids, expected);
+    }
+}
+
+#[tokio::test]
 async fn chats_are_paged_in_display_order() {
     let (store, organization, session, fence) = paired().await;
     let stranger = store.organization().await;

@@ -5,6 +5,7 @@
 )]
 
 mod architecture;
+mod chats;
 mod commands;
 mod contacts;
 mod crashes;

@@ -1,0 +1,175 @@
+//! Chats: how the account keeps them, on all its devices.
+
+use std::collections::BTreeMap;
+
+use wagate_cluster::{ChatRequest, LiveReply, Refusal};
+use wagate_engine::{LatestMessage, RequestError};
+use wagate_model::{Chat, Jid, JidKind, Message};
+use wagate_store::{ChatChange, StoreError};
+
+use super::{Live, LiveResult};
+
+/// Messages of a chat that are marked read on WhatsApp at once; older ones are not.
+const MAX_RECEIPTS: i64 = 1_000;
+
+impl Live<'_> {
+    pub(super) async fn chats(&self, request: ChatRequest) -> LiveResult {
+        match request {
+            ChatRequest::Update {
+                chat,
+                is_archived,
+                is_pinned,
+                muted_until,
+            } => {
+                let change = ChatChange {
+                    is_archived,
+                    is_pinned,
+                    muted_until,
+                };
+                self.update_chat(&chat, change).await
+            }
+            ChatRequest::SendReceipts { chat } => self.send_receipts(&chat).await,
+            ChatRequest::MarkUnread { chat } => self.mark_unread(&chat).await,
+            ChatRequest::Clear { chat } => {
+                let (_, latest) = self.stored_chat(&chat).await?;
+                self.done(self.connection.clear_chat(&chat, latest.as_ref()).await)
+            }
+            ChatRequest::Delete { chat } => {
+                let (_, latest) = self.stored_chat(&chat).await?;
+                self.done(self.connection.delete_chat(&chat, latest.as_ref()).await)
+            }
+        }
+    }
+
+    async fn update_chat(&self, chat: &Jid, wanted: ChatChange) -> LiveResult {
+        let (stored, latest) = self.stored_chat(chat).await?;
+        // What WhatsApp has taken is kept, whatever becomes of the rest.
+        let mut taken = ChatChange::default();
+        let outcome = self
+            .tell_settings(chat, wanted, latest.as_ref(), &mut taken)
+            .await;
+        let now_ms = self.cx.now_ms();
+        self.session
+            .commit::<_, StoreError, _>(&self.cx.store, move |owned| {
+                Box::pin(async move {
+                    let (organization, session) = (owned.organization(), owned.session());
+                    owned
+                        .update_chat(organization, session, stored.id, &taken, now_ms)
+                        .await
+                        .map(drop)
+                })
+            })
+            .await
+            .map_err(|error| store_refusal(&error))?;
+        self.done(outcome)
+    }
+
+    async fn tell_settings(
+        &self,
+        chat: &Jid,
+        wanted: ChatChange,
+        latest: Option<&LatestMessage>,
+        taken: &mut ChatChange,
+    ) -> Result<(), RequestError> {
+        if let Some(is_archived) = wanted.is_archived {
+            self.connection
+                .archive_chat(chat, is_archived, latest)
+                .await?;
+            taken.is_archived = Some(is_archived);
+        }
+        if let Some(is_pinned) = wanted.is_pinned {
+            self.connection.pin_chat(chat, is_pinned).await?;
+            taken.is_pinned = Some(is_pinned);
+        }
+        if let Some(until) = wanted.muted_until {
+            let until_ms = Some(until).filter(|until| *until != 0);
+            self.connection.mute_chat(chat, until_ms).await?;
+            taken.muted_until = Some(until);
+        }
+        Ok(())
+    }
+
+    async fn mark_unread(&self, chat: &Jid) -> LiveResult {
+        let (stored, latest) = self.stored_chat(chat).await?;
+        let marked = self.connection.mark_chat_unread(chat, latest.as_ref());
+        self.done(marked.await)?;
+        let now_ms = self.cx.now_ms();
+        let (id, count) = (stored.id, stored.unread_count.max(1));
+        self.session
+            .commit::<_, StoreError, _>(&self.cx.store, move |owned| {
+                Box::pin(async move { owned.set_unread(id, count, now_ms).await })
+            })
+            .await
+            .map_err(|error| store_refusal(&error))?;
+        Ok(LiveReply::Done)
+    }
+
+    /// Tells the senders of a chat's unread messages that they were read.
+    async fn send_receipts(&self, chat: &Jid) -> LiveResult {
+        if !chat.kind().is_person() && chat.kind() != JidKind::Group {
+            return Ok(LiveReply::Done);
+        }
+        let (stored, _) = self.stored_chat(chat).await?;
+        let count = stored.unread_count.min(MAX_RECEIPTS);
+        if count <= 0 {
+            return Ok(LiveReply::Done);
+        }
+        let (organization, session) = (self.session.organization, self.session.id());
+        let mut tx = self.cx.store.read().await.map_err(|e| store_refusal(&e))?;
+        let unread = tx
+            .latest_incoming(organization, session, stored.id, count)
+            .await
+            .map_err(|error| store_refusal(&error))?;
+        drop(tx);
+        let mut senders: BTreeMap<Option<Jid>, Vec<String>> = BTreeMap::new();
+        for message in unread {
+            let sender = sender_of(&message).filter(|_| chat.kind() == JidKind::Group);
+            senders
+                .entry(sender)
+                .or_default()
+                .push(message.wa_message_id);
+        }
+        for (sender, ids) in senders {
+            let marked = self.connection.mark_read(chat, sender.as_ref(), &ids);
+            self.done(marked.await)?;
+        }
+        Ok(LiveReply::Done)
+    }
+
+    /// A chat and its latest message, as they are stored.
+    async fn stored_chat(&self, chat: &Jid) -> Result<(Chat, Option<LatestMessage>), Refusal> {
+        let (organization, session) = (self.session.organization, self.session.id());
+        let refused = |error: StoreError| store_refusal(&error);
+        let mut tx = self.cx.store.read().await.map_err(refused)?;
+        let stored = tx
+            .chat(organization, session, chat.as_str())
+            .await
+            .map_err(refused)?
+            .ok_or(Refusal::Missing)?;
+        let newest = tx
+            .messages(organization, session, stored.id, None, 1)
+            .await
+            .map_err(refused)?
+            .pop();
+        let latest = newest.map(|(_, message)| LatestMessage {
+            sender: sender_of(&message),
+            id: message.wa_message_id,
+            is_from_me: message.from_me,
+            timestamp_ms: message.timestamp,
+        });
+        Ok((stored, latest))
+    }
+}
+
+/// Who sent a stored message, by the address under which groups know people.
+fn sender_of(message: &Message) -> Option<Jid> {
+    let sender = message.sender_lid.as_ref().or(message.sender_jid.as_ref());
+    sender.and_then(|sender| sender.parse().ok())
+}
+
+fn store_refusal(error: &StoreError) -> Refusal {
+    match error {
+        StoreError::Fenced => Refusal::NotOwner,
+        _ => Refusal::Unavailable,
+    }
+}

@@ -1,0 +1,152 @@
+//! How chats are kept: archived, pinned, muted, read, deleted.
+
+use reqwest::Method;
+use serde_json::{Value, json};
+use wagate_testing::{Session, TestSandbox};
+
+/// Two sessions of one account, which both have a message of another phone.
+async fn two_of_one_account(sandbox: &TestSandbox) -> (Session, Session) {
+    let (alice, bob) = (&sandbox.phones[0], &sandbox.phones[1]);
+    let first = sandbox.pair(alice).await;
+    let second = sandbox.pair(alice).await;
+    for session in [&first, &second] {
+        let quiet = json!({ "autoRead": false });
+        let path = session.path("");
+        let answer = sandbox.api.call(Method::PATCH, &path, Some(&quiet)).await;
+        answer.expect(200);
+    }
+    let mut socket = sandbox.api.realtime(&json!({"events": ["message"]})).await;
+    sandbox.simulated.send_text(bob, alice, "hello").await;
+    for _ in 0..2 {
+        socket.wait_for(|frame| frame["event"] == "message").await;
+    }
+    (first, second)
+}
+
+async fn chat(sandbox: &TestSandbox, session: &Session) -> Value {
+    let path = session.path(&format!("/chats/{}", sandbox.phones[1]));
+    sandbox.api.get(&path).await
+}
+
+/// Asks until a session's chat is as wanted: changes of other devices are told by no event.
+async fn wait_for_chat(
+    sandbox: &TestSandbox,
+    session: &Session,
+    is_wanted: impl Fn(&Value) -> bool,
+) {
+    let search = async { while !is_wanted(&chat(sandbox, session).await) {} };
+    tokio::time::timeout(std::time::Duration::from_secs(30), search)
+        .await
+        .expect("the chat changes in time");
+}
+
+#[tokio::test]
+async fn what_changes_in_one_session_changes_on_all_devices() {
+    let sandbox = TestSandbox::start().await;
+    let (first, second) = two_of_one_account(&sandbox).await;
+    let path = first.path(&format!("/chats/{}", sandbox.phones[1]));
+    let change = async |body: Value| {
+        let answer = sandbox.api.call(Method::PATCH, &path, Some(&body)).await;
+        answer.expect(200)
+    };
+    let until = 4_102_444_800_000_i64;
+    let all = json!({ "archived": true, "pinned": true, "mutedUntil": until });
+    let changed = change(all.clone()).await;
+    for (field, value) in all.as_object().unwrap() {
+        assert_eq!(&changed[field], value, "{field}");
+    }
+    wait_for_chat(&sandbox, &second, |chat| {
+        chat["archived"] == true && chat["pinned"] == true && chat["mutedUntil"] == until
+    })
+    .await;
+    let none = json!({ "archived": false, "pinned": false, "mutedUntil": 5, "unmute": true });
+    let changed = change(none).await;
+    assert!(changed.get("mutedUntil").is_none(), "{changed}");
+    wait_for_chat(&sandbox, &second, |chat| {
+        chat["archived"] == false && chat["pinned"] == false && chat.get("mutedUntil").is_none()
+    })
+    .await;
+    // Nothing, and nonsense.
+    assert_eq!(change(json!({})).await, changed);
+    let past = json!({ "mutedUntil": 5, "pinned": true });
+    let refused = sandbox.api.call(Method::PATCH, &path, Some(&past)).await;
+    let refused = refused.expect(400);
+    let faults = &refused["error"]["details"]["errors"];
+    assert_eq!(faults[0]["field"], "mutedUntil");
+    assert_eq!(chat(&sandbox, &first).await, changed);
+
+    sandbox.api.act(&first.path(":stop")).await;
+    let pin = json!({ "pinned": true });
+    let refused = sandbox.api.call(Method::PATCH, &path, Some(&pin)).await;
+    let refused = refused.expect(409);
+    let reason = &refused["error"]["details"]["reason"];
+    assert_eq!(reason, "session_not_connected");
+    assert_eq!(chat(&sandbox, &first).await["pinned"], false);
+    sandbox.stop().await;
+}
+
+#[tokio::test]
+async fn reading_is_silent_unless_receipts_are_wanted() {
+    let sandbox = TestSandbox::start().await;
+    let (alice, bob) = (&sandbox.phones[0], &sandbox.phones[1]);
+    let (first, second) = two_of_one_account(&sandbox).await;
+    let path = first.path(&format!("/chats/{bob}"));
+    let read = format!("{path}/read");
+    assert_eq!(chat(&sandbox, &first).await["unreadCount"], 1);
+    for _ in 0..2 {
+        let answer = sandbox.api.call(Method::POST, &read, None).await;
+        assert_eq!(answer.expect(200)["unreadCount"], 0);
+    }
+    // The account's other devices know nothing of it.
+    assert_eq!(chat(&sandbox, &second).await["unreadCount"], 1);
+    let unread = format!("{path}:unread");
+    let marked = sandbox.api.call(Method::POST, &unread, None).await;
+    assert_eq!(marked.expect(200)["unreadCount"], 1);
+
+    let mut socket = sandbox.api.realtime(&json!({"events": ["message"]})).await;
+    let id = sandbox.simulated.send_text(bob, alice, "again").await;
+    for _ in 0..2 {
+        socket.wait_for(|frame| frame["event"] == "message").await;
+    }
+    let earlier = sandbox.simulated.messages(bob).await;
+    assert!(earlier.iter().all(|message| message.0["status"] != "read"));
+    let body = json!({ "receipt": true });
+    let answer = sandbox.api.call(Method::POST, &read, Some(&body)).await;
+    assert_eq!(answer.expect(200)["unreadCount"], 0);
+    sandbox
+        .simulated
+        .wait_for(bob, |message| {
+            message.id() == id && message.0["status"] == "read"
+        })
+        .await;
+    sandbox.stop().await;
+}
+
+#[tokio::test]
+async fn the_stored_copy_and_the_chat_are_deleted_apart() {
+    let sandbox = TestSandbox::start().await;
+    let (alice, bob) = (&sandbox.phones[0], &sandbox.phones[1]);
+    let (first, second) = two_of_one_account(&sandbox).await;
+    let path = first.path(&format!("/chats/{bob}"));
+    for verb in ["clear", "delete"] {
+        let path = format!("{path}:{verb}");
+        let answer = sandbox.api.call(Method::POST, &path, None).await;
+        answer.expect(204);
+    }
+    assert_eq!(first.messages(bob).await.len(), 1, "the record stays");
+
+    let call = async |method| sandbox.api.call(method, &path, None).await;
+    call(Method::DELETE).await.expect(204);
+    call(Method::GET).await.expect(404);
+    call(Method::DELETE).await.expect(404);
+    assert_eq!(second.messages(bob).await.len(), 1, "another session's");
+    // It comes back with new activity, and with that alone.
+    let mut socket = sandbox.api.realtime(&json!({"events": ["message"]})).await;
+    sandbox.simulated.send_text(bob, alice, "anew").await;
+    for _ in 0..2 {
+        socket.wait_for(|frame| frame["event"] == "message").await;
+    }
+    let stored = first.messages(bob).await;
+    assert_eq!((stored.len(), &stored[0]["body"]), (1, &json!("anew")));
+    sandbox.stop().await;
+}
