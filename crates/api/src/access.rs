@@ -356,6 +356,7 @@ pub(crate) mod parts {
         Invitation = "invitation",
         Key = "key",
         Login = "login",
+        Group = "gid",
         Lid = "lid",
         Message = "mid",
         Address = "jid",

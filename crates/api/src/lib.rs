@@ -19,6 +19,7 @@ mod failure;
 #[cfg(any(test, feature = "fuzzing"))]
 #[doc(hidden)]
 pub mod fuzzing;
+mod groups;
 mod media;
 mod media_types;
 mod messages;

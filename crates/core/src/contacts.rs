@@ -93,9 +93,9 @@ impl Core {
             )
             .await?;
         let has_more = cut(&mut rows, limit);
-        let last = rows.last().filter(|_| has_more);
+        let end = rows.last().filter(|_| has_more);
         Ok(ListContact {
-            next_cursor: last.map(|row| list.cursor(&row.identity.id)),
+            next_cursor: end.map(|row| list.cursor(&row.identity.id)),
             data: rows.into_iter().map(contact).collect(),
         })
     }

@@ -18,6 +18,8 @@ pub enum What {
     Chat,
     /// A person.
     Contact,
+    /// A stored group.
+    Group,
     /// A profile picture.
     Picture,
     /// A stored message.
@@ -56,6 +58,7 @@ impl What {
             Self::Session => "There is no such session.",
             Self::Chat => "There is no such chat.",
             Self::Contact => "There is no such contact.",
+            Self::Group => "There is no such group.",
             Self::Picture => "There is no picture, or it is not shown to this account.",
             Self::Message => "There is no such message in this chat.",
             Self::Webhook => "There is no such webhook.",

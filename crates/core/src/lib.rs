@@ -14,6 +14,7 @@ mod credentials;
 mod endings;
 mod error;
 mod events;
+mod groups;
 mod health;
 mod live;
 mod media;

@@ -15,6 +15,7 @@ mod events;
 #[cfg(any(test, feature = "fuzzing"))]
 #[doc(hidden)]
 pub mod fuzzing;
+mod groups;
 mod ids;
 mod jids;
 mod media;
@@ -41,6 +42,7 @@ pub use contacts::{
 pub use cursors::{Cursor, CursorError};
 pub use errors::{ApiError, ErrorCode, ErrorDetail};
 pub use events::{EVENT_SCHEMA, EventEnvelope, EventKind, EventSelector, ListEvent};
+pub use groups::{Group, GroupMember, GroupRole, ListGroup, ListGroupMember};
 pub use ids::{
     ApiKeyId, AuditId, BucketId, DeliveryId, EventId, GatewayId, GatewayNameError, IdError,
     InvitationId, LoginId, MediaId, OrganizationId, OutboxId, RequestId, SessionId, TicketId,

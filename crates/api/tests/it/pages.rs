@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use serde_json::Value;
 use wagate_model::{ChatType, Direction, SessionId};
-use wagate_store::{ChatFacts, IdentityFacts, Lane, NewMessage, StoreError};
+use wagate_store::{ChatFacts, GroupFacts, IdentityFacts, Lane, NewMessage, StoreError};
 
 use crate::harness::{Service, Tenant};
 
@@ -26,6 +26,12 @@ pub(crate) async fn fill_with(
         .write::<_, StoreError, _>(Lane::SHARED, move |tx| {
             Box::pin(async move {
                 let mut owned = tx.owned(&fence).await?;
+                let group = GroupFacts {
+                    jid: format!("1203631555000{:04}@g.us", chats.start),
+                    subject: Some(text.into()),
+                    ..GroupFacts::default()
+                };
+                let group = owned.upsert_group(&group, 1).await?;
                 for chat in chats {
                     let facts = ChatFacts {
                         jid: format!("1555000{chat:04}@s.whatsapp.net"),
@@ -38,7 +44,11 @@ pub(crate) async fn fill_with(
                         phone_jid: Some(facts.jid.clone()),
                         ..IdentityFacts::default()
                     };
-                    owned.upsert_identity(&person, 1).await?;
+                    let person = owned.upsert_identity(&person, 1).await?.unwrap();
+                    let person = person.identity.id;
+                    owned
+                        .upsert_group_member(group, person, "admin", None, 1)
+                        .await?;
                     for message in 0..messages {
                         // Pairs share a second, so that the order needs the row too.
                         let time = i64::try_from(1_000 * (chat * messages + message / 2)).unwrap();
@@ -216,4 +226,40 @@ async fn forged_cursors_and_wrong_limits_are_faults() {
         )
         .await;
     assert_eq!(reply.faults(), ["cursor"]);
+}
+
+#[tokio::test]
+async fn stored_groups_and_their_members_are_read() {
+    let (service, tenant, session, _) = world().await;
+    let key = tenant.key;
+    fill_with(&service, session, 0..3, 1, "Harbour").await;
+    let at = |rest: &str| format!("/api/v1/sessions/{session}/groups{rest}");
+    let groups = service.get(&at(""), &key).await.ok(200);
+    let group = &groups["data"][0];
+    assert_eq!(
+        (&group["subject"], groups["data"].as_array().unwrap().len()),
+        (&"Harbour".into(), 1)
+    );
+    let jid = group["groupJid"].as_str().unwrap();
+    assert_eq!(
+        service.get(&at(&format!("/{jid}")), &key).await.ok(200),
+        *group
+    );
+    let members = service
+        .get(&at(&format!("/{jid}/members")), &key)
+        .await
+        .ok(200);
+    let members = members["data"].as_array().unwrap();
+    assert_eq!((members.len(), &members[0]["role"]), (3, &"admin".into()));
+    let person = service
+        .get(
+            &format!("/api/v1/sessions/{session}/contacts/15550000001"),
+            &key,
+        )
+        .await
+        .ok(200);
+    assert_eq!(
+        (&person["dm"], &person["groups"][0]["jid"]),
+        (&true.into(), &jid.into())
+    );
 }

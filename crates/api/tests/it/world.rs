@@ -264,6 +264,12 @@ async fn place(service: &Service, traits: &Traits) -> Place {
 }
 
 impl Place {
+    /// The group that its session has seen, as `fill_with` stores it.
+    fn group(&self) -> String {
+        let digits: String = self.chat.chars().take_while(char::is_ascii_digit).collect();
+        format!("120363{digits}%40g.us")
+    }
+
     /// The lists of an organization that come in pages, and who reads them.
     pub(crate) fn lists(&self) -> Vec<(&'static str, String, Headers)> {
         let (session, chat, webhook) = (self.session, &self.chat, &self.webhook);
@@ -442,6 +448,11 @@ pub(crate) const PARAMETERS: &[Parameter] = &[
         name: "cid",
         of: |place| place.chat.clone(),
         unknown: &["15559999999%40s.whatsapp.net", "15559999999", "1-2%40g.us"],
+    },
+    Parameter {
+        name: "gid",
+        of: |place| place.group(),
+        unknown: &["999%40g.us", "15559999999%40s.whatsapp.net", "15559999999"],
     },
     Parameter {
         name: "jid",

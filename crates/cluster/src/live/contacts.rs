@@ -42,7 +42,12 @@ impl ContactRequest {
     }
 
     pub(super) const fn is_repeatable(&self) -> bool {
-        true
+        match self {
+            Self::Check { .. }
+            | Self::About { .. }
+            | Self::Picture { .. }
+            | Self::SetBlocked { .. } => true,
+        }
     }
 }
 

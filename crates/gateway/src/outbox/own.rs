@@ -219,13 +219,11 @@ fn outgoing_content(order: &Order, stored: Option<&StoredMessage>) -> OutgoingCo
 /// What is forwarded: the content as it came, or the text where only that was kept.
 fn forwarded(stored: Option<&StoredMessage>) -> OutgoingContent {
     let content = stored.and_then(|stored| stored.content.as_ref());
-    match content.and_then(stored_raw) {
-        Some(raw) => OutgoingContent::Forward { raw },
-        None => {
-            let text = stored.and_then(|stored| stored.body.clone());
-            OutgoingContent::Text(text.unwrap_or_default())
-        }
+    if let Some(raw) = content.and_then(stored_raw) {
+        return OutgoingContent::Forward { raw };
     }
+    let text = stored.and_then(|stored| stored.body.clone());
+    OutgoingContent::Text(text.unwrap_or_default())
 }
 
 /// Names the message for the engine, which knows the account's own by having no sender.

@@ -113,7 +113,7 @@ impl ReactionInput {
             Some(emoji) => {
                 faults.check_length("emoji", emoji, limits::EMOJI_CHARS);
                 // Letters and digits are no emoji, though digits begin some: 1️⃣.
-                let is_emoji = emoji.chars().any(|c| !c.is_ascii());
+                let is_emoji = !emoji.is_ascii();
                 faults.check(is_emoji, "emoji", || "must be an emoji".into());
             }
         }

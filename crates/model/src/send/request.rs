@@ -180,24 +180,21 @@ impl SendRequest {
             faults.add("contact", "is required for type contact");
             return;
         };
-        match card.vcard.as_deref() {
-            Some(vcard) => {
-                let is_card = vcard.trim_start().starts_with("BEGIN:VCARD");
-                faults.check(is_card, "contact.vcard", || {
-                    "must be a vCard: it begins with BEGIN:VCARD".into()
-                });
-            }
-            None => {
-                let name = card.name.as_deref();
-                check_required("contact.name", name, limits::CARD_NAME_CHARS, faults);
-                let digits = card.phone.as_deref().map_or(0, |phone| {
-                    phone.chars().filter(char::is_ascii_digit).count()
-                });
-                faults.check((5..=20).contains(&digits), "contact.phone", || {
-                    "must be a phone number".into()
-                });
-            }
+        if let Some(vcard) = card.vcard.as_deref() {
+            let is_card = vcard.trim_start().starts_with("BEGIN:VCARD");
+            faults.check(is_card, "contact.vcard", || {
+                "must be a vCard: it begins with BEGIN:VCARD".into()
+            });
+            return;
         }
+        let name = card.name.as_deref();
+        check_required("contact.name", name, limits::CARD_NAME_CHARS, faults);
+        let digits = card.phone.as_deref().map_or(0, |phone| {
+            phone.chars().filter(char::is_ascii_digit).count()
+        });
+        faults.check((5..=20).contains(&digits), "contact.phone", || {
+            "must be a phone number".into()
+        });
     }
 
     /// The poll, for a request of that type.

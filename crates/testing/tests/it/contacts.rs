@@ -27,7 +27,7 @@ async fn a_person_is_one_contact_under_both_addresses() {
     assert!(contact["lid"].as_str().unwrap().ends_with("@lid"));
     assert_eq!(
         list(&format!("?q={}&source=dm", &bob[4..])).await,
-        [contact.clone()]
+        std::slice::from_ref(&contact)
     );
     assert!(
         list("?source=group")
