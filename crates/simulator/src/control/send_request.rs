@@ -34,7 +34,7 @@ pub(crate) fn parse(bytes: &[u8]) -> Result<SendRequest, PhoneError> {
         "contact" => contact(&mut body),
         "image" | "video" | "audio" | "document" | "sticker" | "album" => body.fault(
             "type",
-            "a phone sends this kind only with a media host, which the simulator does not run",
+            "simulated phones do not send files; expected text, poll, location or contact",
         ),
         "" => None,
         _ => body.fault("type", "expected text, poll, location or contact"),

@@ -15,7 +15,7 @@ pub struct SendRequest {
     pub mentions: Vec<String>,
 }
 
-/// The kinds of message that a phone sends without a media host.
+/// The kinds of message that a phone sends: those without a file.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Content {
     /// Plain text.
