@@ -7,6 +7,7 @@ use cargo_metadata::{DependencyKind, Metadata, MetadataCommand};
 /// The crates of this workspace that each crate may use; tests may use more.
 const INNER: &[(&str, &[&str])] = &[
     ("wagate-dependencies", &[]),
+    ("wagate-media", &[]),
     ("wagate-model", &[]),
     ("wagate-store", &["model"]),
     ("wagate-engine", &["model"]),
@@ -78,6 +79,10 @@ const OUTER: &[(&str, &[&str])] = &[
             "wagate-bench",
         ],
     ),
+    ("image", &["wagate-media"]),
+    ("symphonia", &["wagate-media"]),
+    ("ropus", &["wagate-media"]),
+    ("ogg", &["wagate-media"]),
     ("clap", &["wagate", "wagate-bench"]),
     ("figment", &["wagate"]),
 ];

@@ -1,0 +1,62 @@
+//! What must hold of any file, for property tests and fuzz targets alike.
+//!
+//! The function takes an input, reads it, and panics when a property does not hold.
+
+use crate::prepare::examine;
+use crate::{Kind, PrepareError, Prepared, Wanted, prepare, sniff};
+
+const KINDS: [(Kind, bool); 6] = [
+    (Kind::Image, false),
+    (Kind::Video, false),
+    (Kind::Audio, false),
+    (Kind::Audio, true),
+    (Kind::Document, false),
+    (Kind::Sticker, false),
+];
+
+/// Whatever the bytes are: nothing panics, what comes out is bounded, and what was made of a
+/// file is taken as it is from then on.
+pub fn file(bytes: &[u8]) {
+    for (kind, is_voice) in KINDS {
+        let wanted = Wanted {
+            is_voice,
+            ..Wanted::new(kind)
+        };
+        match examine(bytes, &wanted) {
+            Ok(prepared) => taken(bytes, &wanted, &prepared),
+            Err(error) => refused(bytes, kind, &error),
+        }
+    }
+}
+
+fn taken(bytes: &[u8], wanted: &Wanted, prepared: &Prepared) {
+    assert!(!bytes.is_empty());
+    assert!(prepared.mime.contains('/'));
+    assert_ne!(prepared.width, Some(0));
+    assert_ne!(prepared.height, Some(0));
+    assert_ne!(prepared.duration_seconds, Some(0));
+    assert_eq!(prepared.waveform.is_some(), wanted.is_voice);
+    assert_eq!(prepared.thumbnail.is_some(), wanted.kind == Kind::Image);
+    if let Some(waveform) = &prepared.waveform {
+        assert!(waveform.iter().all(|point| *point <= 100));
+    }
+    if let Some(thumbnail) = &prepared.thumbnail {
+        assert!(thumbnail.len() < 32 * 1024);
+        assert_eq!(sniff(thumbnail), Some("image/jpeg"));
+    }
+    if let Some(converted) = &prepared.converted {
+        let again = prepare(converted, wanted).expect("what was made of it can be sent");
+        assert_eq!(again.converted, None);
+        assert_eq!(again.mime, prepared.mime);
+        assert_eq!(
+            (again.width, again.height),
+            (prepared.width, prepared.height)
+        );
+    }
+}
+
+fn refused(bytes: &[u8], kind: Kind, error: &PrepareError) {
+    assert_eq!(bytes.is_empty(), *error == PrepareError::Empty);
+    assert!(kind != Kind::Document || bytes.is_empty());
+    assert!(!error.to_string().is_empty());
+}

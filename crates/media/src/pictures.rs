@@ -1,0 +1,132 @@
+//! Pictures: decoding within bounds, thumbnails, JPEG.
+
+use std::io::Cursor;
+
+use image::codecs::jpeg::JpegEncoder;
+use image::{DynamicImage, ImageDecoder, ImageError, ImageFormat, ImageReader, Limits, RgbImage};
+
+use crate::{Kind, PrepareError, Prepared, sniff};
+
+/// More pixels than any camera of a phone takes.
+const MAX_PIXELS: u64 = 108_000_000;
+const MAX_SIDE: u32 = 32_768;
+/// What a decoder may use, the picture itself included.
+const MAX_DECODER_BYTES: u64 = 448 * 1024 * 1024;
+/// The longest side of the thumbnail that goes along in a message.
+const THUMBNAIL_SIDE: u32 = 72;
+const THUMBNAIL_QUALITY: u8 = 60;
+const JPEG_QUALITY: u8 = 88;
+
+/// JPEG stays as it is; what else can be decoded becomes JPEG, as official clients send it.
+pub(crate) fn prepare(file: &[u8]) -> Result<Prepared, PrepareError> {
+    let format = format_of(Kind::Image, file)?;
+    let picture = decode(file, format)?;
+    let (width, height) = (picture.width(), picture.height());
+    let thumbnail = thumbnail(&picture)?;
+    let converted = match format {
+        ImageFormat::Jpeg => None,
+        _ => Some(jpeg(&opaque(picture), JPEG_QUALITY)?),
+    };
+    Ok(Prepared {
+        converted,
+        mime: "image/jpeg".to_owned(),
+        width: Some(width),
+        height: Some(height),
+        thumbnail: Some(thumbnail),
+        ..Prepared::default()
+    })
+}
+
+/// The format of a picture, where it is one that can be decoded.
+pub(crate) fn format_of(expected: Kind, file: &[u8]) -> Result<ImageFormat, PrepareError> {
+    match sniff(file) {
+        Some("image/jpeg") => Ok(ImageFormat::Jpeg),
+        Some("image/png") => Ok(ImageFormat::Png),
+        Some("image/webp") => Ok(ImageFormat::WebP),
+        Some("image/gif") => Ok(ImageFormat::Gif),
+        Some("image/bmp") => Ok(ImageFormat::Bmp),
+        other => Err(PrepareError::other(expected, other, &["image"])),
+    }
+}
+
+/// The picture, turned as its EXIF data say; of an animation, the first frame.
+pub(crate) fn decode(file: &[u8], format: ImageFormat) -> Result<DynamicImage, PrepareError> {
+    let mut limits = Limits::default();
+    limits.max_image_width = Some(MAX_SIDE);
+    limits.max_image_height = Some(MAX_SIDE);
+    limits.max_alloc = Some(MAX_DECODER_BYTES);
+    let mut reader = ImageReader::with_format(Cursor::new(file), format);
+    reader.limits(limits.clone());
+    let mut decoder = reader.into_decoder().map_err(refusal)?;
+    let (width, height) = decoder.dimensions();
+    if width == 0 || height == 0 {
+        return Err(PrepareError::broken("it has no pixels"));
+    }
+    if u64::from(width) * u64::from(height) > MAX_PIXELS {
+        return Err(PrepareError::TooLarge {
+            unit: "pixels",
+            limit: MAX_PIXELS,
+        });
+    }
+    limits.reserve(decoder.total_bytes()).map_err(refusal)?;
+    decoder.set_limits(limits).map_err(refusal)?;
+    // A picture whose EXIF data cannot be read is shown as it lies.
+    let turn = decoder.orientation().ok();
+    let mut picture = DynamicImage::from_decoder(decoder).map_err(refusal)?;
+    if let Some(turn) = turn {
+        picture.apply_orientation(turn);
+    }
+    Ok(picture)
+}
+
+fn thumbnail(picture: &DynamicImage) -> Result<Vec<u8>, PrepareError> {
+    let is_small = picture.width().max(picture.height()) <= THUMBNAIL_SIDE;
+    let small = if is_small {
+        picture.clone()
+    } else {
+        picture.thumbnail(THUMBNAIL_SIDE, THUMBNAIL_SIDE)
+    };
+    jpeg(&opaque(small), THUMBNAIL_QUALITY)
+}
+
+/// What is transparent becomes white, which JPEG would make black.
+fn opaque(picture: DynamicImage) -> RgbImage {
+    if !picture.color().has_alpha() {
+        return picture.into_rgb8();
+    }
+    let seen = picture.into_rgba8();
+    let mut pixels = Vec::with_capacity(seen.len() / 4 * 3);
+    for pixel in seen.pixels() {
+        let [red, green, blue, alpha] = pixel.0.map(u16::from);
+        pixels.extend([red, green, blue].map(|color| {
+            let blended = (color * alpha + 255 * (255 - alpha)) / 255;
+            u8::try_from(blended).expect("a mean of two bytes is one")
+        }));
+    }
+    RgbImage::from_raw(seen.width(), seen.height(), pixels)
+        .expect("there are three bytes for each pixel")
+}
+
+fn jpeg(picture: &RgbImage, quality: u8) -> Result<Vec<u8>, PrepareError> {
+    let mut bytes = Vec::new();
+    JpegEncoder::new_with_quality(&mut bytes, quality)
+        .encode_image(picture)
+        .map_err(refusal)?;
+    Ok(bytes)
+}
+
+/// What a decoder or an encoder says, as a fault of the file.
+pub(crate) fn refusal(error: ImageError) -> PrepareError {
+    match error {
+        ImageError::Limits(_) => PrepareError::TooLarge {
+            unit: "pixels",
+            limit: MAX_PIXELS,
+        },
+        ImageError::Unsupported(_) => PrepareError::broken("its form is not known"),
+        ImageError::Decoding(_) => PrepareError::broken("it cannot be decoded"),
+        ImageError::IoError(_) => PrepareError::broken("it ends too early"),
+        ImageError::Encoding(_) | ImageError::Parameter(_) => {
+            PrepareError::broken("it cannot be converted")
+        }
+    }
+}
