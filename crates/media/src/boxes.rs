@@ -30,8 +30,8 @@ pub(crate) struct Track {
 
 impl Movie {
     /// The first track of a kind.
-    pub(crate) fn track(&self, handler: &[u8; 4]) -> Option<&Track> {
-        self.tracks.iter().find(|track| track.handler == *handler)
+    pub(crate) fn track(&self, handler: [u8; 4]) -> Option<&Track> {
+        self.tracks.iter().find(|track| track.handler == handler)
     }
 }
 
@@ -93,11 +93,9 @@ fn read_media(content: &[u8], track: &mut Track) -> Result<(), PrepareError> {
         let (name, content) = piece?;
         match &name {
             b"hdlr" => track.handler = array(content, 8).unwrap_or_default(),
-            b"minf" => {
-                // Where the track's header has no size, its samples' description has.
-                if track.width == 0 || track.height == 0 {
-                    (track.width, track.height) = described(content)?.unwrap_or_default();
-                }
+            // Where the track's header has no size, the description of its pictures has.
+            b"minf" if &track.handler == b"vide" && (track.width == 0 || track.height == 0) => {
+                (track.width, track.height) = described(content)?.unwrap_or_default();
             }
             _ => {}
         }

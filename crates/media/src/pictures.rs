@@ -57,7 +57,7 @@ pub(crate) fn decode(file: &[u8], format: ImageFormat) -> Result<DynamicImage, P
     limits.max_alloc = Some(MAX_DECODER_BYTES);
     let mut reader = ImageReader::with_format(Cursor::new(file), format);
     reader.limits(limits.clone());
-    let mut decoder = reader.into_decoder().map_err(refusal)?;
+    let mut decoder = reader.into_decoder().map_err(|error| refusal(&error))?;
     let (width, height) = decoder.dimensions();
     if width == 0 || height == 0 {
         return Err(PrepareError::broken("it has no pixels"));
@@ -68,11 +68,15 @@ pub(crate) fn decode(file: &[u8], format: ImageFormat) -> Result<DynamicImage, P
             limit: MAX_PIXELS,
         });
     }
-    limits.reserve(decoder.total_bytes()).map_err(refusal)?;
-    decoder.set_limits(limits).map_err(refusal)?;
+    limits
+        .reserve(decoder.total_bytes())
+        .map_err(|error| refusal(&error))?;
+    decoder
+        .set_limits(limits)
+        .map_err(|error| refusal(&error))?;
     // A picture whose EXIF data cannot be read is shown as it lies.
     let turn = decoder.orientation().ok();
-    let mut picture = DynamicImage::from_decoder(decoder).map_err(refusal)?;
+    let mut picture = DynamicImage::from_decoder(decoder).map_err(|error| refusal(&error))?;
     if let Some(turn) = turn {
         picture.apply_orientation(turn);
     }
@@ -111,12 +115,12 @@ fn jpeg(picture: &RgbImage, quality: u8) -> Result<Vec<u8>, PrepareError> {
     let mut bytes = Vec::new();
     JpegEncoder::new_with_quality(&mut bytes, quality)
         .encode_image(picture)
-        .map_err(refusal)?;
+        .map_err(|error| refusal(&error))?;
     Ok(bytes)
 }
 
 /// What a decoder or an encoder says, as a fault of the file.
-pub(crate) fn refusal(error: ImageError) -> PrepareError {
+pub(crate) fn refusal(error: &ImageError) -> PrepareError {
     match error {
         ImageError::Limits(_) => PrepareError::TooLarge {
             unit: "pixels",

@@ -45,7 +45,7 @@ pub(crate) fn prepare(file: &[u8]) -> Result<Prepared, PrepareError> {
 
 /// Whether it is an animation: its header announces frames, in chunks named `ANIM` and `ANMF`.
 fn moves(file: &[u8]) -> Result<bool, PrepareError> {
-    let decoder = WebPDecoder::new(Cursor::new(file)).map_err(pictures::refusal)?;
+    let decoder = WebPDecoder::new(Cursor::new(file)).map_err(|error| pictures::refusal(&error))?;
     Ok(decoder.has_animation())
 }
 
@@ -65,6 +65,6 @@ fn webp(picture: &RgbaImage) -> Result<Vec<u8>, PrepareError> {
     let mut bytes = Vec::new();
     picture
         .write_with_encoder(WebPEncoder::new_lossless(&mut bytes))
-        .map_err(pictures::refusal)?;
+        .map_err(|error| pictures::refusal(&error))?;
     Ok(bytes)
 }

@@ -10,8 +10,8 @@ pub(crate) fn prepare(file: &[u8]) -> Result<Prepared, PrepareError> {
         other => return Err(PrepareError::other(Kind::Video, other, &["video"])),
     };
     let movie = boxes::read(file)?;
-    let Some(track) = movie.track(b"vide") else {
-        return Err(match movie.track(b"soun") {
+    let Some(track) = movie.track(*b"vide") else {
+        return Err(match movie.track(*b"soun") {
             Some(_) => PrepareError::NotThis {
                 expected: Kind::Video,
                 found: mime.replace("video/", "audio/"),

@@ -9,7 +9,7 @@ use symphonia::core::formats::well_known::{
     FORMAT_ID_ADTS, FORMAT_ID_FLAC, FORMAT_ID_OGG, FORMAT_ID_WAVE,
 };
 use symphonia::core::formats::{FormatOptions, FormatReader, TrackType};
-use symphonia::core::io::MediaSourceStream;
+use symphonia::core::io::{MediaSourceStream, MediaSourceStreamOptions};
 use symphonia::core::meta::MetadataOptions;
 use symphonia::core::packet::Packet;
 
@@ -21,6 +21,9 @@ const MAX_PACKETS: u32 = 6_000_000;
 /// Channels beyond these are nobody's: each costs memory for every packet.
 const MAX_CHANNELS: usize = 16;
 
+/// Takes the samples of a packet, and how many there are per second.
+type Sink<'a> = dyn FnMut(u32, &[f32]) -> Result<(), PrepareError> + 'a;
+
 const NO_SOUND: PrepareError = PrepareError::broken("there is no sound in it");
 const TOO_LONG: PrepareError = PrepareError::TooLarge {
     unit: "seconds",
@@ -28,7 +31,10 @@ const TOO_LONG: PrepareError = PrepareError::TooLarge {
 };
 
 fn open<'a>(file: &'a [u8]) -> Result<Box<dyn FormatReader + 'a>, PrepareError> {
-    let stream = MediaSourceStream::new(Box::new(Cursor::new(file)), Default::default());
+    let stream = MediaSourceStream::new(
+        Box::new(Cursor::new(file)),
+        MediaSourceStreamOptions::default(),
+    );
     symphonia::default::get_probe()
         .probe(
             &Hint::new(),
@@ -91,14 +97,14 @@ pub(crate) fn duration(file: &[u8]) -> Result<(&'static str, Option<u32>), Prepa
 
 /// Decodes all of it, mixed to one channel; `sink` gets the samples of each packet, between −1
 /// and 1, and how many there are per second.
-pub(crate) fn mono(
-    file: &[u8],
-    sink: &mut dyn FnMut(u32, &[f32]) -> Result<(), PrepareError>,
-) -> Result<(), PrepareError> {
+pub(crate) fn mono(file: &[u8], sink: &mut Sink<'_>) -> Result<(), PrepareError> {
     let reader = open(file)?;
     let track = reader.default_track(TrackType::Audio).ok_or(NO_SOUND)?;
-    let parameters = track.codec_params.as_ref().and_then(|codec| codec.audio());
-    let mut decoder = symphonia::default::get_codecs()
+    let parameters = track
+        .codec_params
+        .as_ref()
+        .and_then(|parameters| parameters.audio());
+    let mut codec = symphonia::default::get_codecs()
         .make_audio_decoder(parameters.ok_or(NO_SOUND)?, &AudioDecoderOptions::default())
         .map_err(|_| PrepareError::broken("its sound cannot be decoded"))?;
     let mut packets = Packets {
@@ -108,7 +114,7 @@ pub(crate) fn mono(
     };
     let (mut samples, mut mixed) = (Vec::new(), Vec::new());
     while let Some(packet) = packets.next()? {
-        let decoded = match decoder.decode(&packet) {
+        let decoded = match codec.decode(&packet) {
             Ok(decoded) => decoded,
             // One packet that is broken is a moment that is missing.
             Err(Error::DecodeError(_) | Error::IoError(_)) => continue,

@@ -26,7 +26,7 @@ pub(crate) fn prepare(file: &[u8]) -> Result<Prepared, PrepareError> {
 /// Refuses a film, and says how long the sound lasts.
 pub(crate) fn in_boxes(file: &[u8]) -> Result<(&'static str, Option<u32>), PrepareError> {
     let movie = boxes::read(file)?;
-    if movie.track(b"vide").is_some() {
+    if movie.track(*b"vide").is_some() {
         return Err(PrepareError::NotThis {
             expected: Kind::Audio,
             found: sniff(file)
@@ -34,7 +34,7 @@ pub(crate) fn in_boxes(file: &[u8]) -> Result<(&'static str, Option<u32>), Prepa
                 .replace("audio/", "video/"),
         });
     }
-    if movie.track(b"soun").is_none() {
+    if movie.track(*b"soun").is_none() {
         return Err(PrepareError::broken("there is no sound in it"));
     }
     Ok(("audio/mp4", movie.duration_seconds))

@@ -18,3 +18,8 @@ pub(crate) const OPUS_RATE: u32 = 48_000;
 pub(crate) const MAX_SECONDS: u32 = 24 * 60 * 60;
 /// The longest voice note, in seconds: all of it is decoded.
 pub(crate) const MAX_VOICE_SECONDS: u32 = 60 * 60;
+
+#[cfg(test)]
+pub(crate) use opus::mono as opus_samples;
+#[cfg(test)]
+pub(crate) use resample::Resampler;

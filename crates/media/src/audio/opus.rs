@@ -134,16 +134,16 @@ pub(crate) fn mono(
             mime: "audio/ogg; codecs=opus with more than two channels".to_owned(),
         });
     }
-    let mut decoder = Decoder::new(OPUS_RATE, Channels::Mono)
+    let mut codec = Decoder::new(OPUS_RATE, Channels::Mono)
         .map_err(|_| PrepareError::broken("its sound cannot be decoded"))?;
     let mut buffer = vec![0.0; MAX_PACKET_SAMPLES];
     let mut skip = usize::try_from(stream.pre_skip).unwrap_or(usize::MAX);
     let mut is_any_decoded = false;
     while let Some((packet, samples)) = stream.next() {
-        let decoded = decoder.decode_float(&packet, &mut buffer, DecodeMode::Normal);
-        is_any_decoded |= decoded.is_ok();
+        let length = codec.decode_float(&packet, &mut buffer, DecodeMode::Normal);
+        is_any_decoded |= length.is_ok();
         // One packet that is broken is a moment of silence.
-        let length = decoded.unwrap_or_else(|_| {
+        let length = length.unwrap_or_else(|_| {
             buffer.fill(0.0);
             usize::try_from(samples).unwrap_or(0)
         });

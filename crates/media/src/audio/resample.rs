@@ -120,10 +120,10 @@ impl Resampler {
 )]
 fn kernel(phase: u32, phases: u32, half: usize, cutoff: f64) -> impl Iterator<Item = f32> {
     let behind = f64::from(phase) / f64::from(phases);
+    let taps = 2 * half;
     let half = half as f64;
-    let taps = (2.0 * half) as u32;
     (1..=taps).map(move |tap| {
-        let distance = f64::from(tap) - half - behind;
+        let distance = tap as f64 - half - behind;
         // The window of Blackman.
         let around = PI * distance / half;
         let window = 0.42 + 0.5 * around.cos() + 0.08 * (2.0 * around).cos();

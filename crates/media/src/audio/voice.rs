@@ -9,6 +9,11 @@ use crate::{Kind, PrepareError, Prepared, boxes, sniff};
 
 const MAX_SAMPLES: u64 = MAX_VOICE_SECONDS as u64 * OPUS_RATE as u64;
 
+const TOO_LONG: PrepareError = PrepareError::TooLarge {
+    unit: "seconds",
+    limit: MAX_VOICE_SECONDS as u64,
+};
+
 /// Opus in Ogg stays as it is; what else can be decoded becomes that. The sound is worked off
 /// packet by packet, and never in memory as a whole.
 pub(crate) fn prepare_voice(file: &[u8]) -> Result<Prepared, PrepareError> {
@@ -26,6 +31,7 @@ pub(crate) fn prepare_voice(file: &[u8]) -> Result<Prepared, PrepareError> {
 }
 
 fn kept(file: &[u8]) -> Result<Prepared, PrepareError> {
+    refuse_long(opus::duration(file)?)?;
     let mut loudness = Loudness::default();
     opus::mono(file, &mut |samples| {
         loudness.push(samples);
@@ -35,6 +41,8 @@ fn kept(file: &[u8]) -> Result<Prepared, PrepareError> {
 }
 
 fn converted(file: &[u8]) -> Result<Prepared, PrepareError> {
+    let (_, seconds) = decode::duration(file)?;
+    refuse_long(seconds)?;
     let mut loudness = Loudness::default();
     let mut encoder = Encoder::new()?;
     let mut resampler: Option<Resampler> = None;
@@ -67,12 +75,18 @@ fn converted(file: &[u8]) -> Result<Prepared, PrepareError> {
     prepared(Some(encoder.finish()?), loudness)
 }
 
+/// Refuses what is too long before any work is done; what a file says of itself is not
+/// believed afterwards.
+fn refuse_long(seconds: Option<u32>) -> Result<(), PrepareError> {
+    match seconds {
+        Some(seconds) if seconds > MAX_VOICE_SECONDS => Err(TOO_LONG),
+        _ => Ok(()),
+    }
+}
+
 fn within(samples: u64) -> Result<(), PrepareError> {
     if samples > MAX_SAMPLES {
-        return Err(PrepareError::TooLarge {
-            unit: "seconds",
-            limit: MAX_VOICE_SECONDS.into(),
-        });
+        return Err(TOO_LONG);
     }
     Ok(())
 }
