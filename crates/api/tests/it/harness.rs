@@ -18,8 +18,8 @@ use wagate_cluster::{
     Bus, CommandHandler, CommandReply, CommandResult, EventCopy, Placement, Refusal, Serving,
     SessionAction, SessionCommand, Signal,
 };
-use wagate_core::{Caller, Core, CoreConfig, Health, Parts};
-use wagate_delivery::{AddressGuard, AllowList, SigningRoot};
+use wagate_core::{Caller, Core, CoreConfig, FileIntake, FileLimits, Health, Parts};
+use wagate_delivery::{AddressGuard, AllowList, ClientTimeouts, GuardedClient, SigningRoot};
 use wagate_identity::{
     Identity, IdentityConfig, NewApiKey, PasswordCost, Principal, SignUp, SystemRandomness,
 };
@@ -243,7 +243,19 @@ impl Service {
         }
     }
 
-    /// The same service in another process: the same database, caches of its own.
+    /// Lets a process hear of credentials that others revoke.
+    fn watch_credentials(&self, core: Core) {
+        let stop = self.stop.clone();
+        tokio::spawn(async move {
+            tokio::select! {
+                () = core.watch_credentials() => {}
+                () = stop.cancelled() => {}
+            }
+        });
+    }
+
+    /// The same service in another process: the same database, caches of its own. Both hear
+    /// what the other revokes.
     pub(crate) async fn another_process(&self) -> Router {
         let store = self.store.second().await.unwrap();
         let config = (ApiConfig::default(), CoreConfig::default(), people());
@@ -255,13 +267,8 @@ impl Service {
             &self.stop,
             self.folder.path(),
         );
-        let stop = self.stop.clone();
-        tokio::spawn(async move {
-            tokio::select! {
-                () = core.watch_credentials() => {}
-                () = stop.cancelled() => {}
-            }
-        });
+        self.watch_credentials(self.core.clone());
+        self.watch_credentials(core);
         router
     }
 
@@ -524,6 +531,14 @@ fn process(
         health: Health::new(store.clone(), bus.clone()),
         placement: Placement::new(store),
         identity,
+        intake: FileIntake::new(
+            GuardedClient::new(
+                AddressGuard::new(AllowList::none()),
+                ClientTimeouts::default(),
+            )
+            .unwrap(),
+            FileLimits::default(),
+        ),
         address_guard: AddressGuard::new(AllowList::none()),
         signing_root: SigningRoot::from_bytes([3; 32]),
         clock,

@@ -4,13 +4,15 @@ use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
-use whatsapp_rust::Client;
+use tokio_util::task::TaskTracker;
 use whatsapp_rust::types::events::{
     ConnectFailureReason, Event, EventHandler, MessageBatch, ServerAck, TemporaryBan,
     UnavailableType, UndecryptableMessage,
 };
 use whatsapp_rust::wacore::net::DisconnectReason;
+use whatsapp_rust::{Client, RawNodeLease};
 
+use super::app_state::AppStateVersions;
 use super::attempt::Attempt;
 use super::hook;
 use super::pairing;
@@ -29,7 +31,16 @@ pub(super) struct Observer {
     acks: Arc<AckBook>,
     mailbox: Mailbox,
     history: HistoryPages,
-    cancel: CancellationToken,
+    versions: AppStateVersions,
+    work: Work,
+    /// Without it the library hands over no stanzas.
+    _stanzas: RawNodeLease,
+}
+
+/// What the session's tasks belong to.
+pub(super) struct Work {
+    pub(super) tasks: TaskTracker,
+    pub(super) cancel: CancellationToken,
 }
 
 impl Observer {
@@ -39,15 +50,17 @@ impl Observer {
         acks: Arc<AckBook>,
         mailbox: Mailbox,
         history: HistoryPages,
-        cancel: CancellationToken,
+        work: Work,
     ) -> Self {
         Self {
+            _stanzas: client.acquire_raw_node_forwarding(),
             client: Arc::downgrade(client),
             attempt,
             acks,
             mailbox,
             history,
-            cancel,
+            versions: AppStateVersions::default(),
+            work,
         }
     }
 
@@ -271,9 +284,15 @@ impl Observer {
             }
             Event::HistorySync(_) => {
                 let mailbox = self.mailbox.clone();
-                let cancel = self.cancel.clone();
+                let cancel = self.work.cancel.clone();
                 self.history
                     .unpack(Arc::clone(event), self.own(), mailbox, cancel);
+            }
+            Event::RawNode(stanza) => {
+                if let Some(client) = self.client.upgrade() {
+                    let Work { tasks, cancel } = &self.work;
+                    self.versions.follow(&client, stanza, tasks, cancel);
+                }
             }
             _ => {}
         }

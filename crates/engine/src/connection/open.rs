@@ -12,7 +12,7 @@ use whatsapp_rust::wacore::store::{DeviceCommand, DevicePropsOverride};
 
 use super::attempt::Attempt;
 use super::hook::CommitFirst;
-use super::observer::Observer;
+use super::observer::{Observer, Work};
 use super::runtime::SessionRuntime;
 use super::{Connection, Inner, Session, SessionOptions, supervisor};
 use crate::acks::AckBook;
@@ -82,7 +82,10 @@ impl Connection {
             Arc::clone(&acks),
             mailbox.clone(),
             engine.history.clone(),
-            cancel.clone(),
+            Work {
+                tasks: tasks.clone(),
+                cancel: cancel.clone(),
+            },
         );
         client.subscribe_handler(Arc::new(observer)).detach();
         let session = Session {
