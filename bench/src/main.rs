@@ -4,6 +4,8 @@
 //! one's memory and time can be told apart.
 
 mod auth;
+mod files;
+mod groups;
 mod inbound;
 mod latency;
 mod memory;
@@ -77,6 +79,27 @@ enum Program {
         #[arg(long, default_value_t = 1_000_000)]
         messages: usize,
     },
+    /// Large files out, and one of them in again: time and memory.
+    Files {
+        /// The size of a file, in MiB.
+        #[arg(long, default_value_t = 16)]
+        mebibytes: usize,
+        /// How many are sent.
+        #[arg(long, default_value_t = 16)]
+        files: usize,
+        /// How many at the same time, each by a session of its own.
+        #[arg(long, default_value_t = 4)]
+        concurrency: usize,
+    },
+    /// Sending to a large group.
+    Groups {
+        /// How many members it has.
+        #[arg(long, default_value_t = 1_000)]
+        members: usize,
+        /// How many messages are sent.
+        #[arg(long, default_value_t = 20)]
+        messages: usize,
+    },
     /// From the start of a killed service until all its sessions work again.
     Restart {
         /// How many sessions.
@@ -108,6 +131,12 @@ async fn main() -> anyhow::Result<()> {
             seconds,
         } => auth::measure(concurrency, seconds).await,
         Program::Search { messages } => search::measure(messages).await,
+        Program::Files {
+            mebibytes,
+            files,
+            concurrency,
+        } => files::measure(mebibytes, files, concurrency).await,
+        Program::Groups { members, messages } => groups::measure(members, messages).await,
         Program::Restart { sessions } => restart::measure(sessions).await,
     }?;
     writeln!(std::io::stdout(), "{line}")?;

@@ -360,6 +360,7 @@ pub(crate) mod parts {
         Lid = "lid",
         Message = "mid",
         Address = "jid",
+        Call = "callId",
         User = "user"
     );
 }

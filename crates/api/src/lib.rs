@@ -27,6 +27,7 @@ mod observe;
 mod openapi;
 mod presence;
 mod probes;
+mod profile;
 mod qr_image;
 mod query;
 mod realtime;

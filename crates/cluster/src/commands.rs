@@ -4,7 +4,7 @@ use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
 use tokio::time::Instant;
 use wagate_model::{
-    MediaId, OrganizationId, OutboxId, Qr, SendMode, SendResult, SendTask, SessionId,
+    Attachment, MediaId, OrganizationId, OutboxId, Qr, SendMode, SendResult, SendTask, SessionId,
     SessionStatus, StatusDetail, StatusReason,
 };
 
@@ -91,6 +91,10 @@ pub struct SendCommand {
     pub mode: SendMode,
     /// What makes a repeated request recognizable.
     pub idempotency: Option<IdempotencyKey>,
+    /// The message's files, which are in the store; of a request that was made before they
+    /// may be missing.
+    #[serde(default)]
+    pub attachments: Vec<Attachment>,
 }
 
 /// What makes a repeated request recognizable within its organization.

@@ -19,7 +19,7 @@ pub use commands::{
 };
 pub use live::{
     ChatRequest, ContactReply, ContactRequest, LiveReply, LiveRequest, PresenceReply,
-    PresenceRequest,
+    PresenceRequest, ProfileReply, ProfileRequest,
 };
 pub use placement::{Placement, PlacementError};
 pub use signals::{EventCopy, Lagged, Signal, Topic};

@@ -22,6 +22,8 @@ pub enum What {
     Group,
     /// A profile picture.
     Picture,
+    /// A call that rings.
+    Call,
     /// A stored message.
     Message,
     /// A webhook.
@@ -60,6 +62,7 @@ impl What {
             Self::Contact => "There is no such contact.",
             Self::Group => "There is no such group.",
             Self::Picture => "There is no picture, or it is not shown to this account.",
+            Self::Call => "There is no such call.",
             Self::Message => "There is no such message in this chat.",
             Self::Webhook => "There is no such webhook.",
             Self::Delivery => "There is no such delivery.",

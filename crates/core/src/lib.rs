@@ -6,6 +6,7 @@
 //! that owns the session, over the bus; everything else is read from the store.
 
 mod accounts;
+mod attachments;
 mod audit;
 mod caller;
 mod chats;
@@ -23,6 +24,7 @@ mod organizations;
 mod owners;
 mod pages;
 mod presence;
+mod profile;
 mod providers;
 mod realtime;
 mod search;
@@ -36,6 +38,7 @@ mod webhooks;
 pub use accounts::{
     BothFactors, LogInForm, LoginOptions, PasswordChange, PasswordReset, SignUpForm,
 };
+pub use attachments::{FileIntake, FileLimits};
 pub use audit::AuditQuery;
 pub use caller::{Caller, SessionAccess};
 pub use contacts::ContactQuery;

@@ -155,7 +155,7 @@ impl Core {
     async fn send_task(
         &self,
         access: &SessionAccess,
-        task: SendTask,
+        mut task: SendTask,
         options: SendOptions,
     ) -> Result<SendResult> {
         let mode = options.mode;
@@ -166,11 +166,59 @@ impl Core {
             }),
             None => None,
         };
-        let action = SessionAction::Send(Box::new(SendCommand {
+        let attachments = match &mut task {
+            SendTask::Send(request) if request.has_files() => {
+                if self.is_repeated(access, idempotency.as_ref()).await? {
+                    // Its files are sent, or on their way.
+                    request.take_files();
+                    Vec::new()
+                } else {
+                    self.attach(access, request).await?
+                }
+            }
+            _ => Vec::new(),
+        };
+        let command = SendCommand {
             task,
             mode,
             idempotency,
-        }));
+            attachments: attachments.clone(),
+        };
+        let sent = self.ask_to_send(access, command).await;
+        let is_taken = matches!(&sent, Ok(result) if result.replayed != Some(true));
+        if !is_taken {
+            self.discard(access.organization_id(), &attachments).await;
+        }
+        sent
+    }
+
+    /// Whether a request was made before under its key; then it is answered without its files.
+    async fn is_repeated(
+        &self,
+        access: &SessionAccess,
+        idempotency: Option<&IdempotencyKey>,
+    ) -> Result<bool> {
+        let Some(idempotency) = idempotency else {
+            return Ok(false);
+        };
+        let mut body_hash = [0; 32];
+        hex::decode_to_slice(&idempotency.body_hash, &mut body_hash).map_err(Error::internal)?;
+        let key = wagate_store::IdempotencyKey {
+            key: idempotency.key.clone(),
+            body_hash,
+        };
+        let mut tx = self.store.read().await?;
+        let found = tx.outbox_by_key(access.organization_id(), &key).await?;
+        Ok(found.is_some())
+    }
+
+    async fn ask_to_send(
+        &self,
+        access: &SessionAccess,
+        command: SendCommand,
+    ) -> Result<SendResult> {
+        let mode = command.mode;
+        let action = SessionAction::Send(Box::new(command));
         let timeout = self.config.send_timeout;
         let answer = self.ask_owner(access, action, timeout).await;
         match answer.map_err(|error| error.about(What::Message))? {

@@ -12,6 +12,7 @@ use wagate_model::{Clock, RequestId, SessionDefaults};
 use wagate_storage::Files;
 use wagate_store::Store;
 
+use crate::attachments::FileIntake;
 use crate::caller::Caller;
 use crate::error::{Error, Result};
 use crate::health::Health;
@@ -63,6 +64,8 @@ pub struct Parts {
     pub identity: Identity,
     /// Messages' files.
     pub files: Files,
+    /// Takes in files that are to be sent.
+    pub intake: FileIntake,
     /// Judges URLs that users give.
     pub address_guard: AddressGuard,
     /// What webhooks without a secret of their own are signed with.

@@ -3,6 +3,7 @@
 mod addresses;
 mod client;
 mod courier;
+mod fetch;
 #[cfg(any(test, feature = "fuzzing"))]
 #[doc(hidden)]
 pub mod fuzzing;
@@ -17,6 +18,7 @@ mod worker;
 pub use addresses::{AllowList, ParseRangeError};
 pub use client::{Answer, ClientError, ClientTimeouts, GuardedClient, PostError, tls_config};
 pub use courier::{Attempt, Chance, Courier};
+pub use fetch::{FetchFileError, FetchLimits, Fetched};
 pub use guard::{AddressGuard, GuardError, HostResolver, SystemResolver};
 pub use retry::{MAX_WAIT_MS, Reply, Verdict, judge, parse_retry_after, scheduled_wait_ms};
 pub use signing::{SigningKeys, SigningRoot, delivery_headers, new_webhook_secret};

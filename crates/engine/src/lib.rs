@@ -79,6 +79,7 @@ mod mailbox;
 mod media;
 mod outgoing;
 mod transport;
+mod upload;
 mod version;
 
 pub use connection::{Connection, SessionOptions, raw_of};
@@ -97,10 +98,13 @@ pub use history::{HistoryChat, HistoryChunk};
 pub use ids::new_message_id;
 pub use inbound::{
     BufferedMessage, Content, InboundBatch, InboundMessage, InboundSink, InteractiveReply, Media,
-    MediaDetails, MediaKind, MessageRef, QuotedMessage, SinkError, VoteChoice,
+    MediaDetails, MessageRef, QuotedMessage, SinkError, VoteChoice,
 };
 pub use mailbox::Events;
 pub use media::{FetchError, MediaFetcher, MediaOrigin, MediaSource};
-pub use outgoing::{Outgoing, OutgoingContent, Quoted, RejectReason, SendFailure, Sent, Target};
+pub use outgoing::{
+    Outgoing, OutgoingContent, OutgoingFile, Quoted, RejectReason, SendFailure, Sent, Target,
+};
+pub use upload::{UploadSource, UploadSourceError, Uploaded};
 pub use version::{CachedVersion, ClientVersion, VersionSource};
 pub use whatsapp_rust::store::traits::Backend;

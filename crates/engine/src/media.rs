@@ -5,7 +5,7 @@ use std::io;
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
-use wagate_model::Jid;
+use wagate_model::{Jid, MediaKind};
 use whatsapp_rust::TokioRuntime;
 use whatsapp_rust::anyhow;
 use whatsapp_rust::download::{
@@ -16,7 +16,7 @@ use whatsapp_rust::http::HttpStatusError;
 
 use crate::http::SharedHttpClient;
 use crate::transport::Dialer;
-use crate::{Endpoint, EngineError, MediaKind};
+use crate::{Endpoint, EngineError};
 
 /// Where a file is at WhatsApp, and how it is read.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -77,15 +77,14 @@ impl std::fmt::Debug for MediaOrigin {
     }
 }
 
-impl MediaKind {
-    const fn media_type(self) -> MediaType {
-        match self {
-            Self::Image => MediaType::Image,
-            Self::Video | Self::Gif | Self::VideoNote => MediaType::Video,
-            Self::Audio | Self::Voice => MediaType::Audio,
-            Self::Document => MediaType::Document,
-            Self::Sticker => MediaType::Sticker,
-        }
+/// What the keys of a file of a kind are derived for.
+pub(crate) const fn media_type(kind: MediaKind) -> MediaType {
+    match kind {
+        MediaKind::Image => MediaType::Image,
+        MediaKind::Video | MediaKind::Gif | MediaKind::VideoNote => MediaType::Video,
+        MediaKind::Audio | MediaKind::Voice => MediaType::Audio,
+        MediaKind::Document => MediaType::Document,
+        MediaKind::Sticker => MediaType::Sticker,
     }
 }
 
@@ -157,7 +156,7 @@ impl MediaFetcher {
             file_sha256: source.sha256.clone(),
             file_enc_sha256: source.encrypted_sha256.clone(),
             file_length: source.size,
-            media_type: source.kind.media_type(),
+            media_type: media_type(source.kind),
         };
         let fetched = self.0.download_to_writer(&params, file).await;
         fetched.map_err(|error| match error {

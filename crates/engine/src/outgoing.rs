@@ -1,7 +1,9 @@
 //! What goes out, and what became of it.
 
 use bytes::Bytes;
-use wagate_model::{ContactData, Jid, LocationData, PollData};
+use wagate_model::{Attachment, ContactData, Jid, LocationData, PollData};
+
+use crate::Uploaded;
 
 /// A message to send, under an id that was reserved before.
 #[derive(Clone, PartialEq)]
@@ -63,11 +65,31 @@ pub enum OutgoingContent {
         /// The texts of the options.
         options: Vec<String>,
     },
+    /// A file.
+    File(Box<OutgoingFile>),
+    /// What an album begins with: how many pictures and videos follow it.
+    Album {
+        /// How many pictures.
+        images: u32,
+        /// How many videos.
+        videos: u32,
+    },
     /// Another message's content, marked as forwarded.
     Forward {
         /// Its [`crate::InboundMessage::raw`].
         raw: Bytes,
     },
+}
+
+/// A file to send, which is at WhatsApp's media hosts already, and what its message says of it.
+#[derive(Clone, PartialEq, Eq)]
+pub struct OutgoingFile {
+    /// What is said of it.
+    pub attachment: Attachment,
+    /// The id of the album's message that it belongs to.
+    pub album: Option<String>,
+    /// Where it is; none where it is not uploaded yet, and then it cannot be sent.
+    pub uploaded: Option<Uploaded>,
 }
 
 /// A message that an outgoing one is about.
@@ -157,6 +179,8 @@ pub enum RejectReason {
     ConnectionLost,
     /// The message could not be prepared: encryption, device lists, storage.
     Preparation,
+    /// The media hosts did not take its file.
+    Upload,
     /// The request itself makes no sense, such as a text to a channel.
     InvalidRequest,
     /// Another code.
@@ -178,6 +202,7 @@ impl RejectReason {
             Self::ServerUnavailable => "server_unavailable",
             Self::ConnectionLost => "connection_lost",
             Self::Preparation => "preparation",
+            Self::Upload => "upload",
             Self::InvalidRequest => "invalid_request",
             Self::Other => "other",
         }

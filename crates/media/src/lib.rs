@@ -31,5 +31,6 @@ mod tests;
 
 pub use error::PrepareError;
 pub use kinds::{Kind, Prepared, WAVEFORM_POINTS, Wanted};
+pub use pictures::square_picture;
 pub use prepare::prepare;
 pub use sniff::sniff;

@@ -1,8 +1,10 @@
 //! Pictures: decoding within bounds, thumbnails, JPEG.
 
 use std::io::Cursor;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use image::codecs::jpeg::JpegEncoder;
+use image::imageops::FilterType;
 use image::{DynamicImage, ImageDecoder, ImageError, ImageFormat, ImageReader, Limits, RgbImage};
 
 use crate::{Kind, PrepareError, Prepared, sniff};
@@ -16,6 +18,25 @@ const MAX_DECODER_BYTES: u64 = 448 * 1024 * 1024;
 const THUMBNAIL_SIDE: u32 = 72;
 const THUMBNAIL_QUALITY: u8 = 60;
 const JPEG_QUALITY: u8 = 88;
+/// The side of an account's picture, as official clients make it.
+const PROFILE_SIDE: u32 = 640;
+
+/// A picture as accounts show theirs: its middle as a square of 640 pixels, as JPEG.
+///
+/// # Errors
+///
+/// A file that is empty, no picture, broken, or too large once unpacked.
+pub fn square_picture(file: &[u8]) -> Result<Vec<u8>, PrepareError> {
+    if file.is_empty() {
+        return Err(PrepareError::Empty);
+    }
+    let make = || {
+        let picture = decode(file, format_of(Kind::Image, file)?)?;
+        let square = picture.resize_to_fill(PROFILE_SIDE, PROFILE_SIDE, FilterType::Triangle);
+        jpeg(&opaque(square), JPEG_QUALITY)
+    };
+    catch_unwind(AssertUnwindSafe(make)).unwrap_or(Err(PrepareError::broken("its decoder gave up")))
+}
 
 /// JPEG stays as it is; what else can be decoded becomes JPEG, as official clients send it.
 pub(crate) fn prepare(file: &[u8]) -> Result<Prepared, PrepareError> {

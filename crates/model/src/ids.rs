@@ -113,6 +113,10 @@ ulid_id!(
     MediaId, shown: "med_", accepted: "med_"
 );
 ulid_id!(
+    /// A file that waits to be sent.
+    AttachmentId, shown: "att_", accepted: "att_"
+);
+ulid_id!(
     /// A bucket in which an organization keeps files.
     BucketId, shown: "bkt_", accepted: "bkt_"
 );

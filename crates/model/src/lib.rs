@@ -24,6 +24,7 @@ mod organizations;
 mod payloads;
 mod people;
 mod presence;
+mod profile;
 mod send;
 mod sessions;
 mod storage;
@@ -44,12 +45,14 @@ pub use errors::{ApiError, ErrorCode, ErrorDetail};
 pub use events::{EVENT_SCHEMA, EventEnvelope, EventKind, EventSelector, ListEvent};
 pub use groups::{Group, GroupMember, GroupRole, ListGroup, ListGroupMember};
 pub use ids::{
-    ApiKeyId, AuditId, BucketId, DeliveryId, EventId, GatewayId, GatewayNameError, IdError,
-    InvitationId, LoginId, MediaId, OrganizationId, OutboxId, RequestId, SessionId, TicketId,
-    TokenKeyId, UserId, WebhookId,
+    ApiKeyId, AttachmentId, AuditId, BucketId, DeliveryId, EventId, GatewayId, GatewayNameError,
+    IdError, InvitationId, LoginId, MediaId, OrganizationId, OutboxId, RequestId, SessionId,
+    TicketId, TokenKeyId, UserId, WebhookId,
 };
 pub use jids::{Jid, JidError, JidKind, PhoneNumber, PhoneNumberError};
-pub use media::{MediaEventPayload, MediaFile, MediaProblem, MediaStatus, UnknownMediaName};
+pub use media::{
+    MediaEventPayload, MediaFile, MediaKind, MediaProblem, MediaStatus, UnknownMediaName,
+};
 pub use messages::{Direction, ListMessage, MediaMeta, Message, MessageStatus};
 pub use organizations::Organization;
 pub use payloads::{
@@ -63,9 +66,14 @@ pub use people::{
     UnknownPlatformRole, UnknownRole, User,
 };
 pub use presence::{ChatPresenceInput, ChatPresenceState, OnlineState, SetPresenceInput};
+pub use profile::{
+    Audience, PrivacySetting, PrivacySettings, Profile, ProfilePictureInput, RejectCallInput,
+    UpdateProfile,
+};
 pub use send::{
-    ContactCard, EditMessageInput, ForwardInput, ReactionInput, RevokeMessageInput, SendMode,
-    SendRequest, SendResult, SendTask, SendType, TargetMessage, VoteInput,
+    AlbumMediaPayload, AlbumMediaType, Attachment, ContactCard, EditMessageInput, ForwardInput,
+    MediaPayload, ReactionInput, RevokeMessageInput, SendMode, SendRequest, SendResult, SendTask,
+    SendType, TargetMessage, VoteInput,
 };
 pub use sessions::{
     CreateSession, HistorySync, HistorySyncStatus, ListWaSession, Me, PairingCode,

@@ -3,7 +3,58 @@
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use crate::{BucketId, MediaId, SessionId};
+use crate::{BucketId, MediaId, MessageType, SessionId};
+
+/// The kinds of files.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum MediaKind {
+    /// A picture.
+    Image,
+    /// A video.
+    Video,
+    /// A looping video without sound.
+    Gif,
+    /// A round video note.
+    VideoNote,
+    /// Sound.
+    Audio,
+    /// A voice note.
+    Voice,
+    /// Any file.
+    Document,
+    /// A sticker.
+    Sticker,
+}
+
+impl MediaKind {
+    /// The name that is stored and shown.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Image => "image",
+            Self::Video => "video",
+            Self::Gif => "gif",
+            Self::VideoNote => "video_note",
+            Self::Audio => "audio",
+            Self::Voice => "voice",
+            Self::Document => "document",
+            Self::Sticker => "sticker",
+        }
+    }
+
+    /// The type in the public contract.
+    #[must_use]
+    pub const fn message_type(self) -> MessageType {
+        match self {
+            Self::Image => MessageType::Image,
+            Self::Video | Self::Gif | Self::VideoNote => MessageType::Video,
+            Self::Audio | Self::Voice => MessageType::Audio,
+            Self::Document => MessageType::Document,
+            Self::Sticker => MessageType::Sticker,
+        }
+    }
+}
 
 /// How far a file is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]

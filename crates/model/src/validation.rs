@@ -23,6 +23,18 @@ pub mod limits {
     pub const PLACE_NAME_CHARS: usize = 1_024;
     /// The name on a contact card.
     pub const CARD_NAME_CHARS: usize = 256;
+    /// How many files an album has (what official clients allow).
+    pub const ALBUM_FILES: std::ops::RangeInclusive<usize> = 2..=10;
+    /// A file's name.
+    pub const FILENAME_CHARS: usize = 255;
+    /// A MIME type with its parameters.
+    pub const MIMETYPE_CHARS: usize = 255;
+    /// The text below an account's name (what official clients allow).
+    pub const ABOUT_CHARS: usize = 139;
+    /// The name that an account shows (what official clients allow).
+    pub const PUSH_NAME_CHARS: usize = 25;
+    /// Numbers that are looked up together.
+    pub const CHECKED_NUMBERS: usize = 50;
     /// A reaction: emoji are sequences of several characters.
     pub const EMOJI_CHARS: usize = 32;
     /// What is looked for in messages.

@@ -12,6 +12,7 @@
 
 mod admin;
 mod api_keys;
+mod attachments;
 mod audit;
 mod batch;
 mod buckets;
@@ -56,6 +57,7 @@ pub use admin::{
     SealedColumn, Standing, TokenKey, UnreadableWebhook, UnwantedMedia, UserSecrets, WebhookHealth,
     WebhookTarget, Workload,
 };
+pub use attachments::ATTACHMENT_PIECE_BYTES;
 pub use audit::AuditFilter;
 pub use buckets::BucketKeys;
 pub use chats::{ChatChange, ChatFacts, ChatPosition, ChatRef};

@@ -7,6 +7,7 @@ use std::time::Duration;
 use anyhow::Context as _;
 use async_trait::async_trait;
 use wagate_cluster::{Bus, CommandReply, Placement, SessionAction, SessionCommand};
+use wagate_core::{FileIntake, FileLimits};
 use wagate_delivery::{AddressGuard, ClientTimeouts, GuardedClient};
 use wagate_engine::{FetchError, MediaFetcher, MediaOrigin};
 use wagate_model::{MediaId, OrganizationId, SessionId};
@@ -52,6 +53,17 @@ pub(crate) fn open(
             ..FilesConfig::default()
         },
     )))
+}
+
+/// Takes in the files of messages to send.
+pub(crate) fn intake(config: &Config, guard: AddressGuard) -> anyhow::Result<FileIntake> {
+    let client = GuardedClient::new(guard, ClientTimeouts::default())?;
+    let limits = FileLimits {
+        file_bytes: config.media.file_limit_bytes,
+        message_bytes: config.media.message_limit_bytes,
+        ..FileLimits::default()
+    };
+    Ok(FileIntake::new(client, limits))
 }
 
 /// WhatsApp's media hosts.

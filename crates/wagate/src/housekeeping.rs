@@ -48,6 +48,8 @@ enum Chore {
     Events,
     IdempotencyKeys,
     Outbox,
+    /// Files of messages that were never accepted.
+    Attachments,
     Tickets,
     AuditLines,
     Logins,
@@ -60,12 +62,13 @@ enum Chore {
 }
 
 impl Chore {
-    const ALL: [Self; 13] = [
+    const ALL: [Self; 14] = [
         Self::AbandonedDeliveries,
         Self::Deliveries,
         Self::Events,
         Self::IdempotencyKeys,
         Self::Outbox,
+        Self::Attachments,
         Self::Tickets,
         Self::AuditLines,
         Self::Logins,
@@ -88,7 +91,7 @@ impl Chore {
             Self::AuditLines => i64::from(retention.audit_days) * DAY_MS,
             // Who counts failures looks no further back.
             Self::LoginFailures => DAY_MS,
-            Self::Tickets => HOUR_MS,
+            Self::Attachments | Self::Tickets => HOUR_MS,
             Self::Logins
             | Self::Links
             | Self::Invitations
@@ -133,6 +136,7 @@ async fn sweep_once(
                     Chore::Events => admin.purge_events(before_ms, BATCH).await,
                     Chore::IdempotencyKeys => admin.purge_idempotency_keys(before_ms, BATCH).await,
                     Chore::Outbox => admin.purge_outbox(before_ms, BATCH).await,
+                    Chore::Attachments => admin.purge_attachments(before_ms, BATCH).await,
                     Chore::Tickets => admin.purge_tickets(before_ms, BATCH).await,
                     Chore::AuditLines => admin.purge_audit(before_ms, BATCH).await,
                     Chore::Logins => admin.purge_logins(before_ms, BATCH).await,

@@ -285,6 +285,7 @@ impl Service {
             health,
             identity,
             files,
+            intake: crate::files::intake(config, address_guard.clone())?,
             address_guard,
             signing_root,
             clock,

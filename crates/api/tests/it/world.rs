@@ -465,6 +465,11 @@ pub(crate) const PARAMETERS: &[Parameter] = &[
         unknown: &["999999999999999%40lid", "15559999999"],
     },
     Parameter {
+        name: "callId",
+        of: |_| "3EB0C767D26A1B5F7C83".into(),
+        unknown: &["3EB0FFFFFFFFFFFFFFFF"],
+    },
+    Parameter {
         name: "mid",
         of: |_| "3EB0C767D26A1B5F7C83".into(),
         unknown: &["3EB0FFFFFFFFFFFFFFFF"],

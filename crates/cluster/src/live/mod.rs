@@ -5,12 +5,14 @@
 mod chats;
 mod contacts;
 mod presence;
+mod profile;
 
 use serde::{Deserialize, Serialize};
 
 pub use chats::ChatRequest;
 pub use contacts::{ContactReply, ContactRequest};
 pub use presence::{PresenceReply, PresenceRequest};
+pub use profile::{ProfileReply, ProfileRequest};
 
 /// Something to do on WhatsApp, or to ask of it, now.
 ///
@@ -24,6 +26,8 @@ pub enum LiveRequest {
     Chats(ChatRequest),
     /// The account's and other people's presence.
     Presence(PresenceRequest),
+    /// The account itself.
+    Profile(ProfileRequest),
 }
 
 impl LiveRequest {
@@ -34,6 +38,7 @@ impl LiveRequest {
             Self::Contact(request) => request.name(),
             Self::Chats(request) => request.name(),
             Self::Presence(request) => request.name(),
+            Self::Profile(request) => request.name(),
         }
     }
 
@@ -44,6 +49,7 @@ impl LiveRequest {
             Self::Contact(request) => request.is_repeatable(),
             Self::Chats(request) => request.is_repeatable(),
             Self::Presence(request) => request.is_repeatable(),
+            Self::Profile(request) => request.is_repeatable(),
         }
     }
 }
@@ -58,6 +64,8 @@ pub enum LiveReply {
     Contact(ContactReply),
     /// About presence.
     Presence(PresenceReply),
+    /// About the account itself.
+    Profile(ProfileReply),
 }
 
 impl LiveReply {
@@ -68,6 +76,7 @@ impl LiveReply {
             Self::Done => "done",
             Self::Contact(_) => "contact",
             Self::Presence(_) => "presence",
+            Self::Profile(_) => "profile",
         }
     }
 }

@@ -6,6 +6,7 @@
 //! client version, and every end is classified and told in one place.
 
 mod actions;
+mod app_state;
 mod attempt;
 mod backoff;
 mod chats;
@@ -14,11 +15,13 @@ mod hook;
 mod observer;
 mod open;
 mod pairing;
+mod profile;
 #[cfg(all(test, not(feature = "sandbox")))]
 mod refusal;
 mod runtime;
 mod sending;
 mod supervisor;
+mod uploads;
 mod votes;
 
 use std::sync::Arc;

@@ -1,11 +1,11 @@
 //! Files.
 
-use wagate_model::MediaMeta;
+use wagate_model::{MediaKind, MediaMeta};
 use whatsapp_rust::download::Downloadable;
 use whatsapp_rust::waproto::whatsapp as wa;
 
 use super::text::present;
-use crate::{Media, MediaDetails, MediaKind, MediaSource};
+use crate::{Media, MediaDetails, MediaSource};
 
 pub(super) fn media(message: &wa::Message) -> Option<Media> {
     if let Some(image) = message.image_message.as_option() {

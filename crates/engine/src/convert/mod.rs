@@ -4,6 +4,7 @@
 //! decides what comes in, so nothing panics, recursion is bounded, and text is
 //! freed of NUL characters, which not every database stores.
 
+mod attachments;
 mod calls;
 mod chats;
 mod content;

@@ -9,11 +9,12 @@ use whatsapp_rust::waproto::whatsapp as wa;
 use whatsapp_rust::waproto::whatsapp::message::protocol_message::Type as ProtocolType;
 use whatsapp_rust::{wacore, waproto};
 
+use super::attachments::{album_message, file_message};
 use super::identity::Own;
 use crate::{Outgoing, OutgoingContent, Quoted, Target};
 
-/// The protocol's form of a message; none for a vote, which has to be encrypted first, and
-/// where what is to be forwarded cannot be read.
+/// The protocol's form of a message; none for a vote, which has to be encrypted first, where
+/// a file is not uploaded yet, and where what is to be forwarded cannot be read.
 ///
 /// The chat decides how this account names itself in a quote.
 pub(crate) fn outgoing(outgoing: &Outgoing, own: &Own) -> Option<wa::Message> {
@@ -47,6 +48,8 @@ pub(crate) fn outgoing(outgoing: &Outgoing, own: &Own) -> Option<wa::Message> {
             }),
             ..Default::default()
         },
+        OutgoingContent::File(file) => file_message(file, &outgoing.chat, context)?,
+        OutgoingContent::Album { images, videos } => album_message(*images, *videos, context),
         OutgoingContent::Vote { .. } => return None,
         OutgoingContent::Forward { raw } => {
             let original = waproto::codec::message_decode(raw).ok()?;

@@ -7,7 +7,8 @@ use std::sync::{Arc, Mutex};
 use axum::Router;
 use axum::extract::State;
 use axum::http::{StatusCode, Uri};
-use wagate_engine::{Endpoint, FetchError, MediaFetcher, MediaKind, MediaOrigin, MediaSource};
+use wagate_engine::{Endpoint, FetchError, MediaFetcher, MediaOrigin, MediaSource};
+use wagate_model::MediaKind;
 use whatsapp_rust::download::MediaType;
 use whatsapp_rust::wacore::upload::encrypt_media;
 

@@ -10,7 +10,8 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 
 use wagate_engine::{Content, InboundMessage};
 use wagate_model::{
-    ChatType, Direction, EventKind, Jid, JidKind, MediaId, MentionData, MessageStatus, PollData,
+    ChatType, Direction, EventKind, Jid, JidKind, MediaId, MediaMeta, MentionData, MessageStatus,
+    PollData,
 };
 use wagate_store::{
     ChatFacts, ChatRef, IdentityFacts, IdentityRecord, NewEvent, NewMedia, NewMessage, Owned,
@@ -122,7 +123,34 @@ impl<'o, 't> Batch<'o, 't> {
         chat: &ChatRef,
     ) -> Result<()> {
         self.apply_effect(message, chat).await?;
-        self.tell(message, chat, None).await
+        let media_id = self.note_sent_file(message, chat).await?;
+        self.tell(message, chat, media_id).await
+    }
+
+    /// Writes where the file of a sent message is, now that it is at WhatsApp.
+    async fn note_sent_file(
+        &mut self,
+        message: &InboundMessage,
+        chat: &ChatRef,
+    ) -> Result<Option<MediaId>> {
+        let Some(file) = file_of(message, self.now_ms, true) else {
+            return Ok(None);
+        };
+        let meta = MediaMeta {
+            id: Some(file.id),
+            ..media_of(&message.content).unwrap_or_default()
+        };
+        let content = stored_content(message);
+        let noted = self
+            .owned
+            .note_sent_file(chat.id, &message.id, &meta, content.as_ref(), self.now_ms)
+            .await?;
+        let Some(message_id) = noted else {
+            return Ok(None);
+        };
+        let file = NewMedia { message_id, ..file };
+        self.owned.insert_media(&file, self.now_ms).await?;
+        Ok(meta.id)
     }
 
     /// Stores a message with its file; whether it is new.

@@ -1,7 +1,7 @@
 //! The files of messages, as rows beside them.
 
-use wagate_engine::{Content, InboundMessage, Media, MediaKind, MediaOrigin};
-use wagate_model::MediaId;
+use wagate_engine::{Content, InboundMessage, Media, MediaOrigin};
+use wagate_model::{MediaId, MediaKind};
 use wagate_store::NewMedia;
 
 /// A message's file under a fresh id; nothing where it has none.

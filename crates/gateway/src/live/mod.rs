@@ -8,6 +8,7 @@
 mod chats;
 mod contacts;
 mod presence;
+mod profile;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -63,6 +64,7 @@ impl Live<'_> {
             LiveRequest::Contact(request) => self.contact(request).await,
             LiveRequest::Chats(request) => self.chats(request).await,
             LiveRequest::Presence(request) => self.presence(request).await,
+            LiveRequest::Profile(request) => self.profile(request).await,
         }
     }
 

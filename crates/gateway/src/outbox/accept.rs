@@ -5,27 +5,20 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 use wagate_cluster::{CommandReply, CommandResult, Refusal, SendCommand};
-use wagate_engine::{InboundMessage, new_message_id};
-use wagate_model::{
-    ChatType, Jid, MessageStatus, OrganizationId, OutboxId, SendMode, SessionStatus,
-};
-use wagate_store::{
-    ChatFacts, ChatRef, Enqueued, IdempotencyKey, NewMessage, NewOutbox, Owned, RateDecision,
-    StoreError,
-};
+use wagate_engine::new_message_id;
+use wagate_model::{OrganizationId, OutboxId, SendMode, SessionStatus};
+use wagate_store::{Enqueued, IdempotencyKey, StoreError};
 
+use super::entry::{Accepted, Entry, Part};
 use super::order::Order;
 use super::outcome::{queued, stored_reply};
-use super::own::{Author, check_target, own_message};
 use super::queue::Item;
+use super::waiters::Waiting;
 use crate::context::Context;
-use crate::inbound::row_of;
 use crate::session::{CommitError, STORE_PAUSE, Session};
 
 /// How often the store is asked for an outcome that another gateway may write.
 const POLL: Duration = Duration::from_secs(2);
-/// Messages of one session that may wait in the outbox.
-const MAX_WAITING: i64 = 10_000;
 
 /// Why a message was not accepted.
 #[derive(Debug)]
@@ -184,53 +177,80 @@ pub(crate) async fn accept(
         SendMode::Async => None,
     };
     let now_ms = cx.now_ms();
+    let parts = Order::all_of(command.task, command.attachments, new_message_id);
+    // Whoever made the request found it repeated; it was forgotten just now.
+    let parts = parts.ok_or(Refusal::Unavailable)?.into_iter();
     let entry = Arc::new(Entry {
-        id: cx.outbox_ids.next(now_ms),
-        wa_message_id: new_message_id(),
+        parts: parts
+            .map(|(wa_message_id, order)| Part {
+                id: cx.outbox_ids.next(now_ms),
+                wa_message_id,
+                order: Arc::new(order),
+            })
+            .collect(),
         chat,
         mode: command.mode,
-        order: Arc::new(Order::new(command.task)),
         key,
         now_ms,
         checks_depth: session.sends.has_backlog(),
     });
-    let mut waiting = cx.waiters.enter(entry.id);
+    let mut waiting: Vec<_> = entry
+        .parts
+        .iter()
+        .map(|part| cx.waiters.enter(part.id))
+        .collect();
     let accepted = store(cx, session, &entry, deadline)
         .await
         .map_err(NotAccepted::into_refusal)?;
-    let chat_jid = match accepted {
-        Accepted::New { chat_jid } => chat_jid,
+    let chat_jid: Arc<str> = match accepted {
+        Accepted::New { chat_jid } => chat_jid.into(),
         Accepted::Replayed(id) => return replay_outcome(cx, organization, id, deadline).await,
     };
     metrics::counter!("wagate_gateway_sends_accepted_total").increment(1);
-    session.sends.push(Item {
-        id: entry.id,
-        wa_message_id: entry.wa_message_id.clone(),
-        chat: chat_jid.into(),
-        mode: entry.mode,
-        order: entry.order.clone(),
-        created_at_ms: now_ms,
-        attempts: 0,
-    });
+    for part in &entry.parts {
+        session.sends.push(Item {
+            id: part.id,
+            wa_message_id: part.wa_message_id.clone(),
+            chat: chat_jid.clone(),
+            mode: entry.mode,
+            order: part.order.clone(),
+            created_at_ms: now_ms,
+            attempts: 0,
+            uploaded: None,
+        });
+    }
     super::wake(cx, session);
     if entry.mode == SendMode::Async {
-        return Ok(queued(entry.id, false));
+        return Ok(queued(entry.first().id, false));
     }
+    let mut first = None;
+    for (part, waiting) in entry.parts.iter().zip(&mut waiting) {
+        let reply = first_outcome(cx, organization, part, waiting, deadline).await?;
+        // The first one's answer is the request's, unless one of them is not sent.
+        if matches!(reply, CommandReply::SendPending { .. }) {
+            return Ok(reply);
+        }
+        first.get_or_insert(reply);
+    }
+    first.ok_or(Refusal::Internal)
+}
+
+/// Waits for the outcome of a message that was just accepted.
+async fn first_outcome(
+    cx: &Context,
+    organization: OrganizationId,
+    part: &Part,
+    waiting: &mut Waiting<'_>,
+    deadline: Instant,
+) -> CommandResult {
     // Mostly nobody has to look into the store.
     tokio::select! {
         outcome = waiting.outcome() => return outcome.into_reply(false),
         () = tokio::time::sleep(POLL) => {}
         () = tokio::time::sleep_until(deadline) => {}
     }
-    outcome(
-        cx,
-        organization,
-        entry.id,
-        &entry.wa_message_id,
-        deadline,
-        false,
-    )
-    .await
+    let (id, wa_message_id) = (part.id, &part.wa_message_id);
+    outcome(cx, organization, id, wa_message_id, deadline, false).await
 }
 
 /// Stores an entry.
@@ -275,7 +295,7 @@ pub(super) fn invalid(field: &str, message: &str) -> Refusal {
     }
 }
 
-fn check_status(session: &Session, mode: SendMode) -> Result<(), Refusal> {
+pub(super) fn check_status(session: &Session, mode: SendMode) -> Result<(), Refusal> {
     let standing = session.standing();
     let status = standing.status;
     let may_queue =
@@ -284,132 +304,5 @@ fn check_status(session: &Session, mode: SendMode) -> Result<(), Refusal> {
         Ok(())
     } else {
         Err(standing.refusal())
-    }
-}
-
-enum Accepted {
-    New { chat_jid: String },
-    Replayed(OutboxId),
-}
-
-/// A message with all that its transaction needs.
-struct Entry {
-    id: OutboxId,
-    wa_message_id: String,
-    chat: Jid,
-    mode: SendMode,
-    order: Arc<Order>,
-    key: Option<IdempotencyKey>,
-    now_ms: i64,
-    checks_depth: bool,
-}
-
-impl Entry {
-    async fn store(
-        &self,
-        owned: &mut Owned<'_>,
-        session: &Session,
-        may_be_stored: bool,
-    ) -> Result<Accepted, NotAccepted> {
-        let (organization, session_id) = (owned.organization(), owned.session());
-        if may_be_stored && let Some(stored) = owned.outbox(organization, self.id).await? {
-            let chat_jid = stored.chat_jid;
-            return Ok(Accepted::New { chat_jid });
-        }
-        let facts = ChatFacts {
-            jid: self.chat.to_string(),
-            alias_jid: None,
-            kind: ChatType::from(self.chat.kind()),
-            name: None,
-        };
-        let ChatRef {
-            id: row,
-            jid: chat_jid,
-        } = owned.upsert_chat(&facts, self.now_ms).await?;
-        let request = serde_json::to_vec(&*self.order).map_err(StoreError::from)?;
-        let new = NewOutbox {
-            id: self.id,
-            session_id,
-            wa_message_id: self.wa_message_id.clone(),
-            chat_jid: chat_jid.clone(),
-            mode: self.mode,
-            request,
-            idempotency: self.key.clone(),
-            next_attempt_at_ms: self.now_ms,
-        };
-        match owned.enqueue(organization, &new, self.now_ms).await? {
-            Enqueued::New => {}
-            Enqueued::Replayed(id) => return Ok(Accepted::Replayed(id)),
-            Enqueued::OtherRequest => return Err(NotAccepted::Refused(Refusal::KeyReused)),
-        }
-        // From here on a refusal undoes all of it, the key included.
-        self.check(owned, session, row).await?;
-        let message = self.message(owned, session).await?;
-        let row = NewMessage {
-            status: Some(MessageStatus::Pending),
-            ..row_of(&message, row)
-        };
-        owned.defer_own_message(row, self.now_ms)?;
-        Ok(Accepted::New { chat_jid })
-    }
-
-    async fn check(
-        &self,
-        owned: &mut Owned<'_>,
-        session: &Session,
-        chat_id: i64,
-    ) -> Result<(), NotAccepted> {
-        let refuse = |refusal| Err(NotAccepted::Refused(refusal));
-        // The account may have gone while this waited for its turn; what it had to send has
-        // been given up then, and the next account must not send this.
-        if let Err(refusal) = check_status(session, self.mode) {
-            return refuse(refusal);
-        }
-        let request = self.order.task.request();
-        if let Some(id) = request.and_then(|request| request.reply_to.as_ref())
-            && owned.stored_message(chat_id, id, None).await?.is_none()
-        {
-            return refuse(invalid(
-                "replyTo",
-                "must be the id of a message in this chat",
-            ));
-        }
-        if let Err(refusal) = check_target(owned, &self.order.task).await? {
-            return refuse(refusal);
-        }
-        if self.checks_depth {
-            let (organization, session_id) = (owned.organization(), owned.session());
-            if owned.outbox_depth(organization, session_id).await? > MAX_WAITING {
-                return refuse(Refusal::Busy);
-            }
-        }
-        if self.mode == SendMode::Sync && self.order.task.is_counted() {
-            let limits = session.settings().limits;
-            match owned.take_rate(limits, self.now_ms).await? {
-                RateDecision::Allowed => {}
-                RateDecision::Limited {
-                    retry_after_seconds,
-                } => {
-                    return refuse(Refusal::RateLimited {
-                        retry_after_seconds,
-                    });
-                }
-            }
-        }
-        Ok(())
-    }
-
-    /// The message as it would come in from another device of the account.
-    async fn message(
-        &self,
-        owned: &mut Owned<'_>,
-        session: &Session,
-    ) -> Result<InboundMessage, NotAccepted> {
-        let account = session.account();
-        let author = Author {
-            account: account.as_ref(),
-            at_ms: self.now_ms,
-        };
-        Ok(own_message(owned, &self.order, &self.wa_message_id, &self.chat, author).await?)
     }
 }

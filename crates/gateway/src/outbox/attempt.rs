@@ -10,9 +10,10 @@ use wagate_engine::{Connection, Outgoing, OutgoingContent, Quoted, SendFailure, 
 use wagate_model::Jid;
 use wagate_store::{RateDecision, Result, StoreError, StoredMessage};
 
+use super::files::WaitingFile;
 use super::finish::{finish_failed, finish_sent};
 use super::outcome::Failure;
-use super::own::{outgoing, quoted_row, target_row};
+use super::own::{AboutOthers, outgoing, quoted_row, target_row};
 use super::queue::Item;
 use crate::backoff::random_backoff;
 use crate::context::{Context, millis};
@@ -80,6 +81,9 @@ async fn try_once(cx: &Context, session: &Arc<Session>, item: &mut Item) -> Resu
         Begun::Yes => {}
         Begun::Limited(wait) => return Ok(Attempted::Limited(wait)),
         Begun::FinishedBefore => return Ok(Attempted::Finished),
+    }
+    if let Err(failure) = bring_file(cx, session, &connection, item).await {
+        return after_failure(cx, session, item, failure).await;
     }
     let outgoing = prepare(cx, session, item, chat).await?;
     if session.settings().presence_typing
@@ -179,6 +183,29 @@ async fn begin(cx: &Context, session: &Session, item: &mut Item) -> Result<Begun
     Ok(begun)
 }
 
+/// Brings the message's file to WhatsApp, unless an earlier attempt has.
+async fn bring_file(
+    cx: &Context,
+    session: &Session,
+    connection: &Connection,
+    item: &mut Item,
+) -> std::result::Result<(), SendFailure> {
+    let Some(attachment) = &item.order.attachment else {
+        return Ok(());
+    };
+    if item.uploaded.is_some() {
+        return Ok(());
+    }
+    let started = tokio::time::Instant::now();
+    let mut file = WaitingFile::new(&cx.store, session.organization, attachment);
+    let uploaded = connection
+        .upload(&mut file, attachment.kind, item.order.secret)
+        .await?;
+    metrics::histogram!("wagate_gateway_upload_seconds").record(started.elapsed().as_secs_f64());
+    item.uploaded = Some(Arc::new(uploaded));
+    Ok(())
+}
+
 /// The message as the engine takes it, with what the store knows of those it is about.
 async fn prepare(cx: &Context, session: &Session, item: &Item, chat: Jid) -> Result<Outgoing> {
     let order = item.order.clone();
@@ -187,13 +214,18 @@ async fn prepare(cx: &Context, session: &Session, item: &Item, chat: Jid) -> Res
         .task
         .request()
         .and_then(|request| request.reply_to.clone());
+    let uploaded = item.uploaded.clone();
     if order.task.target().is_none() && reply_to.is_none() {
-        return Ok(outgoing(&order, &id, &chat, None, None));
+        let nothing = AboutOthers {
+            target: None,
+            quoted: None,
+        };
+        return Ok(outgoing(&order, &id, &chat, nothing, uploaded.as_deref()));
     }
     session
         .commit(&cx.store, move |owned| {
             let (order, id, chat) = (order.clone(), id.clone(), chat.clone());
-            let reply_to = reply_to.clone();
+            let (reply_to, uploaded) = (reply_to.clone(), uploaded.clone());
             Box::pin(async move {
                 let target = match order.task.target() {
                     Some(target) => target_row(owned, target).await?,
@@ -205,7 +237,12 @@ async fn prepare(cx: &Context, session: &Session, item: &Item, chat: Jid) -> Res
                         .map(|stored| quoted(id, stored, &chat)),
                     None => None,
                 };
-                Ok::<_, StoreError>(outgoing(&order, &id, &chat, target.as_ref(), quoted))
+                let about = AboutOthers {
+                    target: target.as_ref(),
+                    quoted,
+                };
+                let uploaded = uploaded.as_deref();
+                Ok::<_, StoreError>(outgoing(&order, &id, &chat, about, uploaded))
             })
         })
         .await

@@ -182,6 +182,9 @@ impl Finish {
         {
             return Err(NotFinished::FinishedBefore);
         }
+        if item.order.attachment.is_some() {
+            owned.drop_attachments(&[item.id]).await?;
+        }
         let written = match &self.known_chat {
             Some(_) => None,
             None => self.write_chat(owned).await?,
@@ -269,8 +272,9 @@ impl Finish {
             account: self.account.as_ref(),
             at_ms: self.at_ms,
         };
-        let message =
-            own_message(owned, &item.order, &item.wa_message_id, &address, author).await?;
+        let uploaded = item.uploaded.as_deref();
+        let (order, id) = (&item.order, &item.wa_message_id);
+        let message = own_message(owned, order, id, &address, author, uploaded).await?;
         Batch::new(owned, self.now_ms)
             .write_sent(&message, chat)
             .await

@@ -6,6 +6,8 @@
 
 mod accept;
 mod attempt;
+mod entry;
+mod files;
 mod finish;
 mod give_up;
 mod lanes;

@@ -1,15 +1,32 @@
 //! What the outbox holds of a message.
 
 use serde::{Deserialize, Serialize};
-use wagate_model::{SendRequest, SendTask};
+use wagate_model::{Attachment, MediaKind, SendRequest, SendTask, SendType};
 
 /// A message to send, with what was decided when it was accepted.
 #[derive(Clone, Serialize, Deserialize)]
 pub(crate) struct Order {
     pub(crate) task: SendTask,
-    /// What votes in a poll are encrypted with; every attempt sends the same.
+    /// What votes in a poll, or the message's file, are encrypted with; every attempt sends the
+    /// same.
     #[serde(default, with = "hex::serde", skip_serializing_if = "is_zero")]
     pub(crate) secret: [u8; 32],
+    /// The message's file.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) attachment: Option<Attachment>,
+    /// The album that it is of.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) album: Option<Album>,
+}
+
+/// What a message has to do with an album.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Album {
+    /// It begins one.
+    Begins { images: u32, videos: u32 },
+    /// It belongs to the one that a message of this id has begun.
+    Belongs { to: String },
 }
 
 fn is_zero(secret: &[u8; 32]) -> bool {
@@ -23,7 +40,62 @@ impl Order {
             .request()
             .is_some_and(|request| request.poll().is_some());
         let secret = if has_votes { rand::random() } else { [0; 32] };
-        Self { task, secret }
+        Self {
+            task,
+            secret,
+            attachment: None,
+            album: None,
+        }
+    }
+
+    fn with_file(task: SendTask, attachment: Attachment) -> Self {
+        Self {
+            secret: rand::random(),
+            attachment: Some(attachment),
+            ..Self::new(task)
+        }
+    }
+
+    /// The messages of a command, each with its reserved id: one, or an album and its files.
+    /// None where the files are not there that the message is to have.
+    pub(crate) fn all_of(
+        task: SendTask,
+        attachments: Vec<Attachment>,
+        mut new_id: impl FnMut() -> String,
+    ) -> Option<Vec<(String, Self)>> {
+        let kind = task.request().map(|request| request.kind);
+        let id = new_id();
+        match kind {
+            Some(SendType::Album) => {
+                let count = |kind: MediaKind| {
+                    let files = attachments.iter().filter(|file| file.kind == kind);
+                    u32::try_from(files.count()).unwrap_or(u32::MAX)
+                };
+                let (images, videos) = (count(MediaKind::Image), count(MediaKind::Video));
+                if images + videos == 0 {
+                    return None;
+                }
+                let begins = Self {
+                    album: Some(Album::Begins { images, videos }),
+                    ..Self::new(task.clone())
+                };
+                let album = Album::Belongs { to: id.clone() };
+                let mut all = vec![(id, begins)];
+                for attachment in attachments {
+                    let order = Self {
+                        album: Some(album.clone()),
+                        ..Self::with_file(member_of(&task, attachment.kind)?, attachment)
+                    };
+                    all.push((new_id(), order));
+                }
+                Some(all)
+            }
+            Some(kind) if kind.media_kind().is_some() => {
+                let attachment = attachments.into_iter().next()?;
+                Some(vec![(id, Self::with_file(task, attachment))])
+            }
+            _ => Some(vec![(id, Self::new(task))]),
+        }
     }
 
     /// An order as it was stored; earlier versions stored the request alone.
@@ -35,9 +107,80 @@ impl Order {
     }
 }
 
+/// The message of one file of an album: it goes where the album goes, and answers nothing.
+fn member_of(album: &SendTask, kind: MediaKind) -> Option<SendTask> {
+    let mut request = album.request()?.clone();
+    request.kind = match kind {
+        MediaKind::Video => SendType::Video,
+        _ => SendType::Image,
+    };
+    request.reply_to = None;
+    request.mentions = None;
+    Some(SendTask::Send(request))
+}
+
 #[cfg(test)]
 mod tests {
+    use wagate_model::AttachmentId;
+
     use super::*;
+
+    fn attachment(kind: &str) -> Attachment {
+        let id = AttachmentId::from_parts(1, 1);
+        serde_json::from_value(serde_json::json!({
+            "id": id, "kind": kind, "mimetype": "x/y", "size": 1
+        }))
+        .unwrap()
+    }
+
+    fn send(kind: &str) -> SendTask {
+        let request = serde_json::json!({"to": "15551234567", "type": kind, "replyTo": "3EB0"});
+        SendTask::Send(serde_json::from_value(request).unwrap())
+    }
+
+    #[test]
+    fn an_album_is_a_message_and_one_for_each_file() {
+        let files = vec![
+            attachment("image"),
+            attachment("video"),
+            attachment("image"),
+        ];
+        let mut last = 0;
+        let all = Order::all_of(send("album"), files, || {
+            last += 1;
+            last.to_string()
+        });
+        let all = all.unwrap();
+        assert_eq!(all.len(), 4);
+        let begins = Album::Begins {
+            images: 2,
+            videos: 1,
+        };
+        assert!(all[0].0 == "1" && all[0].1.album == Some(begins));
+        for (id, order) in &all[1..] {
+            assert!(id != "1" && order.attachment.is_some());
+            let belongs = Album::Belongs { to: "1".into() };
+            assert!(order.album == Some(belongs));
+            assert_eq!(order.task.request().unwrap().reply_to, None);
+            assert_ne!(order.secret, [0; 32], "each file has a key of its own");
+        }
+        let kinds: Vec<_> = all[1..]
+            .iter()
+            .map(|(_, order)| order.task.request().unwrap().kind)
+            .collect();
+        assert_eq!(kinds, [SendType::Image, SendType::Video, SendType::Image]);
+    }
+
+    #[test]
+    fn a_file_that_is_missing_is_no_message() {
+        let id = || "1".to_owned();
+        assert!(Order::all_of(send("image"), Vec::new(), id).is_none());
+        assert!(Order::all_of(send("album"), Vec::new(), id).is_none());
+        let one = Order::all_of(send("image"), vec![attachment("image")], id).unwrap();
+        let stored = serde_json::to_vec(&one[0].1).unwrap();
+        let read = Order::read(&stored).unwrap();
+        assert!(read.attachment == one[0].1.attachment && read.secret == one[0].1.secret);
+    }
 
     #[test]
     fn an_order_is_read_as_it_was_written_in_both_forms() {

@@ -5,14 +5,17 @@
 
 use wagate_cluster::Refusal;
 use wagate_engine::{
-    Content, InboundMessage, MessageRef, Outgoing, OutgoingContent, Quoted, QuotedMessage, Target,
-    VoteChoice, content_of, poll_option_hash, raw_of,
+    Content, InboundMessage, Media, MediaDetails, MediaSource, MessageRef, Outgoing,
+    OutgoingContent, OutgoingFile, Quoted, QuotedMessage, Target, Uploaded, VoteChoice, content_of,
+    poll_option_hash, raw_of,
 };
-use wagate_model::{Jid, JidKind, MessageType, SendRequest, SendTask, SendType, TargetMessage};
+use wagate_model::{
+    Attachment, Jid, JidKind, MediaMeta, MessageType, SendRequest, SendTask, TargetMessage,
+};
 use wagate_store::{Account, Owned, Result, StoredMessage};
 
 use super::accept::invalid;
-use super::order::Order;
+use super::order::{Album, Order};
 use crate::inbound::{poll_of, raw_of as stored_raw};
 
 /// The most of a quoted text that an event bears.
@@ -131,6 +134,7 @@ pub(super) async fn own_message(
     id: &str,
     chat: &Jid,
     author: Author<'_>,
+    uploaded: Option<&Uploaded>,
 ) -> Result<InboundMessage> {
     let target = match order.task.target() {
         Some(target) => target_row(owned, target).await?,
@@ -140,7 +144,11 @@ pub(super) async fn own_message(
         Some(id) => quoted_row(owned, chat, id).await?.map(|row| (id, row)),
         None => None,
     };
-    let outgoing = outgoing(order, id, chat, target.as_ref(), None);
+    let about = AboutOthers {
+        target: target.as_ref(),
+        quoted: None,
+    };
+    let outgoing = outgoing(order, id, chat, about, uploaded);
     let account = author.account;
     Ok(InboundMessage {
         id: id.to_owned(),
@@ -152,7 +160,7 @@ pub(super) async fn own_message(
         push_name: account.and_then(|account| account.push_name.clone()),
         business_name: None,
         timestamp_ms: author.at_ms,
-        content: content(&order.task, target.as_ref()),
+        content: content(order, target.as_ref(), uploaded),
         mentions: order
             .task
             .request()
@@ -160,11 +168,20 @@ pub(super) async fn own_message(
             .unwrap_or_default(),
         quoted: quoted.map(|(id, row)| quoted_message(id, &row)),
         is_forwarded: matches!(order.task, SendTask::Forward { .. }),
-        is_view_once: false,
+        is_view_once: order
+            .attachment
+            .as_ref()
+            .is_some_and(|file| file.is_view_once),
         expires_after_s: None,
         is_offline: false,
         raw: raw_of(&outgoing),
     })
+}
+
+/// The messages that one is about.
+pub(super) struct AboutOthers<'a> {
+    pub(super) target: Option<&'a StoredMessage>,
+    pub(super) quoted: Option<Quoted>,
 }
 
 /// The message as the engine takes it.
@@ -172,31 +189,41 @@ pub(super) fn outgoing(
     order: &Order,
     id: &str,
     chat: &Jid,
-    target: Option<&StoredMessage>,
-    quoted: Option<Quoted>,
+    about: AboutOthers<'_>,
+    uploaded: Option<&Uploaded>,
 ) -> Outgoing {
     let request = order.task.request();
     Outgoing {
         id: id.to_owned(),
         chat: chat.clone(),
-        content: outgoing_content(order, target),
+        content: outgoing_content(order, about.target, uploaded),
         mentions: request.map(SendRequest::mentioned).unwrap_or_default(),
-        quoted,
+        quoted: about.quoted,
         expires_after_s: None,
     }
 }
 
-fn outgoing_content(order: &Order, stored: Option<&StoredMessage>) -> OutgoingContent {
+fn outgoing_content(
+    order: &Order,
+    stored: Option<&StoredMessage>,
+    uploaded: Option<&Uploaded>,
+) -> OutgoingContent {
+    if let Some(attachment) = &order.attachment {
+        let album = match &order.album {
+            Some(Album::Belongs { to }) => Some(to.clone()),
+            _ => None,
+        };
+        return OutgoingContent::File(Box::new(OutgoingFile {
+            attachment: attachment.clone(),
+            album,
+            uploaded: uploaded.cloned(),
+        }));
+    }
+    if let Some(Album::Begins { images, videos }) = order.album {
+        return OutgoingContent::Album { images, videos };
+    }
     match &order.task {
-        SendTask::Send(request) => match request.kind {
-            SendType::Text => OutgoingContent::Text(request.text.clone().unwrap_or_default()),
-            SendType::Poll => OutgoingContent::Poll {
-                poll: request.poll().unwrap_or_default(),
-                secret: order.secret,
-            },
-            SendType::Location => OutgoingContent::Location(request.location().unwrap_or_default()),
-            SendType::Contact => OutgoingContent::Contact(request.card().unwrap_or_default()),
-        },
+        SendTask::Send(request) => sent_content(request, order.secret),
         SendTask::Edit { target, text } => OutgoingContent::Edit {
             target: engine_target(target, stored),
             text: text.clone(),
@@ -214,6 +241,19 @@ fn outgoing_content(order: &Order, stored: Option<&StoredMessage>) -> OutgoingCo
         },
         SendTask::Forward { .. } => forwarded(stored),
     }
+}
+
+fn sent_content(request: &SendRequest, secret: [u8; 32]) -> OutgoingContent {
+    if let Some(poll) = request.poll() {
+        return OutgoingContent::Poll { poll, secret };
+    }
+    if let Some(place) = request.location() {
+        return OutgoingContent::Location(place);
+    }
+    if let Some(card) = request.card() {
+        return OutgoingContent::Contact(card);
+    }
+    OutgoingContent::Text(request.text.clone().unwrap_or_default())
 }
 
 /// What is forwarded: the content as it came, or the text where only that was kept.
@@ -246,13 +286,21 @@ fn engine_target(target: &TargetMessage, stored: Option<&StoredMessage>) -> Targ
     }
 }
 
-fn content(task: &SendTask, stored: Option<&StoredMessage>) -> Content {
+fn content(order: &Order, stored: Option<&StoredMessage>, uploaded: Option<&Uploaded>) -> Content {
+    if let Some(attachment) = &order.attachment {
+        return Content::Media(media_of(attachment, uploaded));
+    }
+    if matches!(order.album, Some(Album::Begins { .. })) {
+        return Content::System {
+            kind: "album_message",
+        };
+    }
     let reference = |target: &TargetMessage| MessageRef {
         id: target.id.clone(),
         sender: target.sender.clone(),
         from_me: stored.map(|stored| stored.is_from_me),
     };
-    match task {
+    match &order.task {
         SendTask::Send(request) => own_content(request),
         SendTask::Edit { target, text } => Content::Edit {
             target: reference(target),
@@ -287,16 +335,47 @@ fn content(task: &SendTask, stored: Option<&StoredMessage>) -> Content {
 }
 
 fn own_content(request: &SendRequest) -> Content {
-    match request.kind {
-        SendType::Text => Content::Text {
-            body: request.text.clone().unwrap_or_default(),
-        },
-        SendType::Poll => Content::Poll(request.poll().unwrap_or_default()),
-        SendType::Location => Content::Location {
-            place: request.location().unwrap_or_default(),
+    if let Some(poll) = request.poll() {
+        return Content::Poll(poll);
+    }
+    if let Some(place) = request.location() {
+        return Content::Location {
+            place,
             is_live: false,
+        };
+    }
+    if let Some(card) = request.card() {
+        return Content::Contacts(vec![card]);
+    }
+    Content::Text {
+        body: request.text.clone().unwrap_or_default(),
+    }
+}
+
+/// A file as it would come in; it can be fetched once it is at WhatsApp.
+fn media_of(attachment: &Attachment, uploaded: Option<&Uploaded>) -> Media {
+    Media {
+        kind: attachment.kind,
+        meta: MediaMeta {
+            mimetype: Some(attachment.mimetype.clone()),
+            filename: attachment.filename.clone(),
+            size: i64::try_from(attachment.size).ok(),
+            ..MediaMeta::default()
         },
-        SendType::Contact => Content::Contacts(request.card().into_iter().collect()),
+        caption: attachment.caption.clone(),
+        details: MediaDetails {
+            width: attachment.width,
+            height: attachment.height,
+            seconds: attachment.seconds,
+        },
+        source: uploaded.map(|uploaded| MediaSource {
+            direct_path: uploaded.direct_path.clone(),
+            media_key: Some(uploaded.media_key.to_vec()),
+            sha256: uploaded.sha256.to_vec(),
+            encrypted_sha256: Some(uploaded.encrypted_sha256.to_vec()),
+            size: uploaded.size,
+            kind: attachment.kind,
+        }),
     }
 }
 

@@ -4,6 +4,7 @@ use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::Notify;
+use wagate_engine::Uploaded;
 use wagate_model::{Jid, OutboxId, SendMode, SendTask, TargetMessage};
 use wagate_store::DueOutbox;
 
@@ -27,6 +28,8 @@ pub(crate) struct Item {
     /// Attempts that were begun; an asynchronous message is counted in the sending limits
     /// when its first one begins.
     pub(crate) attempts: i64,
+    /// Where its file is, once an attempt has brought it there.
+    pub(crate) uploaded: Option<Arc<Uploaded>>,
 }
 
 impl Item {
@@ -43,6 +46,7 @@ impl Item {
             order: Arc::new(order.unwrap_or_else(unreadable)),
             created_at_ms: record.created_at_ms,
             attempts: record.attempts,
+            uploaded: None,
         };
         if is_readable { Ok(item) } else { Err(item) }
     }
@@ -248,6 +252,7 @@ mod tests {
             order: Arc::new(unreadable()),
             created_at_ms: 0,
             attempts: 0,
+            uploaded: None,
         }
     }
 

@@ -253,6 +253,7 @@ pub(crate) fn answer_to(to: &Phone, text: &str, reply_to: Option<&str>) -> SendC
         task: SendTask::Send(request),
         mode: SendMode::Sync,
         idempotency: None,
+        attachments: Vec::new(),
     }
 }
 

@@ -1,11 +1,13 @@
 //! What is to be sent, and what becomes of it.
 
 mod actions;
+mod files;
 mod request;
 mod result;
 mod task;
 
 pub use actions::{EditMessageInput, ForwardInput, ReactionInput, RevokeMessageInput, VoteInput};
+pub use files::{AlbumMediaPayload, AlbumMediaType, Attachment, MediaPayload};
 pub use request::{ContactCard, SendRequest, SendType};
 pub use result::{SendMode, SendResult};
 pub use task::{SendTask, TargetMessage};

@@ -3,8 +3,9 @@
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+use super::files::{AlbumMediaPayload, AlbumMediaType, MediaPayload};
 use crate::validation::limits;
-use crate::{ContactData, Faults, Jid, JidKind, LocationData, PollData};
+use crate::{ContactData, Faults, Jid, JidKind, LocationData, MediaKind, PollData};
 
 /// What kind of message to send.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
@@ -18,6 +19,33 @@ pub enum SendType {
     Location,
     /// A contact card.
     Contact,
+    /// A picture.
+    Image,
+    /// A video.
+    Video,
+    /// Sound, also a voice note.
+    Audio,
+    /// Any file.
+    Document,
+    /// A sticker.
+    Sticker,
+    /// Several pictures and videos that are shown together.
+    Album,
+}
+
+impl SendType {
+    /// The kind of file that a message of this type has; none for those without one of its own.
+    #[must_use]
+    pub const fn media_kind(self) -> Option<MediaKind> {
+        match self {
+            Self::Image => Some(MediaKind::Image),
+            Self::Video => Some(MediaKind::Video),
+            Self::Audio => Some(MediaKind::Audio),
+            Self::Document => Some(MediaKind::Document),
+            Self::Sticker => Some(MediaKind::Sticker),
+            Self::Text | Self::Poll | Self::Location | Self::Contact | Self::Album => None,
+        }
+    }
 }
 
 /// A contact card to send.
@@ -42,6 +70,10 @@ pub struct ContactCard {
 #[derive(Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct SendRequest {
+    /// The text under a file or an album.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(max_length = 65536)]
+    pub caption: Option<String>,
     /// The card, for type contact.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub contact: Option<ContactCard>,
@@ -51,6 +83,13 @@ pub struct SendRequest {
     /// Degrees east, for type location.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub longitude: Option<f64>,
+    /// The file, for types image, video, audio, document and sticker.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub media: Option<MediaPayload>,
+    /// The files of an album: 2 to 10.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(max_items = 10)]
+    pub medias: Option<Vec<AlbumMediaPayload>>,
     /// Phone numbers or JIDs that the text mentions as `@<number>`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(max_items = 1024)]
@@ -121,6 +160,12 @@ impl SendRequest {
                 SendType::Poll => self.check_poll(faults),
                 SendType::Location => self.check_location(faults),
                 SendType::Contact => self.check_contact(faults),
+                SendType::Album => self.check_album(faults),
+                SendType::Image
+                | SendType::Video
+                | SendType::Audio
+                | SendType::Document
+                | SendType::Sticker => self.check_file(faults),
             }
         }
         if let Some(id) = &self.reply_to {
@@ -195,6 +240,66 @@ impl SendRequest {
         faults.check((5..=20).contains(&digits), "contact.phone", || {
             "must be a phone number".into()
         });
+    }
+
+    fn check_file(&self, faults: &mut Faults) {
+        let Some(base) = self.kind.media_kind() else {
+            return;
+        };
+        let Some(media) = &self.media else {
+            faults.add("media", format!("is required for type {}", base.as_str()));
+            return;
+        };
+        let payload = MediaPayload {
+            caption: media.caption.clone().or_else(|| self.caption.clone()),
+            ..media.clone()
+        };
+        payload.check("media", base, faults);
+    }
+
+    fn check_album(&self, faults: &mut Faults) {
+        let medias = self.medias.as_deref().unwrap_or_default();
+        let is_count = limits::ALBUM_FILES.contains(&medias.len());
+        faults.check(is_count, "medias", || "must have 2 to 10 entries".into());
+        for (index, item) in medias.iter().enumerate().take(*limits::ALBUM_FILES.end()) {
+            let payload = MediaPayload::from(item.clone());
+            payload.check(&format!("medias[{index}]"), MediaKind::Image, faults);
+        }
+        if let Some(caption) = &self.caption {
+            faults.check_text("caption", caption, limits::TEXT_CHARS);
+        }
+    }
+
+    /// Whether it is of a type whose messages have files.
+    #[must_use]
+    pub const fn has_files(&self) -> bool {
+        self.kind.media_kind().is_some() || matches!(self.kind, SendType::Album)
+    }
+
+    /// Takes the files out, as (name of the field, kind, file): what is left is the message
+    /// without their bytes.
+    pub fn take_files(&mut self) -> Vec<(String, MediaKind, MediaPayload)> {
+        let caption = self.caption.take();
+        if let Some(medias) = self.medias.take() {
+            let mut files = Vec::new();
+            for (index, item) in medias.into_iter().enumerate() {
+                let kind = match item.kind {
+                    Some(AlbumMediaType::Video) => MediaKind::Video,
+                    Some(AlbumMediaType::Image) | None => MediaKind::Image,
+                };
+                let mut payload = MediaPayload::from(item);
+                // Official clients show an album's text under its first picture.
+                payload.caption = caption.clone().filter(|_| index == 0);
+                files.push((format!("medias[{index}]"), kind, payload));
+            }
+            return files;
+        }
+        let (Some(base), Some(mut media)) = (self.kind.media_kind(), self.media.take()) else {
+            return Vec::new();
+        };
+        media.caption = media.caption.or(caption);
+        let kind = media.check("media", base, &mut Faults::new());
+        vec![("media".to_owned(), kind, media)]
     }
 
     /// The poll, for a request of that type.
@@ -291,7 +396,7 @@ pub(super) fn check_sent_text(field: &str, text: Option<&str>, faults: &mut Faul
     }
 }
 
-fn check_required(field: &str, text: Option<&str>, most: usize, faults: &mut Faults) {
+pub(super) fn check_required(field: &str, text: Option<&str>, most: usize, faults: &mut Faults) {
     match text.map(str::trim) {
         None | Some("") => faults.add(field, "is required"),
         Some(_) => faults.check_text(field, text.unwrap_or_default(), most),

@@ -169,6 +169,20 @@ impl Admin<'_> {
         .await
     }
 
+    /// Deletes files that were written before a time and that no message waits with; gives how
+    /// many.
+    pub async fn purge_attachments(&mut self, before_ms: i64, limit: i64) -> Result<u64> {
+        self.sweep(
+            "DELETE FROM attachment WHERE id IN (SELECT a.id FROM attachment a \
+             WHERE a.created_at < $1 AND NOT EXISTS (SELECT 1 FROM outbox o \
+             WHERE o.id = a.outbox_id AND o.finished_at IS NULL) \
+             ORDER BY a.created_at LIMIT $2)",
+            before_ms,
+            limit,
+        )
+        .await
+    }
+
     /// Deletes tickets that ran out before a time; gives how many.
     pub async fn purge_tickets(&mut self, before_ms: i64, limit: i64) -> Result<u64> {
         self.sweep(

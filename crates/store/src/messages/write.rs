@@ -340,6 +340,35 @@ impl Owned<'_> {
         Ok(!rows.is_empty())
     }
 
+    /// Stores of a message that this account has sent where its file is now; gives its row,
+    /// where it is there.
+    pub async fn note_sent_file(
+        &mut self,
+        chat_id: i64,
+        wa_message_id: &str,
+        media: &MediaMeta,
+        content: Option<&serde_json::Value>,
+        now_ms: i64,
+    ) -> Result<Option<i64>> {
+        self.write_own_message(std::iter::once(wa_message_id))
+            .await?;
+        let media = serde_json::to_string(media)?;
+        let content = content.map(serde_json::to_string).transpose()?;
+        Ok(on!(self.tx, |conn| sqlx::query_scalar(
+            "UPDATE message SET media = $4, content = $5, updated_at = $6 \
+             WHERE session_id = $1 AND chat_id = $2 AND wa_message_id = $3 AND is_from_me \
+             RETURNING id"
+        )
+        .bind(Text(self.session))
+        .bind(chat_id)
+        .bind(storable(wa_message_id))
+        .bind(&media)
+        .bind(content.as_deref().map(storable))
+        .bind(now_ms)
+        .fetch_optional(conn)
+        .await)?)
+    }
+
     /// A message of a chat, of one sender where given, else the first of that id.
     pub async fn stored_message(
         &mut self,

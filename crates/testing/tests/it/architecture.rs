@@ -19,7 +19,7 @@ const INNER: &[(&str, &[&str])] = &[
     (
         "wagate-core",
         &[
-            "model", "store", "cluster", "delivery", "identity", "storage",
+            "model", "store", "cluster", "delivery", "identity", "storage", "media",
         ],
     ),
     ("wagate-api", &["model", "core"]),

@@ -215,6 +215,16 @@ fn check_numbers(config: &Config) -> Checked {
         "must be between 60 and 604800",
     )?;
     require(
+        (1..=2 << 30).contains(&config.media.file_limit_bytes),
+        "media.file_limit_bytes",
+        "must be between 1 and 2147483648",
+    )?;
+    require(
+        config.media.message_limit_bytes >= config.media.file_limit_bytes,
+        "media.message_limit_bytes",
+        "must not be smaller than media.file_limit_bytes",
+    )?;
+    require(
         (1..=256).contains(&config.media.concurrency),
         "media.concurrency",
         "must be between 1 and 256",
@@ -263,7 +273,7 @@ mod tests {
     #[test]
     fn a_wrong_value_is_named_by_its_own_key() {
         type Change = fn(&mut Config);
-        let wrong: [(&str, Change); 20] = [
+        let wrong: [(&str, Change); 22] = [
             ("data_dir", |c| c.data_dir = "".into()),
             ("store.url", |c| c.store.url = Some("mysql://h/d".into())),
             ("store.master_keys", |c| {
@@ -293,6 +303,10 @@ mod tests {
                 c.webhooks.disable_after_days = 0;
             }),
             ("retention.events_days", |c| c.retention.events_days = 0),
+            ("media.file_limit_bytes", |c| c.media.file_limit_bytes = 0),
+            ("media.message_limit_bytes", |c| {
+                c.media.message_limit_bytes = c.media.file_limit_bytes - 1;
+            }),
             ("retention.audit_days", |c| c.retention.audit_days = 0),
             ("webhooks.allowed_ranges", |c| {
                 c.webhooks.allowed_ranges = vec!["10.1".into()];

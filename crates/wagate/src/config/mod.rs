@@ -277,6 +277,8 @@ impl Default for WebhooksConfig {
 pub(crate) struct MediaConfig {
     pub(crate) directory: Option<PathBuf>,
     pub(crate) link_seconds: u64,
+    pub(crate) file_limit_bytes: usize,
+    pub(crate) message_limit_bytes: usize,
     pub(crate) concurrency: usize,
 }
 
@@ -285,6 +287,8 @@ impl Default for MediaConfig {
         Self {
             directory: None,
             link_seconds: 3_600,
+            file_limit_bytes: 16 << 20,
+            message_limit_bytes: 64 << 20,
             concurrency: 4,
         }
     }

@@ -243,6 +243,16 @@ const SETTINGS: &[(&str, &str, &str)] = &[
         "How long a link to a file works without further credentials.",
     ),
     (
+        "media.file_limit_bytes",
+        "16777216",
+        "Largest file that is sent, and that is fetched from a URL to be sent.",
+    ),
+    (
+        "media.message_limit_bytes",
+        "67108864",
+        "Largest sum of the files of one message.",
+    ),
+    (
         "media.concurrency",
         "4",
         "Files that a worker fetches from WhatsApp at the same time.",

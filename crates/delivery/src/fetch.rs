@@ -1,0 +1,137 @@
+//! Fetching a file from an address that a user gives.
+
+use std::time::Duration;
+
+use reqwest::Method;
+use reqwest::header::{CONTENT_DISPOSITION, CONTENT_TYPE};
+use tokio::time::Instant;
+
+use crate::client::{GuardedClient, PostError};
+
+/// How much is fetched, and how long it may take.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct FetchLimits {
+    /// The largest file in bytes.
+    pub bytes: usize,
+    /// From the request to the end of the file.
+    pub total: Duration,
+}
+
+/// A file that was fetched.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Fetched {
+    /// The file.
+    pub bytes: Vec<u8>,
+    /// Its `Content-Type`.
+    pub content_type: Option<String>,
+    /// The file name of its `Content-Disposition`.
+    pub filename: Option<String>,
+}
+
+impl std::fmt::Debug for Fetched {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Fetched")
+            .field("bytes", &self.bytes.len())
+            .finish_non_exhaustive()
+    }
+}
+
+/// Why a file was not fetched; the texts name no address.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum FetchFileError {
+    /// There was no answer.
+    #[error("cannot be fetched: {0}")]
+    NoAnswer(#[from] PostError),
+    /// It answered with something else than a file.
+    #[error("cannot be fetched: it answered {0}")]
+    Status(u16),
+    /// It points elsewhere, where it could be anything.
+    #[error("cannot be fetched: it answered {0}, and redirects are not followed")]
+    Redirect(u16),
+    /// The file is too large, or has no end.
+    #[error("must lead to a file of at most {limit} bytes")]
+    TooLarge {
+        /// The largest file in bytes.
+        limit: usize,
+    },
+}
+
+impl GuardedClient {
+    /// Fetches a whole file into memory, within limits.
+    pub async fn fetch(&self, url: &str, limits: FetchLimits) -> Result<Fetched, FetchFileError> {
+        let deadline = Instant::now() + limits.total;
+        let url = self.guard().check_url(url).map_err(PostError::from)?;
+        let request = reqwest::Request::new(Method::GET, url);
+        let head = self.timeouts().total.min(limits.total);
+        let mut response = self.send(request, head).await?;
+        let status = response.status();
+        if status.is_redirection() {
+            return Err(FetchFileError::Redirect(status.as_u16()));
+        }
+        if status != 200 {
+            return Err(FetchFileError::Status(status.as_u16()));
+        }
+        let too_large = FetchFileError::TooLarge {
+            limit: limits.bytes,
+        };
+        let announced = response.content_length().unwrap_or(0);
+        if usize::try_from(announced).map_or(true, |announced| announced > limits.bytes) {
+            return Err(too_large);
+        }
+        let header = |name| {
+            let value = response.headers().get(name)?;
+            value.to_str().ok().map(str::to_owned)
+        };
+        let content_type = header(CONTENT_TYPE);
+        let filename = header(CONTENT_DISPOSITION).and_then(|value| filename_of(&value));
+        let mut bytes = Vec::new();
+        loop {
+            let chunk = tokio::time::timeout_at(deadline, response.chunk()).await;
+            let chunk = chunk.map_err(|_| PostError::Timeout)?;
+            let Some(chunk) = chunk.map_err(|_| PostError::Broken)? else {
+                break;
+            };
+            if bytes.len() + chunk.len() > limits.bytes {
+                return Err(too_large);
+            }
+            bytes.extend_from_slice(&chunk);
+        }
+        Ok(Fetched {
+            bytes,
+            content_type,
+            filename,
+        })
+    }
+}
+
+/// The plain `filename` parameter of a `Content-Disposition` (RFC 6266), without folders.
+fn filename_of(value: &str) -> Option<String> {
+    let parameters = value.split(';').skip(1);
+    let name = parameters
+        .filter_map(|parameter| parameter.split_once('='))
+        .find(|(name, _)| name.trim().eq_ignore_ascii_case("filename"))?
+        .1;
+    let name = name.trim().trim_matches('"');
+    let name = name.rsplit(['/', '\\']).next().unwrap_or_default();
+    let is_plain = !name.is_empty() && name.len() <= 255 && !name.chars().any(char::is_control);
+    is_plain.then(|| name.to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn file_names_are_taken_without_folders() {
+        for (value, expected) in [
+            ("attachment; filename=\"a b.pdf\"", Some("a b.pdf")),
+            ("attachment; FileName=a.pdf", Some("a.pdf")),
+            ("attachment; filename=\"../../etc/passwd\"", Some("passwd")),
+            ("attachment; filename=\"C:\\x\\y.doc\"", Some("y.doc")),
+            ("attachment; filename=\"\"", None),
+            ("inline", None),
+        ] {
+            assert_eq!(filename_of(value).as_deref(), expected, "{value}");
+        }
+    }
+}

@@ -1,0 +1,192 @@
+//! What is written when a request is accepted: all its messages, or none.
+
+use std::sync::Arc;
+
+use wagate_cluster::Refusal;
+use wagate_engine::InboundMessage;
+use wagate_model::{ChatType, Jid, MessageStatus, OutboxId, SendMode};
+use wagate_store::{
+    ChatFacts, ChatRef, Enqueued, IdempotencyKey, NewMessage, NewOutbox, Owned, RateDecision,
+    StoreError,
+};
+
+use super::accept::{NotAccepted, check_status, invalid};
+use super::order::Order;
+use super::own::{Author, check_target, own_message};
+use crate::inbound::row_of;
+use crate::session::Session;
+
+/// Messages of one session that may wait in the outbox.
+const MAX_WAITING: i64 = 10_000;
+
+/// What became of a request.
+pub(super) enum Accepted {
+    /// Its messages are in the outbox.
+    New { chat_jid: String },
+    /// It is a repetition; this is the first one's entry.
+    Replayed(OutboxId),
+}
+
+/// One message, with its reserved id.
+pub(super) struct Part {
+    pub(super) id: OutboxId,
+    pub(super) wa_message_id: String,
+    pub(super) order: Arc<Order>,
+}
+
+/// A request with all that its transaction needs.
+pub(super) struct Entry {
+    /// Its messages in their order: one, or an album and its files. The first one's outcome
+    /// answers repetitions.
+    pub(super) parts: Vec<Part>,
+    pub(super) chat: Jid,
+    pub(super) mode: SendMode,
+    pub(super) key: Option<IdempotencyKey>,
+    pub(super) now_ms: i64,
+    pub(super) checks_depth: bool,
+}
+
+impl Entry {
+    pub(super) fn first(&self) -> &Part {
+        self.parts.first().expect("a request has a message")
+    }
+
+    pub(super) async fn store(
+        &self,
+        owned: &mut Owned<'_>,
+        session: &Session,
+        may_be_stored: bool,
+    ) -> Result<Accepted, NotAccepted> {
+        let organization = owned.organization();
+        if may_be_stored && let Some(stored) = owned.outbox(organization, self.first().id).await? {
+            let chat_jid = stored.chat_jid;
+            return Ok(Accepted::New { chat_jid });
+        }
+        let facts = ChatFacts {
+            jid: self.chat.to_string(),
+            alias_jid: None,
+            kind: ChatType::from(self.chat.kind()),
+            name: None,
+        };
+        let chat = owned.upsert_chat(&facts, self.now_ms).await?;
+        let mut key = self.key.clone();
+        for part in &self.parts {
+            match self.enqueue(owned, part, &chat, key.take()).await? {
+                Enqueued::New => {}
+                Enqueued::Replayed(id) => return Ok(Accepted::Replayed(id)),
+                Enqueued::OtherRequest => return Err(NotAccepted::Refused(Refusal::KeyReused)),
+            }
+        }
+        // From here on a refusal undoes all of it, the key included.
+        self.check(owned, session, chat.id).await?;
+        for part in &self.parts {
+            self.check_part(owned, session, part).await?;
+            let message = self.message(owned, session, part).await?;
+            let row = NewMessage {
+                status: Some(MessageStatus::Pending),
+                ..row_of(&message, chat.id)
+            };
+            owned.defer_own_message(row, self.now_ms)?;
+        }
+        Ok(Accepted::New { chat_jid: chat.jid })
+    }
+
+    async fn enqueue(
+        &self,
+        owned: &mut Owned<'_>,
+        part: &Part,
+        chat: &ChatRef,
+        idempotency: Option<IdempotencyKey>,
+    ) -> Result<Enqueued, NotAccepted> {
+        let new = NewOutbox {
+            id: part.id,
+            session_id: owned.session(),
+            wa_message_id: part.wa_message_id.clone(),
+            chat_jid: chat.jid.clone(),
+            mode: self.mode,
+            request: serde_json::to_vec(&*part.order).map_err(StoreError::from)?,
+            idempotency,
+            next_attempt_at_ms: self.now_ms,
+        };
+        let organization = owned.organization();
+        Ok(owned.enqueue(organization, &new, self.now_ms).await?)
+    }
+
+    async fn check(
+        &self,
+        owned: &mut Owned<'_>,
+        session: &Session,
+        chat_id: i64,
+    ) -> Result<(), NotAccepted> {
+        let refuse = |refusal| Err(NotAccepted::Refused(refusal));
+        // The account may have gone while this waited for its turn; what it had to send has
+        // been given up then, and the next account must not send this.
+        if let Err(refusal) = check_status(session, self.mode) {
+            return refuse(refusal);
+        }
+        let request = self.first().order.task.request();
+        if let Some(id) = request.and_then(|request| request.reply_to.as_ref())
+            && owned.stored_message(chat_id, id, None).await?.is_none()
+        {
+            return refuse(invalid(
+                "replyTo",
+                "must be the id of a message in this chat",
+            ));
+        }
+        if self.checks_depth {
+            let (organization, session_id) = (owned.organization(), owned.session());
+            if owned.outbox_depth(organization, session_id).await? > MAX_WAITING {
+                return refuse(Refusal::Busy);
+            }
+        }
+        Ok(())
+    }
+
+    async fn check_part(
+        &self,
+        owned: &mut Owned<'_>,
+        session: &Session,
+        part: &Part,
+    ) -> Result<(), NotAccepted> {
+        let refuse = |refusal| Err(NotAccepted::Refused(refusal));
+        if let Err(refusal) = check_target(owned, &part.order.task).await? {
+            return refuse(refusal);
+        }
+        if let Some(attachment) = &part.order.attachment
+            && !owned.claim_attachment(attachment.id, part.id).await?
+        {
+            // It waited so long that its file was swept away: the caller has it still.
+            return refuse(Refusal::Unavailable);
+        }
+        if self.mode == SendMode::Sync && part.order.task.is_counted() {
+            let limits = session.settings().limits;
+            match owned.take_rate(limits, self.now_ms).await? {
+                RateDecision::Allowed => {}
+                RateDecision::Limited {
+                    retry_after_seconds,
+                } => {
+                    return refuse(Refusal::RateLimited {
+                        retry_after_seconds,
+                    });
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// The message as it would come in from another device of the account.
+    async fn message(
+        &self,
+        owned: &mut Owned<'_>,
+        session: &Session,
+        part: &Part,
+    ) -> Result<InboundMessage, NotAccepted> {
+        let account = session.account();
+        let author = Author {
+            account: account.as_ref(),
+            at_ms: self.now_ms,
+        };
+        let (order, id) = (&part.order, &part.wa_message_id);
+        Ok(own_message(owned, order, id, &self.chat, author, None).await?)
+    }
+}

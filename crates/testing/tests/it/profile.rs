@@ -1,0 +1,92 @@
+//! The account itself: what it shows, and to whom.
+
+use reqwest::Method;
+use serde_json::{Value, json};
+use wagate_testing::TestSandbox;
+
+/// A picture of one pixel.
+const PNG: &str = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNkYPhfDwAChwGA60e6kgAA\
+AABJRU5ErkJggg==";
+
+#[tokio::test]
+async fn the_account_shows_what_it_is_told_to() {
+    let sandbox = TestSandbox::start().await;
+    let session = sandbox.pair(&sandbox.phones[0]).await;
+    let path = session.path("/profile");
+    let change = async |body: Value| {
+        let answer = sandbox.api.call(Method::PATCH, &path, Some(&body)).await;
+        answer.expect(204)
+    };
+    change(json!({"about": "Back on Monday", "name": "Harbour Office"})).await;
+    let shown = sandbox.api.get(&path).await;
+    assert_eq!(shown["about"], "Back on Monday");
+    assert_eq!(shown["name"], "Harbour Office");
+    assert!(shown.get("picture").is_none(), "{shown}");
+    change(json!({})).await;
+
+    let picture = session.path("/profile/picture");
+    let put = json!({ "data": PNG });
+    let answer = sandbox.api.call(Method::PUT, &picture, Some(&put)).await;
+    answer.expect(204);
+    let shown = sandbox.api.get(&path).await;
+    assert!(shown["picture"]["id"].is_string(), "{shown}");
+    for _ in 0..2 {
+        let answer = sandbox.api.call(Method::DELETE, &picture, None).await;
+        answer.expect(204);
+    }
+    assert!(sandbox.api.get(&path).await.get("picture").is_none());
+
+    for (method, path, body, field) in [
+        (Method::PATCH, &path, json!({"name": " "}), "name"),
+        (
+            Method::PATCH,
+            &path,
+            json!({"about": "a".repeat(140)}),
+            "about",
+        ),
+        (Method::PUT, &picture, json!({"data": "AAAA"}), "data"),
+        (Method::PUT, &picture, json!({}), "data"),
+    ] {
+        let refused = sandbox.api.call(method, path, Some(&body)).await;
+        let refused = refused.expect(400);
+        assert_eq!(refused["error"]["details"]["errors"][0]["field"], field);
+    }
+    sandbox.stop().await;
+}
+
+#[tokio::test]
+async fn the_account_decides_who_sees_what() {
+    let sandbox = TestSandbox::start().await;
+    let session = sandbox.pair(&sandbox.phones[0]).await;
+    let path = session.path("/privacy");
+    let before = sandbox.api.get(&path).await;
+    assert!(before["lastSeen"].is_string(), "{before}");
+    let wanted = json!({"lastSeen": "none", "readReceipts": "none"});
+    let answer = sandbox.api.call(Method::PATCH, &path, Some(&wanted)).await;
+    let changed = answer.expect(200);
+    assert_eq!(changed["lastSeen"], "none");
+    assert_eq!(changed["readReceipts"], "none");
+    assert_eq!(changed["groups"], before["groups"]);
+    assert_eq!(sandbox.api.get(&path).await, changed);
+    let wrong = json!({"readReceipts": "contacts"});
+    let refused = sandbox.api.call(Method::PATCH, &path, Some(&wrong)).await;
+    let refused = refused.expect(400);
+    let faults = &refused["error"]["details"]["errors"];
+    assert_eq!(faults[0]["field"], "readReceipts");
+    sandbox.stop().await;
+}
+
+#[tokio::test]
+async fn a_call_is_rejected() {
+    let sandbox = TestSandbox::start().await;
+    let session = sandbox.pair(&sandbox.phones[0]).await;
+    let path = session.path("/calls/5F3A2B/reject");
+    let from = json!({ "from": sandbox.phones[1] });
+    let answer = sandbox.api.call(Method::POST, &path, Some(&from)).await;
+    answer.expect(204);
+    for body in [json!({}), json!({"from": "1-2@g.us"})] {
+        let refused = sandbox.api.call(Method::POST, &path, Some(&body)).await;
+        refused.expect(400);
+    }
+    sandbox.stop().await;
+}
