@@ -20,7 +20,7 @@ pub(crate) mod media;
 mod messages;
 pub(crate) mod outbox;
 mod pairings;
-mod phash;
+pub(crate) mod phash;
 mod port;
 pub(crate) mod prekeys;
 mod presence;
