@@ -1,7 +1,7 @@
 //! What a phone does when it is asked to.
 
-use wacore_binary::{Jid, JidExt as _};
 use wacore_binary::builder::NodeBuilder;
+use wacore_binary::{Jid, JidExt as _};
 use waproto::buffa::{Message as _, MessageField};
 use waproto::whatsapp as wa;
 

@@ -157,14 +157,15 @@ impl Actor {
     /// What names a message in history; in groups that takes its author.
     fn history_key(&self, message: &StoredMessage) -> wa::MessageKey {
         let mut key = message_key(&message.chat_jid, message.from_me, &message.id);
-        let is_in_group = message.chat_jid.parse().is_ok_and(|jid: Jid| jid.is_group());
+        let is_in_group = message
+            .chat_jid
+            .parse()
+            .is_ok_and(|jid: Jid| jid.is_group());
         if is_in_group && !message.from_me {
             let sender = message.sender_jid.parse().ok();
             let lid = sender.and_then(|sender: Jid| self.contacts.lid_of(&sender));
-            key.participant = Some(lid.map_or_else(
-                || message.sender_jid.clone(),
-                |lid| lid.to_string(),
-            ));
+            key.participant =
+                Some(lid.map_or_else(|| message.sender_jid.clone(), |lid| lid.to_string()));
         }
         key
     }

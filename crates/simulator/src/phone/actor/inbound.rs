@@ -110,7 +110,9 @@ impl Actor {
             match payload_of(enc) {
                 Some((EncKind::SenderKey, _)) | None => {}
                 Some((kind, payload)) => {
-                    return self.open_pairwise(node, device, enc, (kind, &payload)).await;
+                    return self
+                        .open_pairwise(node, device, enc, (kind, &payload))
+                        .await;
                 }
             }
         }
@@ -148,7 +150,10 @@ impl Actor {
                     .await;
                 return opened(enc, read);
             }
-            match self.open_pairwise(node, device, enc, (kind, &payload)).await {
+            match self
+                .open_pairwise(node, device, enc, (kind, &payload))
+                .await
+            {
                 Opened::Message(message) => {
                     if let Err(error) = self.learn_key(&message, group, device).await {
                         tracing::debug!(%error, "a sender key is damaged");

@@ -294,9 +294,7 @@ impl Actor {
             self.forget_group_devices(&group);
         }
         match self.sent_to.remove(&id) {
-            Some(met) if drifted => {
-                self.reach_missed_devices(&id, &met).await
-            }
+            Some(met) if drifted => self.reach_missed_devices(&id, &met).await,
             _ => Ok(()),
         }
     }

@@ -84,9 +84,10 @@ impl Actor {
         let kind = text_attr(node, "type");
         // In a group, the reader is the participant.
         let from = jid_attr(node, "participant").or_else(|| jid_attr(node, "from"));
-        let is_own = kind.as_deref().is_some_and(|kind| kind.ends_with("-self")) || from.as_ref().is_some_and(|from| {
-            from.user == self.shared.lid.user || from.user == self.shared.jid.user
-        });
+        let is_own = kind.as_deref().is_some_and(|kind| kind.ends_with("-self"))
+            || from.as_ref().is_some_and(|from| {
+                from.user == self.shared.lid.user || from.user == self.shared.jid.user
+            });
         let status = match kind.as_deref() {
             Some("retry") => {
                 if let Err(error) = self.on_retry(node).await {

@@ -131,7 +131,9 @@ mod tests {
         let (group, alice_jid) = (Jid::group("1"), Jid::lid("7"));
         let (mut alice, mut bob, mut eve) = (phone(), phone(), phone());
         let key = alice.sender_key_for(&group, &alice_jid).await.unwrap();
-        bob.learn_sender_key(&group, &alice_jid, &key).await.unwrap();
+        bob.learn_sender_key(&group, &alice_jid, &key)
+            .await
+            .unwrap();
         let sent = alice.encrypt_for_group(&group, &alice_jid, b"one").await;
         let sent = sent.unwrap();
         let read = bob.decrypt_from_group(&group, &alice_jid, &sent).await;

@@ -92,7 +92,8 @@ impl Change<'_> {
         if record.members.is_empty() {
             self.end(&record.id);
         } else {
-            self.drafts.insert(record.id.clone(), Some(Arc::new(record)));
+            self.drafts
+                .insert(record.id.clone(), Some(Arc::new(record)));
         }
     }
 

@@ -86,7 +86,16 @@ fn settings(group: &GroupRecord) -> Vec<Node> {
     } else {
         "admin_link"
     };
-    for (tag, mode) in [("member_add_mode", adding), ("member_link_mode", link)] {
+    let history = if group.is_history_open {
+        "all_member_share"
+    } else {
+        "admin_share"
+    };
+    for (tag, mode) in [
+        ("member_add_mode", adding),
+        ("member_link_mode", link),
+        ("member_share_group_history_mode", history),
+    ] {
         children.push(NodeBuilder::new(tag).string_content(mode).build());
     }
     children.extend(group.marks.iter().map(|tag| mark(tag)));

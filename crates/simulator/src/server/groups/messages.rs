@@ -86,7 +86,12 @@ impl Server {
     }
 
     /// Shows or hides to the members of a group that somebody is writing.
-    pub(in crate::server) fn relay_group_chatstate(&self, session: &Session, to: &Jid, node: &Node) {
+    pub(in crate::server) fn relay_group_chatstate(
+        &self,
+        session: &Session,
+        to: &Jid,
+        node: &Node,
+    ) {
         let own = &session.account;
         let Some(group) = self.inner.groups.get(&to.user) else {
             return;
@@ -99,7 +104,11 @@ impl Server {
             .attr("participant", own.jid(Addressing::Lid))
             .apply_content(node.content.clone())
             .build();
-        for number in group.members.keys().filter(|number| **number != *own.number) {
+        for number in group
+            .members
+            .keys()
+            .filter(|number| **number != *own.number)
+        {
             if let Some(account) = self.inner.directory.by_number(number) {
                 self.push_to_all(&account, &chatstate);
             }
@@ -172,7 +181,10 @@ impl<'a> GroupMessage<'a> {
             .attr("addressing_mode", mode)
             .attr("id", id)
             .attr("t", server.inner.now_s());
-        for key in PASSED_ATTRS.into_iter().filter(|key| *key != "addressing_mode") {
+        for key in PASSED_ATTRS
+            .into_iter()
+            .filter(|key| *key != "addressing_mode")
+        {
             if let Some(value) = node.attrs.get(key) {
                 envelope = envelope.attr(key, value.clone());
             }

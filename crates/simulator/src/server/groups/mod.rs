@@ -9,7 +9,9 @@ mod registry;
 mod view;
 
 pub(in crate::server) use change::Change;
-pub(in crate::server) use describe::{approval_mode, group_jid, group_node, mark, participant_node};
+pub(in crate::server) use describe::{
+    approval_mode, group_jid, group_node, mark, participant_node,
+};
 pub use record::Role;
 pub(in crate::server) use record::{
     AddRequest, Community, Description, GroupRecord, JoinRequest, Link, Member, Person,

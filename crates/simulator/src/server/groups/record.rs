@@ -125,6 +125,8 @@ pub(crate) struct GroupRecord {
     pub(crate) is_adding_open: bool,
     /// Every member sees the invitation link, not admins alone.
     pub(crate) is_link_open: bool,
+    /// Every member sends earlier messages to those who come, not admins alone.
+    pub(crate) is_history_open: bool,
     /// After how many seconds messages disappear; 0 for never.
     pub(crate) ephemeral_s: u32,
     pub(crate) ephemeral_trigger: Option<u32>,

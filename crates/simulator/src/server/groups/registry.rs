@@ -54,7 +54,12 @@ impl Groups {
     /// The groups of a community, by id.
     pub(in crate::server) fn of_community(&self, parent: &str) -> Vec<Arc<GroupRecord>> {
         let mut groups = self.all();
-        groups.retain(|group| group.link.as_ref().is_some_and(|link| link.parent == parent));
+        groups.retain(|group| {
+            group
+                .link
+                .as_ref()
+                .is_some_and(|link| link.parent == parent)
+        });
         groups
     }
 

@@ -3,8 +3,8 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use sha2::{Digest, Sha256};
-use wacore_binary::{JidExt as _, Node};
 use wacore_binary::builder::NodeBuilder;
+use wacore_binary::{JidExt as _, Node};
 
 use super::router::Request;
 use crate::journal::JournalError;
@@ -157,7 +157,10 @@ impl Server {
         if let Some(group) = self.inner.groups.get(user) {
             return self.picture_of_group(&group, picture_id);
         }
-        let account = self.inner.directory.by_jid(&wacore_binary::Jid::lid(user))?;
+        let account = self
+            .inner
+            .directory
+            .by_jid(&wacore_binary::Jid::lid(user))?;
         if account.lock().record.picture_id != Some(picture_id) {
             return None;
         }

@@ -205,7 +205,10 @@ fn linkable(change: &Change<'_>, id: &str, author: &AccountCell) -> Result<Group
 }
 
 fn is_linked_to(group: &GroupRecord, parent: &str) -> bool {
-    group.link.as_ref().is_some_and(|link| link.parent == parent)
+    group
+        .link
+        .as_ref()
+        .is_some_and(|link| link.parent == parent)
 }
 
 fn default_groups(change: &Change<'_>, server: &Server, parent: &str) -> Vec<GroupRecord> {

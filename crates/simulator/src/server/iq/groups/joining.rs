@@ -6,7 +6,9 @@ use wacore_binary::Node;
 use wacore_binary::builder::NodeBuilder;
 
 use super::people::{MAX_MEMBERS, outcome};
-use super::router::{Answer, BAD_REQUEST, FORBIDDEN, Fault, NOT_ACCEPTABLE, NOT_AUTHORIZED, NOT_FOUND};
+use super::router::{
+    Answer, BAD_REQUEST, FORBIDDEN, Fault, NOT_ACCEPTABLE, NOT_AUTHORIZED, NOT_FOUND,
+};
 use crate::server::api::Server;
 use crate::server::groups::{Change, GroupRecord, JoinRequest, group_jid};
 use crate::server::iq::router::Request;

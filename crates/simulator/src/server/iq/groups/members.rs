@@ -85,7 +85,8 @@ impl Server {
         let mut results = Vec::new();
         for named in self.named(change) {
             let number = named.account.as_ref().map(|account| &*account.number);
-            let member = number.and_then(|number| Some((number, act.group.members.get_mut(number)?)));
+            let member =
+                number.and_then(|number| Some((number, act.group.members.get_mut(number)?)));
             let error = match member {
                 None => Some(404),
                 Some((_, member)) if member.role == Role::SuperAdmin => {

@@ -5,8 +5,11 @@ mod communities;
 mod create;
 mod joining;
 mod members;
+mod mex;
 mod people;
 mod picture;
 mod query;
 mod router;
 mod settings;
+
+pub(super) use router::Fault;

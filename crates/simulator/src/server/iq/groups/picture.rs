@@ -20,9 +20,7 @@ impl Server {
         jid: &Jid,
     ) -> Result<Node, JournalError> {
         match self.member_of(request, &jid.user) {
-            Ok(group) => {
-                self.show_picture(request, &group.id, &key(&group.id), group.picture_id)
-            }
+            Ok(group) => self.show_picture(request, &group.id, &key(&group.id), group.picture_id),
             Err(fault) => request.refuse(fault),
         }
     }

@@ -9,7 +9,7 @@ use crate::server::stanza::jid_attr;
 
 /// Why a request about groups is not granted.
 #[derive(Debug)]
-pub(super) enum Fault {
+pub(in crate::server::iq) enum Fault {
     /// The server refuses with this code.
     Refused(u16),
     Journal(JournalError),
