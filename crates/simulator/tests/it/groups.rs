@@ -127,7 +127,8 @@ async fn whoever_is_put_out_reads_and_writes_no_more() {
     let group = group_of(&alice, &[&bob, &carol]).await;
     let before = say(&alice, &group, "before").await;
     arrived(&carol, &before).await;
-    let forbidden = bob.change_members(&group, MemberAction::Remove, &numbers(&[&carol]));
+    let named = numbers(&[&carol]);
+    let forbidden = bob.change_members(&group, MemberAction::Remove, &named);
     assert_eq!(code_of(forbidden.await), 403);
     assert_eq!(
         change(&alice, &group, MemberAction::Remove, carol.number()).await,

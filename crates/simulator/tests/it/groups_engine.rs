@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use wacore::iq::groups::{
     GroupCreateOptions, GroupDescription, GroupParticipantOptions, GroupSubject, JoinGroupResult,
-    MemberLinkMode, MembershipApprovalMode,
+    MemberLinkMode, MembershipApprovalMode, PictureType,
 };
 use wacore::stanza::groups::GroupNotificationAction;
 use wacore::store::in_memory::InMemoryBackend;
@@ -212,7 +212,7 @@ async fn a_client_changes_what_a_group_is_like() {
     let all = groups.get_participating().await.unwrap();
     assert_eq!(all[&group].subject, "Old friends");
     let pictures = groups
-        .get_profile_pictures(std::slice::from_ref(&group))
+        .get_profile_pictures(vec![group.clone()], PictureType::Preview)
         .await
         .unwrap();
     assert_eq!(pictures[0].photo_id.as_ref(), Some(&picture.id));
