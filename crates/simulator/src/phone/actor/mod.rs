@@ -8,6 +8,7 @@ mod bootstrap;
 mod connection;
 mod inbound;
 mod mail;
+mod media;
 mod outbound;
 mod peers;
 mod query;
