@@ -111,6 +111,25 @@ impl Body {
         }
     }
 
+    /// Takes an optional list of objects; give each back with [`Body::absorb`].
+    pub(crate) fn objects(&mut self, name: &str) -> Option<Vec<Self>> {
+        let Value::Array(values) = self.take(name)? else {
+            return self.fault(name, "expected a list of objects");
+        };
+        let mut objects = Vec::with_capacity(values.len());
+        for (place, value) in values.into_iter().enumerate() {
+            let Value::Object(fields) = value else {
+                return self.fault(name, "expected a list of objects");
+            };
+            objects.push(Self {
+                fields,
+                prefix: format!("{}{name}[{place}].", self.prefix),
+                faults: Vec::new(),
+            });
+        }
+        Some(objects)
+    }
+
     /// Adds the faults of an inner object.
     pub(crate) fn absorb(&mut self, mut inner: Self) {
         inner.name_unknown();

@@ -27,6 +27,7 @@ impl IntoResponse for ApiError {
                 Some(json!({ "errors": errors })),
             ),
             PhoneError::NotFound(_) => (StatusCode::NOT_FOUND, "not_found", None),
+            PhoneError::Gone(_) => (StatusCode::GONE, "not_found", None),
             PhoneError::Conflict(_) | PhoneError::Unreachable(_) => {
                 (StatusCode::CONFLICT, "conflict", None)
             }

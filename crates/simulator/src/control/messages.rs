@@ -95,7 +95,10 @@ pub(crate) async fn act(
 }
 
 fn created(sent: &Sent) -> Response {
-    let answer = json!({ "id": sent.id, "timestamp": sent.timestamp });
+    let mut answer = json!({ "id": sent.id, "timestamp": sent.timestamp });
+    if !sent.items.is_empty() {
+        answer["items"] = json!(sent.items);
+    }
     (StatusCode::CREATED, Json(answer)).into_response()
 }
 

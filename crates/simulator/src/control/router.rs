@@ -5,7 +5,7 @@
 
 use axum::Json;
 use axum::Router;
-use axum::extract::State;
+use axum::extract::{DefaultBodyLimit, State};
 use axum::http::HeaderMap;
 use axum::http::header::HOST;
 use axum::middleware::map_response;
@@ -13,7 +13,7 @@ use axum::routing::{delete, get, post};
 use serde_json::{Value, json};
 
 use super::envelope::{unknown_route, wrap_refusals};
-use super::{accounting, faults, groups, media, messages, phones};
+use super::{accounting, faults, files, groups, media, messages, phones};
 use crate::phone::Phones;
 use crate::server::Server;
 
@@ -47,7 +47,13 @@ pub fn router(server: Server, phones: Phones, info: ControlInfo) -> Router {
         )
         .route(
             "/sim/v1/phones/{phone}/messages",
-            get(messages::list).post(messages::send),
+            get(messages::list)
+                .post(messages::send)
+                .layer(DefaultBodyLimit::max(files::MAX_BODY_LEN)),
+        )
+        .route(
+            "/sim/v1/phones/{phone}/messages/{message}/media",
+            get(files::get),
         )
         .route(
             "/sim/v1/phones/{phone}/messages/{message}",

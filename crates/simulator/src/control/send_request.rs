@@ -1,6 +1,7 @@
 //! The body of the public send operation.
 
 use super::body::Body;
+use super::files;
 use crate::phone::{Content, PhoneError, SendRequest};
 
 /// Reads a `SendRequest`; fields of other kinds are unknown fields.
@@ -32,12 +33,20 @@ pub(crate) fn parse(bytes: &[u8]) -> Result<SendRequest, PhoneError> {
             name: body.string("name"),
         }),
         "contact" => contact(&mut body),
-        "image" | "video" | "audio" | "document" | "sticker" | "album" => body.fault(
-            "type",
-            "simulated phones do not send files; expected text, poll, location or contact",
-        ),
+        "album" => {
+            reply_to = body.string("replyTo");
+            mentions = body.strings("mentions").unwrap_or_default();
+            files::album(&mut body)
+        }
         "" => None,
-        _ => body.fault("type", "expected text, poll, location or contact"),
+        kind => match files::kind(kind) {
+            Some(kind) => {
+                reply_to = body.string("replyTo");
+                mentions = body.strings("mentions").unwrap_or_default();
+                files::file(&mut body, kind).map(Content::File)
+            }
+            None => body.fault("type", "is not one of the known values"),
+        },
     };
     body.finish()?;
     Ok(SendRequest {
@@ -103,7 +112,16 @@ mod tests {
     #[test]
     fn media_and_strange_fields_are_refused_by_name() {
         for (body, field) in [
-            (&br#"{"to":"1","type":"image"}"#[..], "type"),
+            (&br#"{"to":"1","type":"image"}"#[..], "media"),
+            (
+                br#"{"to":"1","type":"image","media":{"url":"http://x"}}"#,
+                "media.url",
+            ),
+            (
+                br#"{"to":"1","type":"image","media":{"data":"%"}}"#,
+                "media.data",
+            ),
+            (&br#"{"to":"1","type":"song"}"#[..], "type"),
             (
                 &br#"{"to":"1","type":"text","text":"x","latitude":1}"#[..],
                 "latitude",
@@ -121,14 +139,16 @@ mod tests {
         #[test]
         fn any_body_is_a_message_or_has_named_faults(
             bytes in proptest::collection::vec(any::<u8>(), 0..80),
-            kind in "(text|poll|location|contact|image|x)?",
+            kind in "(text|poll|location|contact|image|audio|document|album|x)?",
             fields in proptest::collection::vec(
                 (
-                    "(text|name|options|selectableCount|pollEndTime|latitude|longitude|contact|mentions)",
+                    "(text|name|options|selectableCount|pollEndTime|latitude|longitude|contact|mentions|media|medias|caption)",
                     proptest::sample::select(vec![
                         "null", "true", "0", "1", "-1", "4294967296", "1e400", "0.5", "\"\"", "\"a\"",
                         "[]", "[\"a\",\"b\"]", "[1]", "{}", "{\"name\":\"a\",\"phone\":\"1\"}",
-                        "{\"vcard\":\"v\"}",
+                        "{\"vcard\":\"v\"}", "{\"data\":\"aGk=\",\"voice\":true}",
+                        "{\"data\":\"data:text/csv;base64,aGk=\",\"fileName\":\"f\"}",
+                        "[{\"type\":\"image\",\"data\":\"aGk=\"},{\"type\":\"video\",\"data\":\"aGk=\"}]",
                     ]),
                 ),
                 0..5,

@@ -30,6 +30,11 @@ fn shown(request: &SendRequest) -> (&'static str, &str) {
         Content::Poll { name, .. } => ("poll", name),
         Content::Location { name, .. } => ("location", name.as_deref().unwrap_or_default()),
         Content::Contact { name, .. } => ("contact", name),
+        Content::File(file) => (
+            file.kind.name(),
+            file.caption.as_deref().unwrap_or_default(),
+        ),
+        Content::Album { .. } => ("album", ""),
     }
 }
 

@@ -32,6 +32,9 @@ pub enum PhoneError {
     /// What the request names does not exist.
     #[error("{0}")]
     NotFound(String),
+    /// What the request names was there, and is no more.
+    #[error("{0}")]
+    Gone(String),
     /// The phone's state does not allow it now.
     #[error("{0}")]
     Conflict(String),

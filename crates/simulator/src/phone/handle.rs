@@ -23,6 +23,8 @@ pub struct Sent {
     pub id: String,
     /// When the server took it, in milliseconds since the Unix epoch.
     pub timestamp: i64,
+    /// Albums: the ids of its files' messages.
+    pub items: Vec<String>,
 }
 
 /// What a phone shows in a chat while its user is writing.
@@ -65,9 +67,14 @@ impl Phone {
         &self.shared.lid
     }
 
-    /// Sends a message; resolves when the server has taken it.
+    /// Sends a message, with its files; resolves when the server has taken it.
     pub async fn send(&self, request: SendRequest) -> Result<Sent, PhoneError> {
         request.validate()?;
+        self.send_files(request).await
+    }
+
+    /// Sends a message whose file is at the media host.
+    pub(crate) async fn send_composed(&self, request: SendRequest) -> Result<Sent, PhoneError> {
         self.acknowledged(|reply| Command::Send { request, reply })
             .await
     }

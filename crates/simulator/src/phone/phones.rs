@@ -9,6 +9,7 @@ use crate::phone::actor::{Actor, Command};
 use crate::phone::error::PhoneError;
 use crate::phone::handle::Phone;
 use crate::phone::log::{DEFAULT_CAPACITY, MessageLog};
+use crate::phone::media::Media;
 use crate::phone::record::PhoneRecord;
 use crate::phone::shared::Shared;
 use crate::phone::signal::{PhoneKeys, SignalState};
@@ -33,6 +34,7 @@ impl Default for PhonesConfig {
 struct Inner {
     server: Server,
     config: PhonesConfig,
+    media: Media,
     phones: RwLock<BTreeMap<String, Phone>>,
 }
 
@@ -57,6 +59,7 @@ impl Phones {
         let phones = Self(Arc::new(Inner {
             server,
             config,
+            media: Media::default(),
             phones: RwLock::default(),
         }));
         let server = &phones.0.server;
@@ -122,6 +125,7 @@ impl Phones {
                 reply,
             })
             .await??;
+        self.0.media.forget(number);
         self.0.server.delete_account(number)?;
         Ok(())
     }
@@ -172,6 +176,7 @@ impl Phones {
             keys,
             record.raw_id,
             log,
+            self.0.media.clone(),
         ));
         let (mail, mailbox) = mpsc::unbounded_channel();
         let phone = Phone {

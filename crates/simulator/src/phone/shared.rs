@@ -7,6 +7,7 @@ use wacore_binary::Jid;
 
 use crate::phone::error::PhoneError;
 use crate::phone::log::MessageLog;
+use crate::phone::media::Media;
 use crate::phone::signal::PhoneKeys;
 use crate::server::{Account, Server};
 
@@ -19,6 +20,8 @@ pub(crate) struct Shared {
     pub(crate) lid: Jid,
     pub(crate) keys: PhoneKeys,
     pub(crate) raw_id: u32,
+    /// What all phones share for their files.
+    pub(crate) media: Media,
     /// Gone when the phone's task has ended, so that handles keep nothing open.
     server: Mutex<Option<Server>>,
     log: Mutex<MessageLog>,
@@ -33,6 +36,7 @@ impl Shared {
         keys: PhoneKeys,
         raw_id: u32,
         log: MessageLog,
+        media: Media,
     ) -> Self {
         Self {
             number: account.number.clone(),
@@ -40,6 +44,7 @@ impl Shared {
             lid: account.lid.clone(),
             keys,
             raw_id,
+            media,
             server: Mutex::new(Some(server)),
             log: Mutex::new(log),
             changes: watch::Sender::new(0),

@@ -17,6 +17,7 @@ pub(crate) mod link;
 mod link_code;
 mod linking;
 pub(crate) mod media;
+mod media_retry;
 mod messages;
 pub(crate) mod outbox;
 mod pairings;

@@ -58,7 +58,10 @@ impl Server {
     }
 
     fn dispatch(&self, session: &Session, node: &Node) -> Result<(), JournalError> {
-        let needs_id = matches!(&*node.tag, "iq" | "message" | "receipt" | "ack" | "call");
+        let needs_id = matches!(
+            &*node.tag,
+            "iq" | "message" | "receipt" | "ack" | "call" | "notification"
+        );
         if needs_id && text_attr(node, "id").is_none_or(|id| id.is_empty()) {
             // Neither it nor what comes of it could be acknowledged.
             tracing::debug!(stanza.tag = %node.tag, "cut a connection for a stanza without an id");
@@ -78,6 +81,7 @@ impl Server {
                 Ok(())
             }
             "call" => self.handle_call(session, node),
+            "notification" => self.handle_notification(session, node),
             "ib" => {
                 Self::handle_ib(session, node);
                 Ok(())
@@ -132,6 +136,7 @@ mod tests {
         "presence",
         "chatstate",
         "call",
+        "notification",
         "ib",
         "x",
         "a@b",
@@ -244,6 +249,8 @@ mod tests {
         "read",
         "read-self",
         "retry",
+        "mediaretry",
+        "server-error",
         "subscribe",
         "unavailable",
         "available",
@@ -329,7 +336,7 @@ mod tests {
         #[test]
         fn whatever_devices_send_the_server_goes_on(
             sent in proptest::collection::vec(
-                (select(&[Sender::First, Sender::Second, Sender::Unpaired][..]), select(&TAGS[..7]), nodes()),
+                (select(&[Sender::First, Sender::Second, Sender::Unpaired][..]), select(&TAGS[..8]), nodes()),
                 1..6,
             ),
         ) {

@@ -17,6 +17,7 @@ mod messages;
 mod phone;
 mod phone_control;
 mod phone_engine;
+mod phone_files;
 mod requests;
 mod signals;
 mod support_engine;

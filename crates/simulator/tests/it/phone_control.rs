@@ -286,6 +286,87 @@ async fn every_mistake_gets_the_envelope() {
 }
 
 #[tokio::test]
+async fn files_go_out_and_are_read_back() {
+    let api = api().await;
+    two_phones(&api).await;
+    let path = "/sim/v1/phones/15550000001/messages";
+    let body = json!({
+        "to": "15550000002",
+        "type": "document",
+        "caption": "figures",
+        "media": { "data": "data:text/csv;base64,YSxiCg==", "filename": "a.csv" },
+    });
+    let (status, sent) = call(&api, "POST", path, body).await;
+    assert_eq!(status, StatusCode::CREATED, "{sent}");
+    let base = "/sim/v1/phones/15550000002/messages";
+    let list = format!("{base}?waitMs=20000");
+    let (_, list) = call(&api, "GET", &list, Value::Null).await;
+    let message = &list["data"][0];
+    assert_eq!(message["type"], "document");
+    assert_eq!(message["body"], "figures");
+    let media = &message["media"];
+    assert_eq!(media["mimeType"], "text/csv");
+    assert_eq!(media["fileName"], "a.csv");
+    assert_eq!(media["caption"], "figures");
+    assert_eq!(media["size"], 4);
+    assert_eq!(media["thumbnail"], false);
+    assert_eq!(media["sha256"].as_str().unwrap().len(), 64);
+    assert_eq!(media.get("voice"), None);
+
+    let id = sent["id"].as_str().unwrap();
+    let get = |path: String| {
+        let request = Request::get(path).body(Body::empty()).unwrap();
+        api.clone().oneshot(request)
+    };
+    let response = get(format!("{base}/{id}/media")).await.unwrap();
+    assert_eq!(response.status(), StatusCode::OK);
+    assert_eq!(response.headers()["content-type"], "text/csv");
+    let bytes = to_bytes(response.into_body(), 100).await.unwrap();
+    assert_eq!(&bytes[..], b"a,b\n");
+    let expired = call(&api, "POST", "/sim/v1/media:expire", json!({})).await;
+    assert_eq!(expired.1["expired"], 1);
+    let response = get(format!("{base}/{id}/media")).await.unwrap();
+    assert_eq!(response.status(), StatusCode::GONE);
+    let response = get(format!("{base}/X/media")).await.unwrap();
+    assert_eq!(response.status(), StatusCode::NOT_FOUND);
+    let text = json!({ "to": "15550000002", "type": "text", "text": "x" });
+    let (_, sent) = call(&api, "POST", path, text).await;
+    let id = sent["id"].as_str().unwrap();
+    let response = get(format!("{path}/{id}/media")).await.unwrap();
+    assert_eq!(response.status(), StatusCode::NOT_FOUND);
+}
+
+#[tokio::test]
+async fn an_album_tells_its_parts_and_every_fault() {
+    let api = api().await;
+    two_phones(&api).await;
+    let path = "/sim/v1/phones/15550000001/messages";
+    let item = |kind: &str| json!({ "type": kind, "data": "aGk=" });
+    let body = json!({
+        "to": "15550000002",
+        "type": "album",
+        "caption": "two",
+        "medias": [item("image"), item("video")],
+    });
+    let (status, sent) = call(&api, "POST", path, body).await;
+    assert_eq!(status, StatusCode::CREATED, "{sent}");
+    assert_eq!(sent["items"].as_array().unwrap().len(), 2);
+    let body = json!({
+        "to": "15550000002",
+        "type": "album",
+        "medias": [item("image"), item("sticker"), { "type": "image", "url": "http://x" }],
+    });
+    let (status, answer) = call(&api, "POST", path, body).await;
+    assert_eq!(status, StatusCode::BAD_REQUEST);
+    let faults = answer["error"]["details"]["errors"].as_array().unwrap();
+    let fields: Vec<&str> = faults
+        .iter()
+        .map(|fault| fault["field"].as_str().unwrap())
+        .collect();
+    assert_eq!(fields, ["medias[1].type", "medias[2].url"]);
+}
+
+#[tokio::test]
 async fn a_phone_goes_offline_and_changes_its_ways() {
     let api = api().await;
     two_phones(&api).await;

@@ -9,7 +9,9 @@ use super::bootstrap::{message_key, web_message};
 use super::mail::{Command, SendReply, TypingState};
 use super::receipts::unknown_message;
 use super::run::Actor;
-use crate::phone::content::{Quoted, SendRequest, build, edit, reaction, revoke};
+use crate::phone::content::{
+    Content, Quoted, SendRequest, build, edit, in_album, reaction, revoke,
+};
 use crate::phone::error::PhoneError;
 
 impl Actor {
@@ -89,6 +91,19 @@ impl Actor {
                     Err(PhoneError::offline())
                 });
             }
+            Command::MediaAuth { reply } => {
+                let _ = reply.send(self.media_auth().await);
+            }
+            Command::FileFetched { id, state } => self.on_file_fetched(&id, state),
+            Command::FileUploaded {
+                request,
+                media_key,
+                answer,
+            } => {
+                if let Err(error) = self.answer_file_request(&request, &media_key, &answer) {
+                    tracing::debug!(%error, "a companion goes on waiting for a file");
+                }
+            }
             // Handled by the loop, which ends with it.
             Command::Stop { reply, .. } => drop(reply),
         }
@@ -118,7 +133,13 @@ impl Actor {
             mentioned.push(parse_user("mentions", mention)?.to_string());
         }
         let to = self.chat_of(&parse_chat("to", &request.to)?).await?;
-        Ok((to, build(&request.content, quoted, mentioned)))
+        let mut message = build(&request.content, quoted, mentioned);
+        if let Content::File(file) = &request.content
+            && let Some(album) = &file.album
+        {
+            in_album(&mut message, message_key(&to.to_string(), true, album));
+        }
+        Ok((to, message))
     }
 
     fn quoted(&self, id: &str) -> Result<Quoted, PhoneError> {

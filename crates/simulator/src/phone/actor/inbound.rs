@@ -240,6 +240,9 @@ impl Actor {
             self.store_received(info, (&chat, device), &message)
         };
         self.commit()?;
+        if is_new {
+            self.fetch_file(&info.id, &message);
+        }
         self.confirm(info, stanza)?;
         if is_own {
             self.on_companion_request(device, &message, &info.id).await
@@ -274,6 +277,7 @@ impl Actor {
                 target_id: described.target_id,
                 quoted_id: described.quoted_id,
                 mentions: described.mentions,
+                media: described.media,
             },
             encoded: waproto::codec::message_to_vec(message),
         })

@@ -4,10 +4,12 @@ use tokio::sync::oneshot;
 use wacore::request::InfoQuery;
 use wacore_binary::Node;
 
+use super::media::FileRequest;
 use crate::phone::content::SendRequest;
 use crate::phone::error::PhoneError;
 use crate::phone::handle::Sent;
 use crate::phone::link::CompanionFinish;
+use crate::phone::media::{Answer, MediaState};
 use crate::phone::record::Behaviour;
 
 /// Where the answer to a command without a result goes.
@@ -102,6 +104,21 @@ pub(crate) enum Command {
         pairing_ref: Vec<u8>,
         finish: Finish,
         reply: Reply,
+    },
+    /// Get a token with which files can be uploaded.
+    MediaAuth {
+        reply: oneshot::Sender<Result<String, PhoneError>>,
+    },
+    /// So far has the phone come with the file of a message.
+    FileFetched {
+        id: String,
+        state: MediaState,
+    },
+    /// A file that a companion asked for was uploaded again, or was not.
+    FileUploaded {
+        request: FileRequest,
+        media_key: Vec<u8>,
+        answer: Answer,
     },
     /// End the task; `is_erasing` deletes what the phone has stored.
     Stop {

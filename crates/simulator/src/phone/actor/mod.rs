@@ -9,6 +9,7 @@ mod connection;
 mod groups;
 mod inbound;
 mod mail;
+mod media;
 mod outbound;
 mod peers;
 mod query;

@@ -14,6 +14,7 @@ use crate::phone::content::{describe, device_sent, encode_padded, new_message_id
 use crate::phone::error::PhoneError;
 use crate::phone::handle::Sent;
 use crate::phone::log::{LogEntry, MessageStatus, StoredMessage};
+use crate::phone::media::MediaState;
 use crate::phone::nodes::{jid_attr, number_attr, text_attr};
 use crate::phone::signal::Ciphertext;
 
@@ -31,6 +32,8 @@ impl Actor {
         let message = with_secret(message);
         let id = new_message_id();
         self.store_own(&id, &to, &message, MessageStatus::Pending);
+        // What this phone sends it has.
+        self.shared.log().note_file(&id, MediaState::Ready);
         let parcel = Parcel {
             id: &id,
             to: &to,
@@ -246,6 +249,7 @@ impl Actor {
                 target_id: described.target_id,
                 quoted_id: described.quoted_id,
                 mentions: described.mentions,
+                media: described.media,
             },
             encoded: waproto::codec::message_to_vec(message),
         })
@@ -286,6 +290,7 @@ impl Actor {
             let sent = Sent {
                 id: id.clone(),
                 timestamp,
+                items: Vec::new(),
             };
             let _ = reply.send(Ok(sent));
         }

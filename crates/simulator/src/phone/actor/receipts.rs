@@ -99,6 +99,12 @@ impl Actor {
                 }
                 return self.acknowledge(node);
             }
+            Some("server-error") => {
+                if let Err(error) = self.on_file_request(node).await {
+                    tracing::warn!(%error, "a request for a file cannot be answered");
+                }
+                return self.acknowledge(node);
+            }
             None | Some("inactive") if !is_own => Some(MessageStatus::Delivered),
             Some("read") if !is_own => Some(MessageStatus::Read),
             Some("read" | "read-self") => Some(MessageStatus::Read),

@@ -3,6 +3,7 @@
 use waproto::buffa::MessageField;
 use waproto::whatsapp as wa;
 
+use super::files::{album_message, file_message};
 use super::request::Content;
 
 /// A message that another one answers.
@@ -66,6 +67,8 @@ pub(crate) fn build(
             }),
             ..Default::default()
         },
+        Content::File(file) => file_message(file, quoting),
+        Content::Album { items, .. } => album_message(items, quoting),
         Content::Contact { name, vcard } => wa::Message {
             contact_message: MessageField::some(wa::message::ContactMessage {
                 display_name: Some(name.clone()),

@@ -2,6 +2,8 @@
 
 use waproto::whatsapp as wa;
 
+use crate::phone::media::{StoredMedia, shown};
+
 /// The readable parts of a message.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Described {
@@ -15,13 +17,26 @@ pub(crate) struct Described {
     pub(crate) quoted_id: Option<String>,
     /// JIDs that the text mentions.
     pub(crate) mentions: Vec<String>,
+    /// The file.
+    pub(crate) media: Option<StoredMedia>,
 }
 
 /// Describes a message; `None` for what devices tell each other behind the scenes.
 pub(crate) fn describe(message: &wa::Message) -> Option<Described> {
-    if let Some(inner) = wrapped(message) {
-        return describe(inner);
+    let mut described = describe_inner(innermost(message))?;
+    described.media = shown(message);
+    Some(described)
+}
+
+/// The message inside of its wrappers.
+pub(crate) fn innermost(mut message: &wa::Message) -> &wa::Message {
+    while let Some(inner) = wrapped(message) {
+        message = inner;
     }
+    message
+}
+
+fn describe_inner(message: &wa::Message) -> Option<Described> {
     describe_protocol(message)
         .or_else(|| describe_text(message))
         .or_else(|| describe_media(message))
@@ -81,6 +96,7 @@ fn describe_media(message: &wa::Message) -> Answer {
     }
     media!(image_message, "image", caption);
     media!(video_message, "video", caption);
+    media!(ptv_message, "video", caption);
     media!(document_message, "document", caption);
     media!(contact_message, "contact", display_name);
     media!(location_message, "location", name);
@@ -98,7 +114,9 @@ fn describe_media(message: &wa::Message) -> Answer {
         let context = sticker.context_info.as_option();
         return Some(Some(in_context("sticker", "", context)));
     }
-    None
+    let album = message.album_message.as_option()?;
+    let context = album.context_info.as_option();
+    Some(Some(in_context("album", "", context)))
 }
 
 fn describe_other(message: &wa::Message) -> Answer {
@@ -120,6 +138,7 @@ fn wrapped(message: &wa::Message) -> Option<&wa::Message> {
         &message.ephemeral_message,
         &message.view_once_message,
         &message.view_once_message_v2,
+        &message.view_once_message_v2_extension,
         &message.document_with_caption_message,
         &message.edited_message,
     ]
@@ -138,6 +157,7 @@ fn targeting(kind: &'static str, body: &str, target_id: Option<String>) -> Descr
         target_id,
         quoted_id: None,
         mentions: Vec::new(),
+        media: None,
     }
 }
 

@@ -1,6 +1,10 @@
 //! A message that a phone is asked to send.
 
+use super::files::{FileContent, FileKind};
 use crate::phone::error::{FieldError, PhoneError};
+
+/// The largest file that a phone sends, in bytes.
+pub(crate) const MAX_FILE_LEN: usize = 64 * 1024 * 1024;
 
 /// What to send to whom; the typed form of the public send operation's body.
 #[derive(Debug, Clone, PartialEq)]
@@ -15,7 +19,7 @@ pub struct SendRequest {
     pub mentions: Vec<String>,
 }
 
-/// The kinds of message that a phone sends: those without a file.
+/// The kinds of message that a phone sends.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Content {
     /// Plain text.
@@ -48,6 +52,15 @@ pub enum Content {
         name: String,
         /// The card as vCard text.
         vcard: String,
+    },
+    /// A file.
+    File(FileContent),
+    /// Several pictures and films, shown together.
+    Album {
+        /// The files, 2 to 10.
+        items: Vec<FileContent>,
+        /// The text below the first one.
+        caption: Option<String>,
     },
 }
 
@@ -102,6 +115,20 @@ impl SendRequest {
                     faults.push(FieldError::new("longitude", "must be from -180 to 180"));
                 }
             }
+            Content::File(file) => check_file(file, "media", &mut faults),
+            Content::Album { items, .. } => {
+                if !(2..=10).contains(&items.len()) {
+                    faults.push(FieldError::new("medias", "must have 2 to 10 entries"));
+                }
+                for (place, item) in items.iter().enumerate() {
+                    let field = format!("medias[{place}]");
+                    check_file(item, &field, &mut faults);
+                    if !matches!(item.kind, FileKind::Image | FileKind::Video) {
+                        let field = format!("{field}.type");
+                        faults.push(FieldError::new(field, "must be image or video"));
+                    }
+                }
+            }
             Content::Contact { vcard, .. } => {
                 if vcard.is_empty() {
                     faults.push(FieldError::new("contact.vcard", "must not be empty"));
@@ -113,5 +140,23 @@ impl SendRequest {
         } else {
             Err(PhoneError::Invalid(faults))
         }
+    }
+}
+
+fn check_file(file: &FileContent, field: &str, faults: &mut Vec<FieldError>) {
+    let mut fault = |name: &str, message: &str| {
+        faults.push(FieldError::new(format!("{field}.{name}"), message));
+    };
+    if file.bytes.is_empty() {
+        fault("data", "must not be empty");
+    }
+    if file.bytes.len() > MAX_FILE_LEN {
+        fault("data", "must not be larger than 64 MiB");
+    }
+    if file.is_voice && file.kind != FileKind::Audio {
+        fault("voice", "goes with audio only");
+    }
+    if file.caption.is_some() && matches!(file.kind, FileKind::Audio | FileKind::Sticker) {
+        fault("caption", "does not go with audio and stickers");
     }
 }

@@ -1,0 +1,135 @@
+//! Where the file of a message is, and with which keys it opens.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use sha2::{Digest as _, Sha256};
+use wacore::download::{DownloadUtils, MediaType};
+use waproto::whatsapp as wa;
+
+use crate::phone::content::innermost;
+use crate::phone::error::PhoneError;
+
+/// What a message says about its file.
+#[derive(Debug, Clone)]
+pub(crate) struct FileRef {
+    pub(crate) media_type: MediaType,
+    pub(crate) direct_path: String,
+    pub(crate) media_key: Vec<u8>,
+    /// Of the plain file.
+    pub(crate) sha256: Vec<u8>,
+    /// Of what lies at the media host.
+    pub(crate) enc_sha256: Vec<u8>,
+    pub(crate) mime_type: String,
+    pub(crate) file_name: Option<String>,
+}
+
+impl FileRef {
+    /// The file of a message; `None` where it has none, or does not say where it is.
+    pub(crate) fn of(message: &wa::Message) -> Option<Self> {
+        let message = innermost(message);
+        macro_rules! file {
+            ($field:ident, $media_type:ident, $file_name:expr) => {
+                if let Some(file) = message.$field.as_option() {
+                    let name: fn(&_) -> Option<String> = $file_name;
+                    return Some(Self {
+                        media_type: MediaType::$media_type,
+                        direct_path: file.direct_path.clone()?,
+                        media_key: file.media_key.clone()?.into(),
+                        sha256: file.file_sha256.clone()?.into(),
+                        enc_sha256: file.file_enc_sha256.clone()?.into(),
+                        mime_type: file.mimetype.clone().unwrap_or_default(),
+                        file_name: name(file),
+                    });
+                }
+            };
+        }
+        file!(image_message, Image, |_: &wa::message::ImageMessage| None);
+        file!(video_message, Video, |_: &wa::message::VideoMessage| None);
+        file!(ptv_message, Video, |_: &wa::message::VideoMessage| None);
+        file!(audio_message, Audio, |_: &wa::message::AudioMessage| None);
+        file!(
+            document_message,
+            Document,
+            |file: &wa::message::DocumentMessage| file.file_name.clone()
+        );
+        file!(
+            sticker_message,
+            Sticker,
+            |_: &wa::message::StickerMessage| { None }
+        );
+        None
+    }
+
+    /// The name under which the media host knows the file.
+    pub(crate) fn token(&self) -> String {
+        URL_SAFE_NO_PAD.encode(&self.enc_sha256)
+    }
+
+    /// Decrypts what came from the media host, and checks both hashes.
+    pub(crate) fn open(&self, sealed: &[u8]) -> Result<Vec<u8>, PhoneError> {
+        if Sha256::digest(sealed).as_slice() != self.enc_sha256 {
+            return Err(broken("the file at the media host has another hash"));
+        }
+        let plain = DownloadUtils::verify_and_decrypt(sealed, &self.media_key, self.media_type)
+            .map_err(|_| broken("the file does not open with the message's key"))?;
+        if Sha256::digest(&plain).as_slice() != self.sha256 {
+            return Err(broken("the plain file has another hash"));
+        }
+        Ok(plain)
+    }
+}
+
+fn broken(message: &str) -> PhoneError {
+    PhoneError::Conflict(message.to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use wacore::upload::encrypt_media;
+
+    use super::*;
+
+    #[test]
+    fn only_the_right_bytes_open() {
+        let sealed = encrypt_media(b"a file", MediaType::Document).unwrap();
+        let file = FileRef {
+            media_type: MediaType::Document,
+            direct_path: "/v/document/x".to_owned(),
+            media_key: sealed.media_key.to_vec(),
+            sha256: sealed.file_sha256.to_vec(),
+            enc_sha256: sealed.file_enc_sha256.to_vec(),
+            mime_type: String::new(),
+            file_name: None,
+        };
+        assert_eq!(file.open(&sealed.data_to_upload).unwrap(), b"a file");
+        let mut other = sealed.data_to_upload.clone();
+        other[0] ^= 1;
+        let hash = |bytes: &[u8]| Sha256::digest(bytes).to_vec();
+        for (file, sealed) in [
+            (file.clone(), &other),
+            (
+                FileRef {
+                    enc_sha256: hash(&other),
+                    ..file.clone()
+                },
+                &other,
+            ),
+            (
+                FileRef {
+                    sha256: hash(b"another"),
+                    ..file.clone()
+                },
+                &sealed.data_to_upload,
+            ),
+            (
+                FileRef {
+                    media_type: MediaType::Image,
+                    ..file.clone()
+                },
+                &sealed.data_to_upload,
+            ),
+        ] {
+            assert!(matches!(file.open(sealed), Err(PhoneError::Conflict(_))));
+        }
+    }
+}
