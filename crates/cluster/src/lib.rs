@@ -18,8 +18,8 @@ pub use commands::{
     SessionAction, SessionCommand,
 };
 pub use live::{
-    ChatRequest, ContactReply, ContactRequest, LiveReply, LiveRequest, PresenceReply,
-    PresenceRequest,
+    ChannelReply, ChannelRequest, ChatRequest, ContactReply, ContactRequest, LiveReply,
+    LiveRequest, PresenceReply, PresenceRequest,
 };
 pub use placement::{Placement, PlacementError};
 pub use signals::{EventCopy, Lagged, Signal, Topic};

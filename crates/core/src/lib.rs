@@ -8,6 +8,7 @@
 mod accounts;
 mod audit;
 mod caller;
+mod channels;
 mod chats;
 mod contacts;
 mod credentials;
@@ -28,6 +29,7 @@ mod realtime;
 mod search;
 mod service;
 mod sessions;
+mod status;
 mod storage;
 mod tokens;
 mod users;

@@ -1,14 +1,14 @@
 //! What goes out, and what became of it.
 
 use bytes::Bytes;
-use wagate_model::{ContactData, Jid, LocationData, PollData};
+use wagate_model::{ContactData, Jid, LocationData, PollData, StatusPost};
 
 /// A message to send, under an id that was reserved before.
 #[derive(Clone, PartialEq)]
 pub struct Outgoing {
     /// The reserved id ([`crate::new_message_id`]); the same on every attempt.
     pub id: String,
-    /// The chat: a person by phone number or LID, or a group.
+    /// The chat: a person by phone number or LID, a group, a channel, or `status@broadcast`.
     pub chat: Jid,
     /// What to send.
     pub content: OutgoingContent,
@@ -33,6 +33,8 @@ pub enum OutgoingContent {
         /// first copy keeps its secret.
         secret: [u8; 32],
     },
+    /// A text story.
+    Status(StatusPost),
     /// A place.
     Location(LocationData),
     /// A contact card.
@@ -157,7 +159,7 @@ pub enum RejectReason {
     ConnectionLost,
     /// The message could not be prepared: encryption, device lists, storage.
     Preparation,
-    /// The request itself makes no sense, such as a text to a channel.
+    /// The request itself makes no sense, such as a vote in a channel.
     InvalidRequest,
     /// Another code.
     Other,

@@ -110,6 +110,31 @@ impl Tx {
             .collect())
     }
 
+    /// Before whom the account's stories come: those with a name in the phone's address book,
+    /// and those with whom there is a chat; by LID where it is known, the newest first.
+    pub async fn status_audience(
+        &mut self,
+        organization: OrganizationId,
+        session: SessionId,
+        limit: i64,
+    ) -> Result<Vec<String>> {
+        Ok(on!(self, |conn| sqlx::query_scalar(
+            "SELECT COALESCE(i.lid, i.phone_jid) FROM identity i \
+             JOIN session s ON s.id = i.session_id \
+             WHERE s.deleted_at IS NULL AND s.organization_id = $1 AND i.session_id = $2 \
+             AND (i.full_name IS NOT NULL OR i.first_name IS NOT NULL \
+             OR EXISTS (SELECT 1 FROM chat c WHERE c.session_id = i.session_id \
+             AND (c.jid = i.lid OR c.jid = i.phone_jid \
+             OR c.alias_jid = i.lid OR c.alias_jid = i.phone_jid))) \
+             ORDER BY i.id DESC LIMIT $3"
+        )
+        .bind(Text(organization))
+        .bind(Text(session))
+        .bind(limit)
+        .fetch_all(conn)
+        .await)?)
+    }
+
     /// One person by LID or by phone JID.
     pub async fn contact(
         &mut self,

@@ -39,6 +39,7 @@ mod migrations;
 mod organizations;
 mod outbox;
 mod rates;
+mod restrictions;
 mod seal;
 mod sessions;
 mod store;

@@ -2,12 +2,14 @@
 //!
 //! One file for each resource; the owner's side has the same files in `gateway/src/live`.
 
+mod channels;
 mod chats;
 mod contacts;
 mod presence;
 
 use serde::{Deserialize, Serialize};
 
+pub use channels::{ChannelReply, ChannelRequest};
 pub use chats::ChatRequest;
 pub use contacts::{ContactReply, ContactRequest};
 pub use presence::{PresenceReply, PresenceRequest};
@@ -24,6 +26,8 @@ pub enum LiveRequest {
     Chats(ChatRequest),
     /// The account's and other people's presence.
     Presence(PresenceRequest),
+    /// Channels.
+    Channels(ChannelRequest),
 }
 
 impl LiveRequest {
@@ -34,6 +38,7 @@ impl LiveRequest {
             Self::Contact(request) => request.name(),
             Self::Chats(request) => request.name(),
             Self::Presence(request) => request.name(),
+            Self::Channels(request) => request.name(),
         }
     }
 
@@ -44,6 +49,7 @@ impl LiveRequest {
             Self::Contact(request) => request.is_repeatable(),
             Self::Chats(request) => request.is_repeatable(),
             Self::Presence(request) => request.is_repeatable(),
+            Self::Channels(request) => request.is_repeatable(),
         }
     }
 }
@@ -58,6 +64,8 @@ pub enum LiveReply {
     Contact(ContactReply),
     /// About presence.
     Presence(PresenceReply),
+    /// About channels.
+    Channels(ChannelReply),
 }
 
 impl LiveReply {
@@ -68,6 +76,7 @@ impl LiveReply {
             Self::Done => "done",
             Self::Contact(_) => "contact",
             Self::Presence(_) => "presence",
+            Self::Channels(_) => "channels",
         }
     }
 }

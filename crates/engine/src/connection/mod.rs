@@ -8,14 +8,18 @@
 mod actions;
 mod attempt;
 mod backoff;
+mod channels;
 mod chats;
 mod contacts;
+mod graph;
 mod hook;
 mod observer;
 mod open;
 mod pairing;
+mod posting;
 #[cfg(all(test, not(feature = "sandbox")))]
 mod refusal;
+mod restrictions;
 mod runtime;
 mod sending;
 mod supervisor;

@@ -5,6 +5,7 @@
 //! under way; it is given up before its caller gives up on it. What it changes on WhatsApp
 //! is written to the store by who carried it out, or comes back as a notification.
 
+mod channels;
 mod chats;
 mod contacts;
 mod presence;
@@ -63,6 +64,7 @@ impl Live<'_> {
             LiveRequest::Contact(request) => self.contact(request).await,
             LiveRequest::Chats(request) => self.chats(request).await,
             LiveRequest::Presence(request) => self.presence(request).await,
+            LiveRequest::Channels(request) => self.channels(request).await,
         }
     }
 

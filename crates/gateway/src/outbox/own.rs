@@ -197,6 +197,7 @@ fn outgoing_content(order: &Order, stored: Option<&StoredMessage>) -> OutgoingCo
             SendType::Location => OutgoingContent::Location(request.location().unwrap_or_default()),
             SendType::Contact => OutgoingContent::Contact(request.card().unwrap_or_default()),
         },
+        SendTask::Status(post) => OutgoingContent::Status(post.clone()),
         SendTask::Edit { target, text } => OutgoingContent::Edit {
             target: engine_target(target, stored),
             text: text.clone(),
@@ -254,6 +255,9 @@ fn content(task: &SendTask, stored: Option<&StoredMessage>) -> Content {
     };
     match task {
         SendTask::Send(request) => own_content(request),
+        SendTask::Status(post) => Content::Text {
+            body: post.text.clone(),
+        },
         SendTask::Edit { target, text } => Content::Edit {
             target: reference(target),
             content: Box::new(Content::Text { body: text.clone() }),

@@ -2,11 +2,13 @@
 
 mod accounting;
 mod body;
+mod channels;
 mod envelope;
 mod faults;
 mod media;
 mod messages;
 mod phones;
+mod restrictions;
 mod router;
 mod send_request;
 

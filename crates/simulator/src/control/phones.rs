@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 
 use super::body::Body;
 use super::envelope::ApiError;
+use super::restrictions;
 use super::router::{Control, split_action};
 use crate::phone::{Behaviour, ChatState, Phone, PhoneError, unknown_phone};
 use crate::server::Device;
@@ -127,6 +128,12 @@ pub(crate) async fn act(
             body.finish()?;
             phone.set_behaviour(behaviour).await?;
             Ok(Json(behaviour).into_response())
+        }
+        "restrict" => {
+            let restriction = restrictions::read(&mut body);
+            body.finish()?;
+            control.server.restrict(phone.number(), restriction)?;
+            Ok(done())
         }
         "forget-sessions" => {
             body.finish()?;

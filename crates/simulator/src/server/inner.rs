@@ -14,6 +14,7 @@ use crate::faults::Faults;
 use crate::journal::{Journal, JournalError};
 
 use super::media::{MediaAuth, MediaFiles};
+use super::newsletters::Newsletters;
 use super::pairings::Pairings;
 use super::state::Directory;
 
@@ -62,6 +63,7 @@ pub(crate) struct Inner {
     pub(crate) accounting: Accounting,
     pub(crate) faults: Faults,
     pub(crate) media: MediaFiles,
+    pub(crate) newsletters: Newsletters,
     pub(crate) media_auth: MediaAuth,
     pub(crate) shutdown: CancellationToken,
     /// Whose turn it is to change queues and books.
@@ -83,6 +85,7 @@ impl Inner {
         Ok(Self {
             directory: super::restore::directory(&journal)?,
             media: MediaFiles::restore(&journal)?,
+            newsletters: Newsletters::restore(&journal)?,
             media_auth: MediaAuth::new(),
             config,
             journal,

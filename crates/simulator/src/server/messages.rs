@@ -54,6 +54,9 @@ impl Server {
             self.refuse(session, node, 479);
             return Ok(());
         };
+        if to.is_newsletter() {
+            return self.handle_newsletter_message(session, node, (&to, &id));
+        }
         let Some(recipient) = self.inner.directory.by_jid(&to) else {
             self.refuse(session, node, 404);
             return Ok(());
@@ -72,6 +75,10 @@ impl Server {
             t: self.inner.now_s(),
             notify: session.account.lock().record.push_name.clone(),
         };
+        if !message.is_for_one_device() && self.is_held_back(session, &recipient) {
+            self.refuse(session, node, 463);
+            return Ok(());
+        }
         self.deliver_message(&message, &copies)?;
         let drift = (!message.is_for_one_device())
             .then(|| Self::device_drift(&message, &copies))

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use wacore_binary::builder::NodeBuilder;
-use wacore_binary::{Jid, Node};
+use wacore_binary::{Jid, JidExt, Node};
 
 use crate::accounting::DeviceProgress;
 use crate::journal::JournalError;
@@ -34,6 +34,12 @@ impl Server {
     ) -> Result<(), JournalError> {
         let kind = text_attr(node, "type").unwrap_or_default();
         let to = jid_attr(node, "to");
+        if let Some(newsletter) = to
+            .as_ref()
+            .filter(|to| to.is_newsletter() && kind == "view")
+        {
+            self.count_views(session, newsletter, node)?;
+        }
         let target = to
             .as_ref()
             .and_then(|to| Some((to, self.inner.directory.by_jid(to)?)));

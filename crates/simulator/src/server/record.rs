@@ -4,6 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
+use super::restrictions::Restriction;
+
 /// Namespaces of the journal that the server half owns.
 pub(crate) mod namespace {
     /// One [`super::AccountRecord`] per number.
@@ -24,6 +26,10 @@ pub(crate) mod namespace {
     pub(crate) const MEDIA_CHUNK: &str = "media-chunk";
     /// Profile pictures per number.
     pub(crate) const PICTURE: &str = "picture";
+    /// One record per newsletter.
+    pub(crate) const NEWSLETTER: &str = "newsletter";
+    /// Posts per newsletter and number.
+    pub(crate) const NEWSLETTER_POST: &str = "newsletter-post";
     /// The keys of the Noise handshake.
     pub(crate) const NOISE: &str = "noise";
     /// One record per pair of numbers and message id.
@@ -53,6 +59,9 @@ pub(crate) struct AccountRecord {
     pub(crate) last_seen_at_s: i64,
     pub(crate) disappearing_mode_s: u32,
     pub(crate) disappearing_mode_set_at_s: i64,
+    /// What the account may not do for a while.
+    #[serde(default)]
+    pub(crate) restriction: Restriction,
 }
 
 /// A signed prekey as the device uploaded it.

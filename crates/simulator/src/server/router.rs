@@ -174,6 +174,10 @@ mod tests {
         "link_code_pairing_wrapped_companion_ephemeral_pub",
         "companion_server_auth_key_pub",
         "offer",
+        "messages",
+        "live_updates",
+        "plaintext",
+        "reaction",
     ];
 
     const KEYS: &[&str] = &[
@@ -229,6 +233,10 @@ mod tests {
         "spam",
         "w:g2",
         "w:mex",
+        "newsletter",
+        "reaction",
+        "view",
+        "120363000000000001@newsletter",
         "regular",
         "critical_block",
         "block",

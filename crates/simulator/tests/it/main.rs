@@ -11,6 +11,7 @@ mod handshake;
 mod logins;
 mod media;
 mod messages;
+mod newsletters;
 mod phone;
 mod phone_control;
 mod phone_engine;

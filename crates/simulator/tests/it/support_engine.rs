@@ -35,7 +35,7 @@ pub(crate) struct Engine {
     texts: VecDeque<(String, String)>,
 }
 
-const KINDS: [EventKind; 12] = [
+const KINDS: [EventKind; 14] = [
     EventKind::Connected,
     EventKind::Messages,
     EventKind::PairingQrCode,
@@ -48,6 +48,8 @@ const KINDS: [EventKind; 12] = [
     EventKind::TemporaryBan,
     EventKind::UndecryptableMessage,
     EventKind::ServerAck,
+    EventKind::NewsletterLiveUpdate,
+    EventKind::MexNotification,
 ];
 
 impl Engine {

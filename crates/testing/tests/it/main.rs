@@ -5,6 +5,7 @@
 )]
 
 mod architecture;
+mod channels;
 mod chats;
 mod commands;
 mod contacts;
@@ -18,6 +19,7 @@ mod pairing;
 mod people;
 mod presence;
 mod realtime;
+mod restrictions;
 mod revocation;
 mod roles;
 mod safety;
