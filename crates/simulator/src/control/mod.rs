@@ -5,6 +5,7 @@ mod body;
 mod channels;
 mod envelope;
 mod faults;
+mod groups;
 mod media;
 mod messages;
 mod phones;

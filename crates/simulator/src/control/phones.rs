@@ -129,6 +129,18 @@ pub(crate) async fn act(
             phone.set_behaviour(behaviour).await?;
             Ok(Json(behaviour).into_response())
         }
+        "status-privacy" => {
+            let list = body.required_string("list");
+            if !["", "contacts", "whitelist", "blacklist"].contains(&&*list) {
+                body.fault::<()>("list", "expected contacts, whitelist or blacklist");
+            }
+            let users = body.strings("users").unwrap_or_default();
+            body.finish()?;
+            control
+                .server
+                .set_status_privacy(phone.number(), &list, users)?;
+            Ok(done())
+        }
         "restrict" => {
             let restriction = restrictions::read(&mut body);
             body.finish()?;

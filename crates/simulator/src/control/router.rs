@@ -13,7 +13,7 @@ use axum::routing::{delete, get, post};
 use serde_json::{Value, json};
 
 use super::envelope::{unknown_route, wrap_refusals};
-use super::{accounting, channels, faults, media, messages, phones};
+use super::{accounting, channels, faults, groups, media, messages, phones};
 use crate::phone::Phones;
 use crate::server::Server;
 
@@ -63,6 +63,11 @@ pub fn router(server: Server, phones: Phones, info: ControlInfo) -> Router {
             post(channels::publish),
         )
         .route("/sim/v1/channels/{channel}", get(channels::get))
+        .route("/sim/v1/phones/{phone}/groups", post(groups::create))
+        .route("/sim/v1/phones/{phone}/groups:join", post(groups::join))
+        .route("/sim/v1/phones/{phone}/groups/{group}", post(groups::act))
+        .route("/sim/v1/groups", get(groups::list))
+        .route("/sim/v1/groups/{group}", get(groups::get))
         .route("/sim/v1/faults", get(faults::list).post(faults::create))
         .route("/sim/v1/faults/{fault}", delete(faults::delete))
         .route("/sim/v1/media:expire", post(media::expire))

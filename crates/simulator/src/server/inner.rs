@@ -13,6 +13,7 @@ use crate::clock::Clock;
 use crate::faults::Faults;
 use crate::journal::{Journal, JournalError};
 
+use super::groups::Groups;
 use super::media::{MediaAuth, MediaFiles};
 use super::newsletters::Newsletters;
 use super::pairings::Pairings;
@@ -59,6 +60,7 @@ pub(crate) struct Inner {
     pub(crate) config: ServerConfig,
     pub(crate) journal: Journal,
     pub(crate) directory: Directory,
+    pub(in crate::server) groups: Groups,
     pub(crate) pairings: Pairings,
     pub(crate) accounting: Accounting,
     pub(crate) faults: Faults,
@@ -84,6 +86,7 @@ impl Inner {
         let accounting = Accounting::restore(&journal)?;
         Ok(Self {
             directory: super::restore::directory(&journal)?,
+            groups: Groups::restore(&journal)?,
             media: MediaFiles::restore(&journal)?,
             newsletters: Newsletters::restore(&journal)?,
             media_auth: MediaAuth::new(),

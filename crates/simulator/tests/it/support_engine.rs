@@ -35,7 +35,7 @@ pub(crate) struct Engine {
     texts: VecDeque<(String, String)>,
 }
 
-const KINDS: [EventKind; 14] = [
+const KINDS: [EventKind; 15] = [
     EventKind::Connected,
     EventKind::Messages,
     EventKind::PairingQrCode,
@@ -50,6 +50,7 @@ const KINDS: [EventKind; 14] = [
     EventKind::ServerAck,
     EventKind::NewsletterLiveUpdate,
     EventKind::MexNotification,
+    EventKind::GroupUpdate,
 ];
 
 impl Engine {

@@ -24,6 +24,7 @@ mod revocation;
 mod roles;
 mod safety;
 mod scale;
+mod status;
 mod webhooks;
 
 use std::path::Path;

@@ -12,6 +12,7 @@ use wacore::iq::mex_operations::{
 use wacore_binary::builder::NodeBuilder;
 use wacore_binary::{Jid, JidExt, Node};
 
+use super::groups::Fault;
 use super::router::Request;
 use crate::journal::JournalError;
 use crate::server::api::Server;
@@ -38,6 +39,15 @@ impl From<NewsletterError> for Refusal {
     }
 }
 
+impl From<Fault> for Refusal {
+    fn from(fault: Fault) -> Self {
+        match fault {
+            Fault::Refused(code) => Self::Code(code),
+            Fault::Journal(error) => Self::Journal(error),
+        }
+    }
+}
+
 impl Server {
     pub(super) fn iq_mex(&self, request: &Request<'_>) -> Result<Node, JournalError> {
         let query = request.child("query");
@@ -46,9 +56,15 @@ impl Server {
         else {
             return Ok(request.bad_request());
         };
-        let body = content_bytes(query).unwrap_or_default();
-        let body: Value = serde_json::from_slice(&body).unwrap_or_default();
-        let answer = match self.mex_data(request, &id, &body["variables"]) {
+        let payload = content_bytes(query).unwrap_or_default();
+        let data = match self.mex_about_groups(request, &id, &payload) {
+            Some(answer) => answer.map_err(Refusal::from),
+            None => {
+                let body: Value = serde_json::from_slice(&payload).unwrap_or_default();
+                self.mex_data(request, &id, &body["variables"])
+            }
+        };
+        let answer = match data {
             Ok(data) => json!({ "data": data }),
             Err(Refusal::Code(code)) => failed(code),
             Err(Refusal::Journal(error)) => return Err(error),
@@ -155,9 +171,10 @@ fn failed(code: u16) -> Value {
     let message = match code {
         400 => "the variables do not fit the operation",
         403 => "the account may not do this",
-        404 => "there is no such newsletter",
+        404 => "there is no such thing",
         429 => "there are too many already",
-        _ => "the operation is not known to this server",
+        501 => "the operation is not known to this server",
+        _ => "the operation is refused",
     };
     json!({
         "data": null,
