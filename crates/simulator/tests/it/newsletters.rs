@@ -7,8 +7,9 @@ use serde_json::Value;
 use wacore::store::in_memory::InMemoryBackend;
 use wacore::types::events::Event;
 use wagate_simulator::Simulator;
+use wagate_simulator::journal::Journal;
 use wagate_simulator::phone::Phone;
-use wagate_simulator::server::Restriction;
+use wagate_simulator::server::{Restriction, Server, ServerConfig};
 use waproto::whatsapp::Message;
 use whatsapp_rust::Jid;
 
@@ -215,4 +216,33 @@ async fn a_restricted_account_writes_to_those_only_that_it_has_written_with() {
     assert_eq!(verdict(&mut client, &carol).await, None);
     client.stop().await;
     simulator.shutdown().await;
+}
+
+#[test]
+fn newsletters_and_their_posts_are_there_again_after_a_restart() {
+    let journal = Journal::memory();
+    let open = || Server::open(ServerConfig::default(), journal.clone()).unwrap();
+    let server = open();
+    let [alice, bob] = [0, 1].map(|_| server.create_account(None, None).unwrap().number);
+    let made = server
+        .create_newsletter(&alice, "News", "of the day")
+        .unwrap();
+    server.follow_newsletter(&bob, &made.jid).unwrap();
+    let first = server.publish(&alice, &made.jid, vec![1]).unwrap();
+    server
+        .react_in_newsletter(&bob, &made.jid, first.server_id, "👍")
+        .unwrap();
+    server.create_newsletter(&alice, " ", "").unwrap_err();
+    server.unfollow_newsletter(&alice, &made.jid).unwrap_err();
+
+    let server = open();
+    let kept = server.newsletter(&made.jid).unwrap();
+    assert_eq!((&*kept.name, kept.subscribers), ("News", 2));
+    let second = server.publish(&alice, &made.jid, vec![2]).unwrap();
+    assert!(second.server_id > first.server_id);
+    let posts = server.newsletter_posts(&made.jid).unwrap();
+    assert_eq!(posts.len(), 2);
+    assert_eq!(posts[0].reactions.get("👍"), Some(&1));
+    server.delete_account(&bob).unwrap();
+    assert_eq!(open().newsletter(&made.jid).unwrap().subscribers, 1);
 }
