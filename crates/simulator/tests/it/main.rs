@@ -5,6 +5,7 @@
     reason = "a helper that fails has failed the test"
 )]
 
+mod channels_control;
 mod client;
 mod engine;
 mod groups;
