@@ -45,6 +45,16 @@ macro_rules! permissions {
 
 permissions!(Read, Send, Manage, Events);
 
+/// The capability `send` or `read`: `send` in the document, and `read` in the description.
+#[derive(Debug)]
+pub(crate) struct SendOrRead;
+
+impl Permission for SendOrRead {
+    fn check(caller: &Caller) -> Result<(), Error> {
+        Send::check(caller).or_else(|_| Read::check(caller))
+    }
+}
+
 /// The operator, signed in: `super_admin` in the document.
 #[derive(Debug)]
 pub(crate) struct SuperAdmin;

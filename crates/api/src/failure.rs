@@ -54,7 +54,9 @@ impl Failure {
                 Error::Invalid(_) => ErrorCode::ValidationError,
                 Error::Forbidden | Error::ForbiddenByWhatsApp => ErrorCode::Forbidden,
                 Error::Unauthorized | Error::LoginRefused(_) => ErrorCode::Unauthorized,
-                Error::RateLimited { .. } => ErrorCode::RateLimited,
+                Error::RateLimited { .. } | Error::ReachoutRestricted { .. } => {
+                    ErrorCode::RateLimited
+                }
                 Error::GatewayUnavailable { .. } => ErrorCode::GatewayUnavailable,
                 Error::Internal(_) => ErrorCode::Internal,
             },
@@ -83,6 +85,9 @@ impl Failure {
         match self {
             Self::Core(
                 Error::RateLimited {
+                    retry_after_seconds,
+                }
+                | Error::ReachoutRestricted {
                     retry_after_seconds,
                 }
                 | Error::GatewayUnavailable {
@@ -127,6 +132,10 @@ impl Failure {
             }
             Self::Core(Error::LoginRefused(refusal)) => {
                 details.insert("reason".into(), refusal.as_str().into());
+            }
+            Self::Core(Error::ReachoutRestricted { .. }) => {
+                details.insert("reason".into(), "reachout_restricted".into());
+                details.insert("retryAfterSeconds".into(), retry_after_seconds.into());
             }
             Self::Core(Error::RateLimited { .. }) | Self::Crowded(_) => {
                 details.insert("retryAfterSeconds".into(), retry_after_seconds.into());

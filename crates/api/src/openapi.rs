@@ -105,7 +105,12 @@ const CONFLICTING: &[&str] = &[
 ];
 
 /// Operations with a limit of their own; large bodies share a limit of memory besides.
-const LIMITED: &[&str] = &["openRealtime", "sendMessage", "sessionPairingCode"];
+const LIMITED: &[&str] = &[
+    "openRealtime",
+    "postStatus",
+    "sendMessage",
+    "sessionPairingCode",
+];
 
 /// The document of all routes; the same at every call.
 #[must_use]

@@ -13,8 +13,8 @@ use crate::observe::observe;
 use crate::state::ApiState;
 use crate::verbs::{internal_path, move_verb};
 use crate::{
-    audit, auth, chats, contacts, events, groups, media, messages, presence, probes, profile,
-    realtime, reference, search, sessions, storage, webhooks,
+    audit, auth, channels, chats, contacts, events, groups, media, messages, presence, probes,
+    profile, realtime, reference, search, sessions, status, storage, webhooks,
 };
 
 /// The documented routes, in the order of the document.
@@ -27,8 +27,10 @@ pub(crate) fn documented() -> Vec<UtoipaMethodRouter<ApiState>> {
         chats::routes(),
         contacts::routes(),
         groups::routes(),
+        channels::routes(),
         presence::routes(),
         profile::routes(),
+        status::routes(),
         storage::routes(),
         webhooks::routes(),
         events::routes(),

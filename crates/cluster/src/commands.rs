@@ -172,6 +172,12 @@ pub enum Refusal {
         /// When to try again, in seconds.
         retry_after_seconds: i64,
     },
+    /// WhatsApp lets the account begin no new chats for now.
+    #[error("the account may not begin new chats now")]
+    ReachoutRestricted {
+        /// When to try again, in seconds.
+        retry_after_seconds: i64,
+    },
     /// WhatsApp or the request's content forbids it.
     #[error("{message}")]
     Invalid {

@@ -18,8 +18,8 @@ pub use commands::{
     SessionAction, SessionCommand,
 };
 pub use live::{
-    ChatRequest, ContactReply, ContactRequest, LiveReply, LiveRequest, PresenceReply,
-    PresenceRequest, ProfileReply, ProfileRequest,
+    ChannelReply, ChannelRequest, ChatRequest, ContactReply, ContactRequest, LiveReply,
+    LiveRequest, PresenceReply, PresenceRequest, ProfileReply, ProfileRequest,
 };
 pub use placement::{Placement, PlacementError};
 pub use signals::{EventCopy, Lagged, Signal, Topic};

@@ -16,6 +16,8 @@ pub enum What {
     Session,
     /// A stored chat.
     Chat,
+    /// A channel.
+    Channel,
     /// A person.
     Contact,
     /// A stored group.
@@ -59,6 +61,7 @@ impl What {
         match self {
             Self::Session => "There is no such session.",
             Self::Chat => "There is no such chat.",
+            Self::Channel => "There is no such channel.",
             Self::Contact => "There is no such contact.",
             Self::Group => "There is no such group.",
             Self::Picture => "There is no picture, or it is not shown to this account.",
@@ -225,6 +228,12 @@ pub enum Error {
     /// Too much in too little time.
     #[error("Too many requests; try again later.")]
     RateLimited {
+        /// When to try again, in seconds.
+        retry_after_seconds: i64,
+    },
+    /// WhatsApp lets the account begin no new chats for now.
+    #[error("WhatsApp lets the session's account begin no new chats for now.")]
+    ReachoutRestricted {
         /// When to try again, in seconds.
         retry_after_seconds: i64,
     },

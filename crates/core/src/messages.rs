@@ -152,7 +152,7 @@ impl Core {
         self.send_task(access, task, options).await
     }
 
-    async fn send_task(
+    pub(crate) async fn send_task(
         &self,
         access: &SessionAccess,
         mut task: SendTask,

@@ -93,6 +93,11 @@ fn refusal_error(refusal: Refusal) -> Error {
         } => Error::RateLimited {
             retry_after_seconds: retry_after_seconds.max(1),
         },
+        Refusal::ReachoutRestricted {
+            retry_after_seconds,
+        } => Error::ReachoutRestricted {
+            retry_after_seconds: retry_after_seconds.max(1),
+        },
         Refusal::Invalid { field, message } => {
             Error::Invalid(wagate_model::Faults::one(field, message))
         }

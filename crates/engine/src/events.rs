@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use wagate_model::{GroupPayload, Jid, MessageStatus};
+use wagate_model::{GroupPayload, Jid, MessageStatus, Restriction, RestrictionKind};
 
 use crate::InboundMessage;
 use crate::history::HistoryChunk;
@@ -78,6 +78,15 @@ pub enum EngineEvent {
     Group(GroupChange),
     /// Another device of this number changed how a chat is kept.
     Chat(ChatChange),
+    /// The account follows a channel, left or muted it, on any of its devices.
+    Channel(ChannelChange),
+    /// WhatsApp forbids the account something, or no longer does.
+    Restriction {
+        /// What.
+        kind: RestrictionKind,
+        /// How; none where it is allowed again.
+        restriction: Option<Restriction>,
+    },
     /// A call.
     Call(Call),
     /// A page of the history that the phone sent after pairing, or on request.
@@ -368,6 +377,29 @@ pub enum ChatSetting {
     },
 }
 
+/// What became of a channel for the account.
+#[derive(Clone, PartialEq, Eq)]
+pub struct ChannelChange {
+    /// The channel.
+    pub channel: Jid,
+    /// What happened.
+    pub news: ChannelNews,
+}
+
+/// What happened to a channel.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ChannelNews {
+    /// The account follows it.
+    Joined {
+        /// Its name, where told.
+        name: Option<String>,
+    },
+    /// The account no longer follows it.
+    Left,
+    /// The account muted it, or no longer does.
+    Muted(bool),
+}
+
 /// A call's news.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Call {
@@ -425,5 +457,6 @@ hide_contents!(
     GroupChange,
     ChatChange,
     ChatSetting,
+    ChannelChange,
     Call
 );

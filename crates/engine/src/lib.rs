@@ -90,9 +90,9 @@ pub use convert::{content_of, poll_option_hash};
 pub use engine::{Endpoint, Engine, EngineConfig, verifies_certificate_chain};
 pub use error::{EngineError, PairingCodeError, RequestError};
 pub use events::{
-    Account, Call, CallStage, ChatChange, ChatSetting, ContactName, Disconnect, DropReason,
-    EndReason, EngineEvent, GroupChange, LatestMessage, PairingEnd, Picture, Presence, QrCode,
-    Receipt, Typing, TypingState, UnreadableMessage, UnreadableReason,
+    Account, Call, CallStage, ChannelChange, ChannelNews, ChatChange, ChatSetting, ContactName,
+    Disconnect, DropReason, EndReason, EngineEvent, GroupChange, LatestMessage, PairingEnd,
+    Picture, Presence, QrCode, Receipt, Typing, TypingState, UnreadableMessage, UnreadableReason,
 };
 pub use history::{HistoryChat, HistoryChunk};
 pub use ids::new_message_id;

@@ -1,7 +1,7 @@
 //! What goes out, and what became of it.
 
 use bytes::Bytes;
-use wagate_model::{Attachment, ContactData, Jid, LocationData, PollData};
+use wagate_model::{Attachment, ContactData, Jid, LocationData, PollData, StatusPost};
 
 use crate::Uploaded;
 
@@ -10,7 +10,7 @@ use crate::Uploaded;
 pub struct Outgoing {
     /// The reserved id ([`crate::new_message_id`]); the same on every attempt.
     pub id: String,
-    /// The chat: a person by phone number or LID, or a group.
+    /// The chat: a person by phone number or LID, a group, a channel, or `status@broadcast`.
     pub chat: Jid,
     /// What to send.
     pub content: OutgoingContent,
@@ -35,6 +35,8 @@ pub enum OutgoingContent {
         /// first copy keeps its secret.
         secret: [u8; 32],
     },
+    /// A text story.
+    Status(StatusPost),
     /// A place.
     Location(LocationData),
     /// A contact card.
@@ -181,7 +183,7 @@ pub enum RejectReason {
     Preparation,
     /// The media hosts did not take its file.
     Upload,
-    /// The request itself makes no sense, such as a text to a channel.
+    /// The request itself makes no sense, such as a vote in a channel.
     InvalidRequest,
     /// Another code.
     Other,

@@ -52,6 +52,12 @@ impl Jid {
         Self(format!("{}@s.whatsapp.net", number.as_str()))
     }
 
+    /// Where stories are: `status@broadcast`.
+    #[must_use]
+    pub fn status() -> Self {
+        Self("status@broadcast".to_owned())
+    }
+
     /// Reads a JID, or a bare phone number in digits with or without `+`.
     pub fn parse_lenient(text: &str) -> Result<Self, JidError> {
         if text.contains('@') {

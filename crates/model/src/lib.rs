@@ -6,6 +6,7 @@
 mod api_keys;
 mod audit;
 mod capabilities;
+mod channels;
 mod chats;
 mod clock;
 mod contacts;
@@ -27,6 +28,7 @@ mod presence;
 mod profile;
 mod send;
 mod sessions;
+mod status;
 mod storage;
 mod validation;
 mod webhooks;
@@ -34,6 +36,9 @@ mod webhooks;
 pub use api_keys::{ApiKey, ApiKeyPrincipal, ApiKeySecret, ParseApiKeyError};
 pub use audit::{Actor, ActorKind, AuditAction, AuditEntry, ListAuditEntry, UnknownAuditName};
 pub use capabilities::{Capabilities, Capability};
+pub use channels::{
+    Channel, ChannelRole, CreateChannelInput, CreatedChannel, ListChannel, MuteChannelInput,
+};
 pub use chats::{Chat, ChatType, ListChat, ReadChatInput, UpdateChatInput};
 pub use clock::{Clock, ManualClock, SystemClock};
 pub use contacts::{
@@ -77,9 +82,10 @@ pub use send::{
 };
 pub use sessions::{
     CreateSession, HistorySync, HistorySyncStatus, ListWaSession, Me, PairingCode,
-    PairingCodeRequest, Qr, SessionDefaults, SessionStatus, StatusDetail, StatusReason,
-    UnknownHistorySyncStatus, UpdateSession, WaSession,
+    PairingCodeRequest, Qr, Restriction, RestrictionKind, SessionDefaults, SessionStatus,
+    StatusDetail, StatusReason, UnknownHistorySyncStatus, UpdateSession, WaSession,
 };
+pub use status::{PostStatusInput, PostedStatus, StatusFont, StatusPost, StatusType};
 pub use storage::{
     ListStorageBucket, SessionStorage, SessionStorageBody, StorageBucket, StorageBucketBody,
 };

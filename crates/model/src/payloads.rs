@@ -395,4 +395,7 @@ pub struct NewsletterPayload {
     pub action: String,
     /// The channel.
     pub jid: String,
+    /// For `mute`: whether it is muted now (beyond the contract).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub muted: Option<bool>,
 }

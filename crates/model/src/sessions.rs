@@ -134,6 +134,38 @@ pub struct StatusDetail {
     pub expires_at: Option<i64>,
 }
 
+/// What WhatsApp forbids an account.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum RestrictionKind {
+    /// It may not write to people with whom it has not written before.
+    ReachoutTimelock,
+    /// It has sent as many messages to new chats as it may for now.
+    NewChatCap,
+}
+
+/// Something that WhatsApp forbids an account for a while.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Restriction {
+    /// What is forbidden.
+    pub kind: RestrictionKind,
+    /// WhatsApp's own word for the cause, where it gave one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cause: Option<String>,
+    /// When it ends, in milliseconds since 1970, where WhatsApp said so.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub until: Option<i64>,
+}
+
+impl Restriction {
+    /// Whether it holds at a time, in milliseconds since 1970.
+    #[must_use]
+    pub fn holds_at(&self, now_ms: i64) -> bool {
+        self.until.is_none_or(|until| until > now_ms)
+    }
+}
+
 /// One attached (or to be attached) WhatsApp number, as clients see it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
@@ -188,6 +220,9 @@ pub struct WaSession {
     /// How far the history is that the phone sends (beyond the contract).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub history_sync: Option<HistorySync>,
+    /// What WhatsApp forbids the account for now (beyond the contract).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub restriction: Option<Restriction>,
 }
 
 /// Whether a phone's history is complete.

@@ -37,6 +37,12 @@ pub mod limits {
     pub const CHECKED_NUMBERS: usize = 50;
     /// A reaction: emoji are sequences of several characters.
     pub const EMOJI_CHARS: usize = 32;
+    /// Characters of a text story.
+    pub const STATUS_CHARS: usize = 700;
+    /// Characters of a channel's name.
+    pub const CHANNEL_NAME_CHARS: usize = 100;
+    /// Characters of a channel's description.
+    pub const CHANNEL_DESCRIPTION_CHARS: usize = 2_048;
     /// What is looked for in messages.
     pub const SEARCH_CHARS: usize = 256;
     /// Words that are looked for in messages.

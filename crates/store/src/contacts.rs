@@ -110,6 +110,31 @@ impl Tx {
             .collect())
     }
 
+    /// Before whom the account's stories come: those with a name in the phone's address book,
+    /// and those with whom there is a chat; by LID where it is known. Some may be named twice.
+    pub async fn status_audience(
+        &mut self,
+        organization: OrganizationId,
+        session: SessionId,
+        limit: i64,
+    ) -> Result<Vec<String>> {
+        Ok(on!(self, |conn| sqlx::query_scalar(
+            "SELECT COALESCE(i.lid, i.phone_jid) FROM identity i \
+             JOIN session s ON s.id = i.session_id \
+             WHERE s.deleted_at IS NULL AND s.organization_id = $1 AND i.session_id = $2 \
+             AND (i.full_name IS NOT NULL OR i.first_name IS NOT NULL) \
+             UNION SELECT CASE WHEN c.alias_jid LIKE '%@lid' THEN c.alias_jid ELSE c.jid END \
+             FROM chat c JOIN session s ON s.id = c.session_id \
+             WHERE s.deleted_at IS NULL AND s.organization_id = $1 AND c.session_id = $2 \
+             AND c.kind = 'dm' ORDER BY 1 LIMIT $3"
+        )
+        .bind(Text(organization))
+        .bind(Text(session))
+        .bind(limit)
+        .fetch_all(conn)
+        .await)?)
+    }
+
     /// One person by LID or by phone JID.
     pub async fn contact(
         &mut self,

@@ -40,6 +40,7 @@ mod migrations;
 mod organizations;
 mod outbox;
 mod rates;
+mod restrictions;
 mod seal;
 mod sessions;
 mod store;

@@ -3,12 +3,13 @@
 use serde_json::Value;
 use sqlx::FromRow;
 use wagate_model::{
-    GatewayId, HistorySync, HistorySyncStatus, OrganizationId, SessionId, SessionStatus,
-    StatusDetail, StatusReason, UpdateSession, WaSession,
+    GatewayId, HistorySync, HistorySyncStatus, OrganizationId, Restriction, SessionId,
+    SessionStatus, StatusDetail, StatusReason, UpdateSession, WaSession,
 };
 
 use crate::error::Result;
 use crate::leases::Owned;
+use crate::restrictions;
 use crate::text::{Text, storable};
 use crate::tx::{Tx, db_now, on, sql};
 
@@ -48,6 +49,8 @@ pub struct SessionRecord {
     pub stored_status: SessionStatus,
     /// The account's own name.
     pub push_name: Option<String>,
+    /// What WhatsApp forbids the account now.
+    pub restrictions: Vec<Restriction>,
 }
 
 /// The columns of a session, with the status that clients see.
@@ -65,7 +68,9 @@ macro_rules! select_session {
              s.created_by_user_id, s.wa_jid, s.wa_lid, s.phone_number, s.push_name, \
              s.last_connected_at, s.created_at, s.updated_at, s.history_status, \
              s.history_progress, s.history_messages, s.history_chats, s.history_started_at, \
-             s.history_updated_at FROM session s \
+             s.history_updated_at, s.restrictions, ",
+            db_now!($dialect),
+            " AS read_at FROM session s \
              WHERE s.deleted_at IS NULL AND ",
             $condition
         )
@@ -104,6 +109,8 @@ pub(crate) struct SessionRow {
     history_chats: i64,
     history_started_at: i64,
     history_updated_at: i64,
+    restrictions: Option<String>,
+    read_at: i64,
 }
 
 impl SessionRow {
@@ -120,6 +127,11 @@ impl SessionRow {
 
     pub(crate) fn into_record(self) -> Result<SessionRecord> {
         let history_sync = self.history();
+        let restrictions = restrictions::read(self.restrictions.as_deref());
+        let restrictions: Vec<_> = restrictions
+            .into_iter()
+            .filter(|restriction| restriction.holds_at(self.read_at))
+            .collect();
         let reason = self
             .status_reason
             .map(|name| serde_json::from_value(Value::String(name)));
@@ -138,6 +150,7 @@ impl SessionRow {
                 organization_id: self.organization_id.0,
                 phone_number: self.phone_number,
                 presence_typing: self.presence_typing,
+                restriction: restrictions.first().cloned(),
                 rate_per_hour: self.rate_per_hour,
                 rate_per_min: self.rate_per_min,
                 status: self.status.0,
@@ -150,6 +163,7 @@ impl SessionRow {
             is_wanted_running: self.is_wanted_running,
             stored_status: self.stored_status.0,
             push_name: self.push_name,
+            restrictions,
         })
     }
 }

@@ -7,7 +7,7 @@ use serde_json::Value;
 const CONTRACT: &str = include_str!("../data/contract.json");
 
 /// Tags whose operations are not offered yet.
-const TAGS_NOT_OFFERED_YET: &[&str] = &["Backup", "Channels", "OAuth Apps", "Status"];
+const TAGS_NOT_OFFERED_YET: &[&str] = &["Backup", "OAuth Apps"];
 
 /// Further operations that are not offered yet.
 const NOT_OFFERED_YET: &[&str] = &[
@@ -48,12 +48,14 @@ const BEYOND_THE_CONTRACT: &[&str] = &[
     "updateProfile",
     "createStorageBucket",
     "deleteStorageBucket",
+    "getChannel",
     "getMedia",
     "getMediaContent",
     "getSessionStorage",
     "deleteChatOnWhatsApp",
     "getWebhookSigningSecret",
     "listAudit",
+    "listChannels",
     "listEvents",
     "listStorageBuckets",
     "listWebhookDeliveries",
@@ -77,9 +79,13 @@ const FIELDS_BEYOND_THE_CONTRACT: &[&str] = &[
     "MediaPayload.viewOnce",
     "MediaPayload.voice",
     "MessageStatusPayload.error",
+    "NewsletterPayload.muted",
+    "PostStatusInputBody.backgroundColor",
+    "PostStatusInputBody.font",
     "SessionStatusPayload.detail",
     "SessionStatusPayload.reason",
     "WASession.historySync",
+    "WASession.restriction",
     "WASession.statusDetail",
     "WASession.statusReason",
     "Webhook.disabledReason",

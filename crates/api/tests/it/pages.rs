@@ -80,6 +80,54 @@ pub(crate) async fn fill_with(
         .unwrap();
 }
 
+/// Stores a channel with posts.
+pub(crate) async fn fill_channel(
+    service: &Service,
+    session: SessionId,
+    jid: String,
+    text: &'static str,
+) {
+    let fence = service.store.claim(session).await;
+    service
+        .store
+        .write::<_, StoreError, _>(Lane::SHARED, move |tx| {
+            Box::pin(async move {
+                let mut owned = tx.owned(&fence).await?;
+                let facts = ChatFacts {
+                    jid,
+                    alias_jid: None,
+                    kind: ChatType::Newsletter,
+                    name: Some(text.into()),
+                };
+                let chat_id = owned.upsert_chat(&facts, 1).await?.id;
+                for post in 0..3 {
+                    let new = NewMessage {
+                        chat_id,
+                        wa_message_id: format!("P{post}"),
+                        sender_key: String::new(),
+                        direction: Direction::In,
+                        is_from_me: false,
+                        kind: "text".into(),
+                        body: Some(text.into()),
+                        sender_jid: None,
+                        sender_lid: None,
+                        timestamp_ms: 1_000 * (post + 1),
+                        status: None,
+                        quoted_message_id: None,
+                        mentions: Vec::new(),
+                        media: None,
+                        content: None,
+                        is_unread: false,
+                    };
+                    owned.insert_message(&new, 1).await?;
+                }
+                Ok(())
+            })
+        })
+        .await
+        .unwrap();
+}
+
 async fn all(service: &Service, key: &str, path: &str, limit: usize) -> Vec<Value> {
     let mut rows = Vec::new();
     let mut cursor = String::new();

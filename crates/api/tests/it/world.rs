@@ -10,7 +10,7 @@ use wagate_model::{
 
 use crate::forged::forged;
 use crate::harness::{Service, UNKNOWN};
-use crate::pages::fill_with;
+use crate::pages::{fill_channel, fill_with};
 
 /// Headers of a request.
 pub(crate) type Headers = Vec<(&'static str, Vec<u8>)>;
@@ -218,6 +218,8 @@ async fn place(service: &Service, traits: &Traits) -> Place {
     let session = service.made("/api/v1/sessions", &as_key, session).await;
     let session: SessionId = session["id"].as_str().unwrap().parse().unwrap();
     fill_with(service, session, chats.clone(), 3, text).await;
+    let channel = format!("1203631555000{:04}@newsletter", chats.start);
+    fill_channel(service, session, channel, text).await;
     let media = service.attach(session, &format!("{name}.pdf")).await;
     let bucket = json!({
         "name": format!("{name} files"), "endpoint": format!("https://s3.{name}.example"),
@@ -270,6 +272,12 @@ impl Place {
         format!("120363{digits}%40g.us")
     }
 
+    /// The channel that its session has seen.
+    fn channel(&self) -> String {
+        let digits: String = self.chat.chars().take_while(char::is_ascii_digit).collect();
+        format!("120363{digits}%40newsletter")
+    }
+
     /// The lists of an organization that come in pages, and who reads them.
     pub(crate) fn lists(&self) -> Vec<(&'static str, String, Headers)> {
         let (session, chat, webhook) = (self.session, &self.chat, &self.webhook);
@@ -285,6 +293,14 @@ impl Place {
             ),
             ("listChats", chats, key()),
             ("listChatMessages", messages, key()),
+            (
+                "listChannelMessages",
+                format!(
+                    "/api/v1/sessions/{session}/channels/{}/messages",
+                    self.channel()
+                ),
+                key(),
+            ),
             (
                 "listContacts",
                 format!("/api/v1/sessions/{session}/contacts"),
@@ -424,7 +440,7 @@ pub(crate) struct Parameter {
 
 /// Parameters that name people, chats and messages as WhatsApp does: nobody's own. Where an
 /// operation asks WhatsApp (`x-live`), it knows those of which nothing is stored as well.
-pub(crate) const ON_WHATSAPP: &[&str] = &["callId", "cid", "gid", "jid", "lid", "mid"];
+pub(crate) const ON_WHATSAPP: &[&str] = &["callId", "channel", "cid", "gid", "jid", "lid", "mid"];
 
 /// Texts that are no ids, or are only when taken apart wrongly.
 const NO_IDS: &[&str] = &[
@@ -448,6 +464,11 @@ pub(crate) const PARAMETERS: &[Parameter] = &[
         name: "cid",
         of: |place| place.chat.clone(),
         unknown: &["15559999999%40s.whatsapp.net", "15559999999", "1-2%40g.us"],
+    },
+    Parameter {
+        name: "channel",
+        of: |place| place.channel(),
+        unknown: &["15559999999%40s.whatsapp.net", "999%40g.us"],
     },
     Parameter {
         name: "gid",

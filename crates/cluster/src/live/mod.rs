@@ -2,6 +2,7 @@
 //!
 //! One file for each resource; the owner's side has the same files in `gateway/src/live`.
 
+mod channels;
 mod chats;
 mod contacts;
 mod presence;
@@ -9,6 +10,7 @@ mod profile;
 
 use serde::{Deserialize, Serialize};
 
+pub use channels::{ChannelReply, ChannelRequest};
 pub use chats::ChatRequest;
 pub use contacts::{ContactReply, ContactRequest};
 pub use presence::{PresenceReply, PresenceRequest};
@@ -28,6 +30,8 @@ pub enum LiveRequest {
     Presence(PresenceRequest),
     /// The account itself.
     Profile(ProfileRequest),
+    /// Channels.
+    Channels(ChannelRequest),
 }
 
 impl LiveRequest {
@@ -39,6 +43,7 @@ impl LiveRequest {
             Self::Chats(request) => request.name(),
             Self::Presence(request) => request.name(),
             Self::Profile(request) => request.name(),
+            Self::Channels(request) => request.name(),
         }
     }
 
@@ -50,6 +55,7 @@ impl LiveRequest {
             Self::Chats(request) => request.is_repeatable(),
             Self::Presence(request) => request.is_repeatable(),
             Self::Profile(request) => request.is_repeatable(),
+            Self::Channels(request) => request.is_repeatable(),
         }
     }
 }
@@ -66,6 +72,8 @@ pub enum LiveReply {
     Presence(PresenceReply),
     /// About the account itself.
     Profile(ProfileReply),
+    /// About channels.
+    Channels(ChannelReply),
 }
 
 impl LiveReply {
@@ -77,6 +85,7 @@ impl LiveReply {
             Self::Contact(_) => "contact",
             Self::Presence(_) => "presence",
             Self::Profile(_) => "profile",
+            Self::Channels(_) => "channels",
         }
     }
 }

@@ -16,6 +16,7 @@ use super::app_state::AppStateVersions;
 use super::attempt::Attempt;
 use super::hook;
 use super::pairing;
+use super::restrictions;
 use crate::acks::{AckBook, Verdict};
 use crate::convert::{self, HistoryPages, Own, model_jid};
 use crate::mailbox::Mailbox;
@@ -130,6 +131,9 @@ impl Observer {
     fn connected(&self) {
         if self.attempt.connected() {
             self.mailbox.tell(EngineEvent::Connected);
+            if let Some(client) = self.client.upgrade() {
+                restrictions::ask(client, self.mailbox.clone(), self.cancel.clone());
+            }
         }
     }
 
@@ -276,6 +280,11 @@ impl Observer {
         match &**event {
             Event::GroupUpdate(update) => {
                 self.tell(convert::group_change(update), EngineEvent::Group);
+            }
+            Event::MexNotification(notification) => {
+                let news = convert::channel_news(notification)
+                    .or_else(|| convert::restriction_news(notification));
+                self.tell(news, |event| event);
             }
             Event::IncomingCall(call) => self.tell(convert::call(call), EngineEvent::Call),
             Event::MissedCall(call) => self.tell(convert::missed_call(call), EngineEvent::Call),

@@ -2,12 +2,12 @@
 
 use std::time::Duration;
 
-use wagate_model::JidKind;
+use wagate_model::{Jid, JidKind};
 use whatsapp_rust::error::ErrorChainExt;
 use whatsapp_rust::{SendError, SendOptions};
 
 use super::hook::{other_address, own};
-use super::{Connection, Session, votes};
+use super::{Connection, Session, posting, votes};
 use crate::acks::{Verdict, rejection};
 use crate::convert::{self, library_jid, model_jid};
 use crate::{Outgoing, OutgoingContent, RejectReason, SendFailure, Sent};
@@ -24,12 +24,33 @@ impl Connection {
     /// The id is the caller's, reserved before the first attempt; sending again
     /// under the same id is safe after any failure.
     pub async fn send(&self, outgoing: &Outgoing) -> Result<Sent, SendFailure> {
+        let sending = prepare_and_send(self.session(), outgoing);
+        self.acknowledged(outgoing, sending).await
+    }
+
+    /// Posts a story, or deletes one, as [`Self::send`] does with a message.
+    ///
+    /// Those of `audience` see it whom the account's settings on the phone do not exclude.
+    pub async fn send_status(
+        &self,
+        outgoing: &Outgoing,
+        audience: &[Jid],
+    ) -> Result<Sent, SendFailure> {
+        let client = &self.session().client;
+        let sending = posting::send_status(client, outgoing, audience);
+        self.acknowledged(outgoing, sending).await
+    }
+
+    async fn acknowledged(
+        &self,
+        outgoing: &Outgoing,
+        sending: impl Future<Output = Result<whatsapp_rust::Jid, SendError>>,
+    ) -> Result<Sent, SendFailure> {
         let session = self.session();
         if !session.client.is_logged_in() {
             return Err(SendFailure::NotConnected);
         }
-        let mut ack = session.acks.expect(&outgoing.id);
-        let sending = prepare_and_send(session, outgoing);
+        let mut ack = session.acks.expect(posting::acknowledged_id(outgoing));
         let to = match tokio::time::timeout(PREPARE_TIMEOUT, sending).await {
             Ok(Ok(to)) => to,
             Ok(Err(error)) => return Err(failure(&error)),
@@ -81,6 +102,9 @@ async fn prepare_and_send(
     session: &Session,
     outgoing: &Outgoing,
 ) -> Result<whatsapp_rust::Jid, SendError> {
+    if outgoing.chat.kind() == JidKind::Newsletter {
+        return posting::send_to_channel(&session.client, outgoing).await;
+    }
     let is_sendable = matches!(
         outgoing.chat.kind(),
         JidKind::User | JidKind::Lid | JidKind::Group

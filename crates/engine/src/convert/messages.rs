@@ -6,6 +6,7 @@ use whatsapp_rust::types::message::MessageInfo;
 use whatsapp_rust::waproto;
 use whatsapp_rust::waproto::whatsapp as wa;
 
+use super::channels::post_change;
 use super::content::content;
 use super::context;
 use super::identity::{Own, alias, both, model_jid};
@@ -44,7 +45,24 @@ pub(super) struct Origin {
 
 /// Converts a message; none if it holds nothing for people.
 pub(crate) fn message(info: &MessageInfo, message: &wa::Message, own: &Own) -> Option<Converted> {
-    converted(origin(info)?, message, own)
+    let origin = origin(info)?;
+    if origin.chat.kind() != JidKind::Newsletter {
+        return converted(origin, message, own);
+    }
+    let Some(change) = post_change(info, message) else {
+        return converted(origin, message, own);
+    };
+    // A revoked post has no content.
+    let nothing = wa::Message {
+        conversation: Some(String::new()),
+        ..Default::default()
+    };
+    let post = if change.is_revocation() {
+        &nothing
+    } else {
+        message
+    };
+    Some(change.apply(converted(origin, post, own)?))
 }
 
 fn origin(info: &MessageInfo) -> Option<Origin> {

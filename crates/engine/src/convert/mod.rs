@@ -6,6 +6,7 @@
 
 mod attachments;
 mod calls;
+mod channels;
 mod chats;
 mod content;
 mod context;
@@ -21,6 +22,7 @@ mod people;
 mod polls;
 mod receipts;
 mod replies;
+mod restrictions;
 #[cfg(any(test, feature = "fuzzing"))]
 mod show;
 mod targets;
@@ -32,6 +34,7 @@ mod wrappers;
 mod tests;
 
 pub(crate) use calls::{call, ended_elsewhere, missed_call};
+pub(crate) use channels::{channel, channel_news};
 pub(crate) use chats::{archived, cleared, deleted, deleted_for_me, marked_read, muted, pinned};
 pub use content::content_of;
 pub(crate) use groups::group_change;
@@ -43,3 +46,4 @@ pub(crate) use people::{about, contact_name, number_change, picture, presence, p
 pub(crate) use polls::option_hashes;
 pub use polls::poll_option_hash;
 pub(crate) use receipts::receipt;
+pub(crate) use restrictions::{message_cap, reachout_timelock, restriction_news};

@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use wacore::proto_helpers::{MessageBuilderExt, MessageExt};
 use wacore::time;
-use wagate_model::{ContactData, Jid, JidKind, LocationData, PollData};
+use wagate_model::{ContactData, Jid, JidKind, LocationData, PollData, StatusFont, StatusPost};
 use whatsapp_rust::waproto::buffa::{Message as _, MessageField};
 use whatsapp_rust::waproto::whatsapp as wa;
 use whatsapp_rust::waproto::whatsapp::message::protocol_message::Type as ProtocolType;
@@ -24,6 +24,7 @@ pub(crate) fn outgoing(outgoing: &Outgoing, own: &Own) -> Option<wa::Message> {
             None => wa::Message::text(text.as_str()),
             Some(context) => wa::Message::text_with_context(text.as_str(), context),
         },
+        OutgoingContent::Status(post) => story(post),
         OutgoingContent::Poll { poll, secret } => poll_message(poll, secret, context),
         OutgoingContent::Location(place) => location(place, context),
         OutgoingContent::Contact(card) => contact(card, context),
@@ -93,6 +94,29 @@ fn context(outgoing: &Outgoing, own: &Own) -> Option<wa::ContextInfo> {
 fn protocol(protocol: wa::message::ProtocolMessage) -> wa::Message {
     wa::Message {
         protocol_message: MessageField::some(protocol),
+        ..Default::default()
+    }
+}
+
+fn story(post: &StatusPost) -> wa::Message {
+    use wa::message::extended_text_message::FontType;
+    let font = match post.font {
+        StatusFont::System => FontType::SYSTEM,
+        StatusFont::SystemText => FontType::SYSTEM_TEXT,
+        StatusFont::Script => FontType::FB_SCRIPT,
+        StatusFont::SystemBold => FontType::SYSTEM_BOLD,
+        StatusFont::MorningBreeze => FontType::MORNINGBREEZE_REGULAR,
+        StatusFont::Calistoga => FontType::CALISTOGA_REGULAR,
+        StatusFont::Exo2 => FontType::EXO2_EXTRABOLD,
+        StatusFont::CourierPrime => FontType::COURIERPRIME_BOLD,
+    };
+    wa::Message {
+        extended_text_message: MessageField::some(wa::message::ExtendedTextMessage {
+            text: Some(post.text.clone()),
+            background_argb: Some(post.background_argb),
+            font: Some(font),
+            ..Default::default()
+        }),
         ..Default::default()
     }
 }

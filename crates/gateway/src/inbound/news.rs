@@ -5,15 +5,15 @@ use std::sync::Arc;
 
 use serde::Serialize;
 use wagate_engine::{
-    Call, CallStage, ChatChange as EngineChatChange, ChatSetting, Content, EngineEvent,
-    InboundMessage, Picture, Presence, Receipt, Typing, TypingState, UnreadableMessage,
-    UnreadableReason,
+    Call, CallStage, ChannelChange, ChannelNews, ChatChange as EngineChatChange, ChatSetting,
+    Content, EngineEvent, InboundMessage, Picture, Presence, Receipt, Typing, TypingState,
+    UnreadableMessage, UnreadableReason,
 };
 use wagate_model::{
-    CallPayload, ChatUpdatePayload, EventKind, Jid, JidKind, MessageStatusPayload, PresenceState,
-    PresenceStatus,
+    CallPayload, ChatType, ChatUpdatePayload, EventKind, Jid, JidKind, MessageStatusPayload,
+    NewsletterPayload, PresenceState, PresenceStatus,
 };
-use wagate_store::{Account, ChatChange, NewEvent, Owned, Result};
+use wagate_store::{Account, ChatChange, ChatFacts, NewEvent, Owned, Result};
 
 use super::batch::Batch;
 use super::{history, people, sink};
@@ -46,6 +46,57 @@ pub(crate) async fn commit_news(
     }
     for event in events.iter() {
         note_presence(session, event);
+    }
+    if events.iter().any(may_be_known) {
+        return commit_unknown(cx, session, &events).await;
+    }
+    commit_all(cx, session, events).await
+}
+
+/// Whether an event may say what was told before.
+const fn may_be_known(event: &EngineEvent) -> bool {
+    matches!(
+        event,
+        EngineEvent::Channel(_) | EngineEvent::Restriction { .. }
+    )
+}
+
+/// Commits events without those that say nothing new.
+///
+/// What is done here in a channel and WhatsApp's news of it are one event, and what restricts
+/// the account is asked for at every connection.
+async fn commit_unknown(
+    cx: &Arc<Context>,
+    session: &Session,
+    events: &[EngineEvent],
+) -> Result<()> {
+    let mut told = session.told_channels.lock().await;
+    let (mut channels, mut restrictions) = (told.clone(), session.restrictions());
+    let news = events.iter().filter(|event| match event {
+        EngineEvent::Channel(change) => channels.note(change),
+        EngineEvent::Restriction { kind, restriction } => {
+            let before = restrictions.iter().find(|known| known.kind == *kind);
+            let is_new = before != restriction.as_ref();
+            restrictions.retain(|known| known.kind != *kind);
+            restrictions.extend(restriction.clone());
+            is_new
+        }
+        _ => true,
+    });
+    let news = Arc::new(news.cloned().collect());
+    commit_all(cx, session, news).await?;
+    session.set_restrictions(restrictions);
+    *told = channels;
+    Ok(())
+}
+
+async fn commit_all(
+    cx: &Arc<Context>,
+    session: &Session,
+    events: Arc<Vec<EngineEvent>>,
+) -> Result<()> {
+    if events.is_empty() {
+        return Ok(());
     }
     let (now_ms, account) = (cx.now_ms(), Arc::new(session.account()));
     session
@@ -95,6 +146,11 @@ async fn commit_one(
         EngineEvent::Picture(event) => picture(owned, event, now_ms),
         EngineEvent::Group(change) => people::group(owned, change, account, now_ms).await,
         EngineEvent::Chat(change) => chat(owned, change, now_ms).await,
+        EngineEvent::Channel(change) => channel(owned, change, now_ms).await,
+        EngineEvent::Restriction { kind, restriction } => {
+            let restriction = restriction.as_ref();
+            owned.set_restriction(*kind, restriction, now_ms).await
+        }
         EngineEvent::Call(event) => call(owned, event, now_ms),
         EngineEvent::History(page) => history::commit_page(owned, page, now_ms).await,
         _ => Ok(()),
@@ -311,6 +367,41 @@ async fn chat(owned: &mut Owned<'_>, change: &EngineChatChange, now_ms: i64) -> 
         .update_chat(organization, session, stored.id, &settings, now_ms)
         .await
         .map(drop)
+}
+
+/// The account follows a channel, left or muted it.
+async fn channel(owned: &mut Owned<'_>, change: &ChannelChange, now_ms: i64) -> Result<()> {
+    let (organization, session) = (owned.organization(), owned.session());
+    let (action, name, is_muted) = match &change.news {
+        ChannelNews::Joined { name } => ("join", name.clone(), None),
+        ChannelNews::Left => ("leave", None, None),
+        ChannelNews::Muted(is_muted) => ("mute", None, Some(*is_muted)),
+    };
+    if !matches!(change.news, ChannelNews::Left) {
+        let facts = ChatFacts {
+            jid: change.channel.to_string(),
+            alias_jid: None,
+            kind: ChatType::Newsletter,
+            name,
+        };
+        let chat = owned.upsert_chat(&facts, now_ms).await?;
+        if let Some(is_muted) = is_muted {
+            let settings = ChatChange {
+                muted_until: Some(if is_muted { -1 } else { 0 }),
+                ..ChatChange::default()
+            };
+            owned
+                .update_chat(organization, session, chat.id, &settings, now_ms)
+                .await?;
+        }
+    }
+    let payload = NewsletterPayload {
+        action: action.to_owned(),
+        jid: change.channel.to_string(),
+        muted: is_muted,
+    };
+    let about = Some(&change.channel);
+    tell(owned, EventKind::NewsletterUpdate, &payload, about, now_ms)
 }
 
 fn call(owned: &mut Owned<'_>, call: &Call, now_ms: i64) -> Result<()> {

@@ -167,7 +167,7 @@ fn sender_of(message: &Message) -> Option<Jid> {
     sender.and_then(|sender| sender.parse().ok())
 }
 
-fn store_refusal(error: &StoreError) -> Refusal {
+pub(super) fn store_refusal(error: &StoreError) -> Refusal {
     match error {
         StoreError::Fenced => Refusal::NotOwner,
         _ => Refusal::Unavailable,

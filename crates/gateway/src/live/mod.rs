@@ -5,6 +5,7 @@
 //! under way; it is given up before its caller gives up on it. What it changes on WhatsApp
 //! is written to the store by who carried it out, or comes back as a notification.
 
+mod channels;
 mod chats;
 mod contacts;
 mod presence;
@@ -65,6 +66,7 @@ impl Live<'_> {
             LiveRequest::Chats(request) => self.chats(request).await,
             LiveRequest::Presence(request) => self.presence(request).await,
             LiveRequest::Profile(request) => self.profile(request).await,
+            LiveRequest::Channels(request) => self.channels(request).await,
         }
     }
 

@@ -7,7 +7,7 @@ use std::time::Duration;
 use futures::FutureExt as _;
 
 use wagate_engine::{Connection, Outgoing, OutgoingContent, Quoted, SendFailure, TypingState};
-use wagate_model::Jid;
+use wagate_model::{Jid, JidKind};
 use wagate_store::{RateDecision, Result, StoreError, StoredMessage};
 
 use super::files::WaitingFile;
@@ -23,6 +23,9 @@ use crate::typing::typing_time;
 
 /// The wait when there is no connection: the next one ends it.
 const UNTIL_CONNECTED: Duration = Duration::from_secs(1);
+
+/// A story comes before so many people at most.
+const MAX_AUDIENCE: i64 = 5_000;
 
 /// What became of an attempt.
 #[derive(Debug, Clone, Copy)]
@@ -86,13 +89,20 @@ async fn try_once(cx: &Context, session: &Arc<Session>, item: &mut Item) -> Resu
         return after_failure(cx, session, item, failure).await;
     }
     let outgoing = prepare(cx, session, item, chat).await?;
+    let is_chat = chat_shows_typing(&outgoing.chat);
     if session.settings().presence_typing
+        && is_chat
         && let OutgoingContent::Text(text) = &outgoing.content
     {
         show_typing(cx, &connection, &outgoing.chat, text).await;
     }
     let started = tokio::time::Instant::now();
-    let sent = connection.send(&outgoing).await;
+    let sent = if outgoing.chat.kind() == JidKind::Status {
+        let audience = audience(cx, session).await?;
+        connection.send_status(&outgoing, &audience).await
+    } else {
+        connection.send(&outgoing).await
+    };
     metrics::histogram!("wagate_gateway_send_seconds").record(started.elapsed().as_secs_f64());
     match sent {
         Ok(sent) => {
@@ -105,6 +115,21 @@ async fn try_once(cx: &Context, session: &Arc<Session>, item: &mut Item) -> Resu
         }
         Err(failure) => after_failure(cx, session, item, failure).await,
     }
+}
+
+/// Whether there is anybody in a chat to be shown that something is typed.
+fn chat_shows_typing(chat: &Jid) -> bool {
+    chat.kind().is_person() || chat.kind() == JidKind::Group
+}
+
+/// Before whom the account's stories come: those in the phone's address book, and those with
+/// whom there is a chat.
+async fn audience(cx: &Context, session: &Session) -> Result<Vec<Jid>> {
+    let mut tx = cx.store.read().await?;
+    let people = tx
+        .status_audience(session.organization, session.id(), MAX_AUDIENCE)
+        .await?;
+    Ok(people.iter().filter_map(|jid| jid.parse().ok()).collect())
 }
 
 async fn after_failure(

@@ -16,6 +16,8 @@ use super::own::{Author, check_target, own_message};
 use crate::inbound::row_of;
 use crate::session::Session;
 
+/// When to try again what WhatsApp forbids for a time that it does not tell.
+const UNKNOWN_WAIT_MS: i64 = 3_600_000;
 /// Messages of one session that may wait in the outbox.
 const MAX_WAITING: i64 = 10_000;
 
@@ -133,6 +135,9 @@ impl Entry {
                 "must be the id of a message in this chat",
             ));
         }
+        if let Some(refusal) = self.check_new_chat(owned, session, chat_id).await? {
+            return refuse(refusal);
+        }
         if self.checks_depth {
             let (organization, session_id) = (owned.organization(), owned.session());
             if owned.outbox_depth(organization, session_id).await? > MAX_WAITING {
@@ -140,6 +145,30 @@ impl Entry {
             }
         }
         Ok(())
+    }
+
+    /// Refuses what begins a chat while WhatsApp lets the account begin none.
+    async fn check_new_chat(
+        &self,
+        owned: &mut Owned<'_>,
+        session: &Session,
+        chat_id: i64,
+    ) -> Result<Option<Refusal>, StoreError> {
+        let mut restrictions = session.restrictions();
+        restrictions.retain(|restriction| restriction.holds_at(self.now_ms));
+        let is_new_message = self.first().order.task.is_counted() && self.chat.kind().is_person();
+        if restrictions.is_empty() || !is_new_message || owned.has_exchanged(chat_id).await? {
+            return Ok(None);
+        }
+        // The last one to end decides; where WhatsApp does not say, it may be asked in an hour.
+        let ends = restrictions.iter().map(|restriction| restriction.until);
+        let until = ends
+            .collect::<Option<Vec<_>>>()
+            .and_then(|ends| ends.into_iter().max());
+        let wait_ms = until.map_or(UNKNOWN_WAIT_MS, |until| until - self.now_ms);
+        Ok(Some(Refusal::ReachoutRestricted {
+            retry_after_seconds: wait_ms.saturating_add(999) / 1_000,
+        }))
     }
 
     async fn check_part(

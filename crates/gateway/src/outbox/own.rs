@@ -224,6 +224,7 @@ fn outgoing_content(
     }
     match &order.task {
         SendTask::Send(request) => sent_content(request, order.secret),
+        SendTask::Status(post) => OutgoingContent::Status(post.clone()),
         SendTask::Edit { target, text } => OutgoingContent::Edit {
             target: engine_target(target, stored),
             text: text.clone(),
@@ -302,6 +303,9 @@ fn content(order: &Order, stored: Option<&StoredMessage>, uploaded: Option<&Uplo
     };
     match &order.task {
         SendTask::Send(request) => own_content(request),
+        SendTask::Status(post) => Content::Text {
+            body: post.text.clone(),
+        },
         SendTask::Edit { target, text } => Content::Edit {
             target: reference(target),
             content: Box::new(Content::Text { body: text.clone() }),

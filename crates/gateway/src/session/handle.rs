@@ -9,12 +9,13 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use wagate_cluster::CommandResult;
 use wagate_engine::Connection;
-use wagate_model::{OrganizationId, SessionId, SessionStatus, StatusReason};
+use wagate_model::{OrganizationId, Restriction, SessionId, SessionStatus, StatusReason};
 use wagate_store::{
     Account, EngineBackend, Fence, HeldSentMessages, Owned, RateLimits, Result, SessionRecord,
     Store, StoreError,
 };
 
+use super::channels::ToldChannels;
 use super::presences::Presences;
 use super::standing::Standing;
 use crate::inbound::ToRead;
@@ -95,6 +96,7 @@ struct State {
     is_paired: bool,
     settings: Settings,
     account: Option<Account>,
+    restrictions: Vec<Restriction>,
     connection: Option<Connection>,
     backend: Option<EngineBackend>,
     reads: Vec<ToRead>,
@@ -121,6 +123,8 @@ pub(crate) struct Session {
     /// Live requests hold a permit each.
     pub(crate) requests: Semaphore,
     pub(crate) presences: Presences,
+    /// Held while news of channels are committed, so that each is told once.
+    pub(crate) told_channels: tokio::sync::Mutex<ToldChannels>,
     mailbox: mpsc::Sender<Command>,
     state: Mutex<State>,
 }
@@ -160,6 +164,7 @@ impl Session {
             callers: Semaphore::new(max_callers),
             requests: Semaphore::new(live::MAX_AT_ONCE),
             presences: Presences::default(),
+            told_channels: tokio::sync::Mutex::default(),
             mailbox,
             state: Mutex::new(State {
                 lease_ends_at,
@@ -174,6 +179,7 @@ impl Session {
                     },
                 },
                 account: None,
+                restrictions: Vec::new(),
                 connection: None,
                 backend: None,
                 reads: Vec::new(),
@@ -315,6 +321,15 @@ impl Session {
 
     pub(crate) fn set_account(&self, account: Option<Account>) {
         self.state().account = account;
+    }
+
+    /// What WhatsApp forbids the account, as it was told last.
+    pub(crate) fn restrictions(&self) -> Vec<Restriction> {
+        self.state().restrictions.clone()
+    }
+
+    pub(crate) fn set_restrictions(&self, restrictions: Vec<Restriction>) {
+        self.state().restrictions = restrictions;
     }
 
     /// The connection of a session that works.

@@ -41,6 +41,7 @@ impl Actor<'_> {
             .await?
             .ok_or(StoreError::Fenced)?;
         session.set_settings(Settings::from(&record));
+        session.set_restrictions(record.restrictions);
         let backend = self.backend.clone();
         session.set_paired(session.persist(|| backend.is_paired()).await?);
         let shown = record.session;
@@ -253,6 +254,7 @@ impl Actor<'_> {
         self.backend.forget_held();
         session.set_paired(false);
         session.set_account(None);
+        session.set_restrictions(Vec::new());
         self.waiting.logged_out();
         Ok(Step::End(End::Release))
     }

@@ -2,6 +2,7 @@
 
 mod actor;
 mod asks;
+mod channels;
 mod closing;
 mod handle;
 mod launch;

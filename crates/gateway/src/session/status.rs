@@ -84,6 +84,7 @@ impl Change {
         }
         if self.also == Also::Unpaired {
             owned.set_account(None, self.now_ms).await?;
+            owned.clear_restrictions(self.now_ms).await?;
             owned.wipe_engine_state(organization, session).await?;
         }
         if has_changed && self.is_told {

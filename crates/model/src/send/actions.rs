@@ -120,6 +120,29 @@ impl ReactionInput {
     }
 }
 
+/// Where messages are that something can be done to.
+const CHATS: (&[JidKind], &str) = (
+    &[
+        JidKind::User,
+        JidKind::Lid,
+        JidKind::Group,
+        JidKind::Newsletter,
+        JidKind::Status,
+    ],
+    "must be a person, a group, a channel or status@broadcast",
+);
+
+/// Where messages can be forwarded to.
+const RECIPIENTS: (&[JidKind], &str) = (
+    &[
+        JidKind::User,
+        JidKind::Lid,
+        JidKind::Group,
+        JidKind::Newsletter,
+    ],
+    "must be a person, a group or a channel",
+);
+
 /// Reads what names a message: its id, its chat, and who sent it.
 pub(super) fn target(
     id: &str,
@@ -127,7 +150,7 @@ pub(super) fn target(
     sender: Option<&str>,
     faults: &mut Faults,
 ) -> Option<TargetMessage> {
-    let chat = address("chat", chat, faults);
+    let chat = address("chat", chat, CHATS, faults);
     let sender = match sender {
         None | Some("") => None,
         Some(sender) => match Jid::parse_lenient(sender) {
@@ -149,16 +172,25 @@ pub(super) fn target(
     })
 }
 
-/// Reads the address of a chat that messages can be sent to.
-pub(super) fn address(field: &str, text: Option<&str>, faults: &mut Faults) -> Option<Jid> {
+/// Reads the address of a chat that a message can be forwarded to.
+pub(super) fn recipient(text: Option<&str>, faults: &mut Faults) -> Option<Jid> {
+    address("to", text, RECIPIENTS, faults)
+}
+
+fn address(
+    field: &str,
+    text: Option<&str>,
+    (kinds, expected): (&[JidKind], &str),
+    faults: &mut Faults,
+) -> Option<Jid> {
     let Some(text) = text.filter(|text| !text.is_empty()) else {
         faults.add(field, "is required");
         return None;
     };
     match Jid::parse_lenient(text) {
-        Ok(jid) if jid.kind().is_person() || jid.kind() == JidKind::Group => Some(jid),
+        Ok(jid) if kinds.contains(&jid.kind()) => Some(jid),
         Ok(_) => {
-            faults.add(field, "must be a person or a group");
+            faults.add(field, expected);
             None
         }
         Err(error) => {
@@ -166,4 +198,15 @@ pub(super) fn address(field: &str, text: Option<&str>, faults: &mut Faults) -> O
             None
         }
     }
+}
+
+/// Adds a fault where a message is in a chat of a kind that this cannot be done in.
+pub(super) fn check_chat(
+    target: &TargetMessage,
+    excluded: &[JidKind],
+    expected: &str,
+    faults: &mut Faults,
+) {
+    let is_fitting = !excluded.contains(&target.chat.kind());
+    faults.check(is_fitting, "chat", || expected.into());
 }

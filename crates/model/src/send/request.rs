@@ -347,13 +347,17 @@ impl SendRequest {
 
     fn check_recipient(&self, faults: &mut Faults) -> Option<Jid> {
         match Jid::parse_lenient(&self.to) {
+            Ok(jid) if matches!(jid.kind(), JidKind::Status | JidKind::Broadcast) => {
+                faults.add("to", "must be a person, a group or a channel");
+                None
+            }
+            // What kind it is may not be known.
             Ok(jid)
-                if matches!(
-                    jid.kind(),
-                    JidKind::Status | JidKind::Broadcast | JidKind::Newsletter
-                ) =>
+                if jid.kind() == JidKind::Newsletter
+                    && !faults.is_unreadable("type")
+                    && self.kind != SendType::Text =>
             {
-                faults.add("to", "must be a person or a group");
+                faults.add("to", "must be a person or a group: channels take texts");
                 None
             }
             Ok(jid) => Some(jid),

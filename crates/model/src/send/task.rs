@@ -3,10 +3,11 @@
 use serde::{Deserialize, Serialize};
 
 use super::actions::{
-    EditMessageInput, ForwardInput, ReactionInput, RevokeMessageInput, VoteInput, address, target,
+    EditMessageInput, ForwardInput, ReactionInput, RevokeMessageInput, VoteInput, check_chat,
+    recipient, target,
 };
 use super::request::SendRequest;
-use crate::{Faults, Jid};
+use crate::{Faults, Jid, JidKind, StatusPost};
 
 /// Names a message: ids are unique within a chat and sender only.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -52,6 +53,8 @@ pub enum SendTask {
         /// The texts of the options.
         options: Vec<String>,
     },
+    /// Posts a story.
+    Status(StatusPost),
     /// Sends what another message says, marked as forwarded.
     Forward {
         /// The message.
@@ -66,6 +69,8 @@ impl SendTask {
     pub fn edit(id: &str, input: EditMessageInput, faults: &mut Faults) -> Option<Self> {
         input.check(faults);
         let target = target(id, input.chat.as_deref(), None, faults)?;
+        let expected = "must be a person, a group or a channel";
+        check_chat(&target, &[JidKind::Status], expected, faults);
         let text = input.text.unwrap_or_default();
         Some(Self::Edit { target, text })
     }
@@ -97,6 +102,8 @@ impl SendTask {
     ) -> Option<Self> {
         let (chat, sender) = (input.chat.as_deref(), input.sender.as_deref());
         let target = target(id, chat, sender, faults)?;
+        let expected = "must be a person, a group or a channel";
+        check_chat(&target, &[JidKind::Status], expected, faults);
         Some(Self::React { target, emoji })
     }
 
@@ -104,6 +111,11 @@ impl SendTask {
     pub fn vote(id: &str, input: VoteInput, faults: &mut Faults) -> Option<Self> {
         let (chat, sender) = (input.chat.as_deref(), input.sender.as_deref());
         let target = target(id, chat, sender, faults)?;
+        let (excluded, expected) = (
+            [JidKind::Status, JidKind::Newsletter],
+            "must be a person or a group",
+        );
+        check_chat(&target, &excluded, expected, faults);
         let mut options = input.options.unwrap_or_default();
         let mut seen = Vec::new();
         options.retain(|option| {
@@ -116,7 +128,7 @@ impl SendTask {
 
     /// The task of forwarding; faults are added where there are any.
     pub fn forward(id: &str, input: &ForwardInput, faults: &mut Faults) -> Option<Self> {
-        let to = address("to", input.to.as_deref(), faults);
+        let to = recipient(input.to.as_deref(), faults);
         let (chat, sender) = (input.chat.as_deref(), input.sender.as_deref());
         let target = target(id, chat, sender, faults);
         Some(Self::Forward {
@@ -134,6 +146,7 @@ impl SendTask {
             | Self::React { target, .. }
             | Self::Vote { target, .. } => Ok(target.chat.clone()),
             Self::Forward { to, .. } => Ok(to.clone()),
+            Self::Status(_) => Ok(Jid::status()),
         }
     }
 
@@ -141,7 +154,7 @@ impl SendTask {
     #[must_use]
     pub const fn target(&self) -> Option<&TargetMessage> {
         match self {
-            Self::Send(_) => None,
+            Self::Send(_) | Self::Status(_) => None,
             Self::Edit { target, .. }
             | Self::Revoke { target }
             | Self::React { target, .. }
@@ -153,7 +166,7 @@ impl SendTask {
     /// Whether it puts something new before people, which the sending limits count.
     #[must_use]
     pub const fn is_counted(&self) -> bool {
-        matches!(self, Self::Send(_) | Self::Forward { .. })
+        matches!(self, Self::Send(_) | Self::Status(_) | Self::Forward { .. })
     }
 
     /// The request, where it is a message of its own.
@@ -175,6 +188,7 @@ impl std::fmt::Debug for SendTask {
             Self::Revoke { .. } => "Revoke(…)",
             Self::React { .. } => "React(…)",
             Self::Vote { .. } => "Vote(…)",
+            Self::Status(_) => "Status(…)",
             Self::Forward { .. } => "Forward(…)",
         })
     }

@@ -2,6 +2,7 @@
 
 mod accounting;
 mod body;
+mod channels;
 mod envelope;
 mod faults;
 mod files;
@@ -9,6 +10,7 @@ mod groups;
 mod media;
 mod messages;
 mod phones;
+mod restrictions;
 mod router;
 mod send_request;
 

@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 
 use super::body::Body;
 use super::envelope::ApiError;
+use super::restrictions;
 use super::router::{Control, split_action};
 use crate::phone::{Behaviour, ChatState, Phone, PhoneError, unknown_phone};
 use crate::server::Device;
@@ -127,6 +128,24 @@ pub(crate) async fn act(
             body.finish()?;
             phone.set_behaviour(behaviour).await?;
             Ok(Json(behaviour).into_response())
+        }
+        "status-privacy" => {
+            let list = body.required_string("list");
+            if !["", "contacts", "whitelist", "blacklist"].contains(&&*list) {
+                body.fault::<()>("list", "expected contacts, whitelist or blacklist");
+            }
+            let users = body.strings("users").unwrap_or_default();
+            body.finish()?;
+            control
+                .server
+                .set_status_privacy(phone.number(), &list, users)?;
+            Ok(done())
+        }
+        "restrict" => {
+            let restriction = restrictions::read(&mut body);
+            body.finish()?;
+            control.server.restrict(phone.number(), restriction)?;
+            Ok(done())
         }
         "forget-sessions" => {
             body.finish()?;

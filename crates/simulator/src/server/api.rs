@@ -197,6 +197,7 @@ impl Server {
         let batch = &mut transaction.batch;
         batch.delete(namespace::ACCOUNT, number);
         batch.delete(namespace::PICTURE, number);
+        self.inner.newsletters.forget_follower(batch, number);
         let prefix = format!("{number}:");
         for space in [
             namespace::DEVICE,

@@ -15,6 +15,7 @@ use crate::journal::{Journal, JournalError};
 
 use super::groups::Groups;
 use super::media::{MediaAuth, MediaFiles};
+use super::newsletters::Newsletters;
 use super::pairings::Pairings;
 use super::state::Directory;
 
@@ -64,6 +65,7 @@ pub(crate) struct Inner {
     pub(crate) accounting: Accounting,
     pub(crate) faults: Faults,
     pub(crate) media: MediaFiles,
+    pub(crate) newsletters: Newsletters,
     pub(crate) media_auth: MediaAuth,
     pub(crate) shutdown: CancellationToken,
     /// Whose turn it is to change queues and books.
@@ -86,6 +88,7 @@ impl Inner {
             directory: super::restore::directory(&journal)?,
             groups: Groups::restore(&journal)?,
             media: MediaFiles::restore(&journal)?,
+            newsletters: Newsletters::restore(&journal)?,
             media_auth: MediaAuth::new(),
             config,
             journal,

@@ -54,8 +54,14 @@ impl Server {
             self.refuse(session, node, 479);
             return Ok(());
         };
+        if to.is_newsletter() {
+            return self.handle_newsletter_message(session, node, (&to, &id));
+        }
         if to.is_group() {
             return self.handle_group_message(session, node, &to, &id);
+        }
+        if to.is_status_broadcast() {
+            return self.handle_status_post(session, node, &id);
         }
         let Some(recipient) = self.inner.directory.by_jid(&to) else {
             self.refuse(session, node, 404);
@@ -75,6 +81,10 @@ impl Server {
             t: self.inner.now_s(),
             notify: session.account.lock().record.push_name.clone(),
         };
+        if !message.is_for_one_device() && self.is_held_back(session, &recipient) {
+            self.refuse(session, node, 463);
+            return Ok(());
+        }
         self.deliver_message(&message, &copies)?;
         let drift = (!message.is_for_one_device())
             .then(|| Self::device_drift(&message, &copies))

@@ -37,6 +37,15 @@ impl Server {
         if let Some(to) = to.as_ref().filter(|to| to.is_group()) {
             return self.handle_group_receipt(session, node, to);
         }
+        if let Some(newsletter) = to
+            .as_ref()
+            .filter(|to| to.is_newsletter() && kind == "view")
+        {
+            self.count_views(session, newsletter, node)?;
+        }
+        if to.as_ref().is_some_and(|to| to.is_status_broadcast()) {
+            return self.handle_status_receipt(session, node, &kind);
+        }
         let target = to
             .as_ref()
             .and_then(|to| Some((to, self.inner.directory.by_jid(to)?)));

@@ -4,6 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
+use super::restrictions::Restriction;
+
 /// Namespaces of the journal that the server half owns.
 pub(crate) mod namespace {
     /// One [`super::AccountRecord`] per number.
@@ -26,10 +28,31 @@ pub(crate) mod namespace {
     pub(crate) const GROUP: &str = "group";
     /// Profile pictures per number, and per group after `group:`.
     pub(crate) const PICTURE: &str = "picture";
+    /// One record per newsletter.
+    pub(crate) const NEWSLETTER: &str = "newsletter";
+    /// Posts per newsletter and number.
+    pub(crate) const NEWSLETTER_POST: &str = "newsletter-post";
     /// The keys of the Noise handshake.
     pub(crate) const NOISE: &str = "noise";
     /// One record per pair of numbers and message id.
     pub(crate) const ACCOUNTING: &str = "accounting";
+}
+
+/// Who sees an account's stories: `contacts`, `whitelist` or `blacklist`, with those listed.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct StatusPrivacy {
+    pub(crate) list: String,
+    /// Addresses.
+    pub(crate) users: Vec<String>,
+}
+
+impl Default for StatusPrivacy {
+    fn default() -> Self {
+        Self {
+            list: "contacts".to_owned(),
+            users: Vec::new(),
+        }
+    }
 }
 
 /// What an account keeps beyond its devices.
@@ -55,6 +78,12 @@ pub(crate) struct AccountRecord {
     pub(crate) last_seen_at_s: i64,
     pub(crate) disappearing_mode_s: u32,
     pub(crate) disappearing_mode_set_at_s: i64,
+    /// Who sees the account's stories.
+    #[serde(default)]
+    pub(crate) status_privacy: StatusPrivacy,
+    /// What the account may not do for a while.
+    #[serde(default)]
+    pub(crate) restriction: Restriction,
 }
 
 /// A signed prekey as the device uploaded it.

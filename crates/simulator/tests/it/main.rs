@@ -5,6 +5,7 @@
     reason = "a helper that fails has failed the test"
 )]
 
+mod channels_control;
 mod client;
 mod engine;
 mod groups;
@@ -14,6 +15,7 @@ mod handshake;
 mod logins;
 mod media;
 mod messages;
+mod newsletters;
 mod phone;
 mod phone_control;
 mod phone_engine;

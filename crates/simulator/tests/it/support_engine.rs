@@ -35,7 +35,7 @@ pub(crate) struct Engine {
     texts: VecDeque<(String, String)>,
 }
 
-const KINDS: [EventKind; 13] = [
+const KINDS: [EventKind; 15] = [
     EventKind::Connected,
     EventKind::Messages,
     EventKind::PairingQrCode,
@@ -48,6 +48,8 @@ const KINDS: [EventKind; 13] = [
     EventKind::TemporaryBan,
     EventKind::UndecryptableMessage,
     EventKind::ServerAck,
+    EventKind::NewsletterLiveUpdate,
+    EventKind::MexNotification,
     EventKind::GroupUpdate,
 ];
 

@@ -5,6 +5,7 @@
 )]
 
 mod architecture;
+mod channels;
 mod chats;
 mod commands;
 mod contacts;
@@ -20,10 +21,12 @@ mod people;
 mod presence;
 mod profile;
 mod realtime;
+mod restrictions;
 mod revocation;
 mod roles;
 mod safety;
 mod scale;
+mod status;
 mod webhooks;
 
 use std::path::Path;

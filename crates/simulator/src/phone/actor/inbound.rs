@@ -64,8 +64,12 @@ impl Actor {
         let Ok(info) = parse_message_info(&node.as_node_ref(), own.0, Some(own.1)) else {
             return self.acknowledge(node);
         };
-        let is_broadcast = info.source.is_group && !info.source.chat.is_group();
-        if is_broadcast || info.source.chat.is_newsletter() {
+        if info.source.chat.is_newsletter() {
+            self.store_post(&info, node)?;
+            return self.acknowledge(node);
+        }
+        let is_status = info.source.chat.is_status_broadcast();
+        if info.source.is_group && !info.source.chat.is_group() && !is_status {
             return self.acknowledge(node);
         }
         self.learn_from(&info);
@@ -283,6 +287,43 @@ impl Actor {
         })
     }
 
+    /// Stores a post of a newsletter, which is not encrypted.
+    fn store_post(&mut self, info: &MessageInfo, node: &Node) -> Result<(), PhoneError> {
+        let plaintext = child_bytes(node, "plaintext").unwrap_or_default();
+        let Ok(message) = waproto::codec::message_decode(&plaintext) else {
+            return Ok(());
+        };
+        let newsletter = info.source.chat.to_string();
+        let Some(described) = describe(&message).filter(|_| !plaintext.is_empty()) else {
+            return Ok(());
+        };
+        let from_me = text_attr(node, "is_sender").as_deref() == Some("true");
+        let status = if from_me {
+            MessageStatus::Sent
+        } else {
+            MessageStatus::Received
+        };
+        self.shared.log().store(LogEntry {
+            message: StoredMessage {
+                id: info.id.clone(),
+                chat_jid: newsletter.clone(),
+                sender_jid: newsletter,
+                from_me,
+                kind: described.kind.to_owned(),
+                body: described.body,
+                timestamp: info.timestamp.timestamp_millis(),
+                received_at: self.server.clock().now_ms(),
+                status,
+                duplicates: 0,
+                target_id: described.target_id,
+                quoted_id: described.quoted_id,
+                mentions: described.mentions,
+            },
+            encoded: plaintext,
+        });
+        self.commit()
+    }
+
     /// What the phone does by itself with a new message.
     async fn behave(
         &mut self,
@@ -290,6 +331,10 @@ impl Actor {
         (chat, sender): (&Jid, &Jid),
         message: &wa::Message,
     ) -> Result<(), PhoneError> {
+        if chat.is_status_broadcast() {
+            // A story is looked at when somebody says so.
+            return Ok(());
+        }
         let behaviour = self.record.behaviour;
         let Some(described) = describe(message) else {
             return Ok(());

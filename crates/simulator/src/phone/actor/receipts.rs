@@ -64,13 +64,18 @@ impl Actor {
         };
         let damaged = |_| PhoneError::internal("a stored chat is not a JID");
         let chat: Jid = chat.parse().map_err(damaged)?;
-        let to = self.chat_of(&chat).await?;
+        let is_shared = chat.is_group() || chat.is_status_broadcast();
+        let to = if chat.is_status_broadcast() {
+            chat
+        } else {
+            self.chat_of(&chat).await?
+        };
         let mut receipt = NodeBuilder::new("receipt")
             .attr("to", to)
             .attr("id", id)
             .attr("type", "read")
             .attr("t", self.server.clock().now_s());
-        if chat.is_group() {
+        if is_shared {
             let sender: Jid = sender.parse().map_err(damaged)?;
             receipt = receipt.attr("participant", self.chat_of(&sender).await?);
         }

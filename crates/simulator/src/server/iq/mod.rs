@@ -9,6 +9,7 @@ mod groups;
 mod linking;
 mod media;
 mod mex;
+mod newsletters;
 mod passive;
 mod picture;
 mod ping;

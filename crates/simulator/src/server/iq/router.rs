@@ -92,6 +92,7 @@ impl Server {
             "md" => Ok(self.iq_linking(request)),
             "w:biz" | "w:biz:catalog" | "fb:thrift_iq" => Ok(Self::iq_business(request)),
             "w:mex" => self.iq_mex(request),
+            "newsletter" => self.iq_newsletter(request),
             "w:g2" => self.iq_groups(request),
             // Telemetry, notices and push registration are taken and forgotten; what they
             // hold is not kept, so there is nothing to get.

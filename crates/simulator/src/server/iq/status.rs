@@ -1,7 +1,7 @@
-//! The account's about text (`status`).
+//! The account's about text, and who sees its stories (`status`).
 
-use wacore_binary::Node;
 use wacore_binary::builder::NodeBuilder;
+use wacore_binary::{Jid, Node};
 
 use super::router::Request;
 use crate::journal::JournalError;
@@ -13,6 +13,9 @@ const MAX_ABOUT_LEN: usize = 139;
 impl Server {
     pub(super) fn iq_status(&self, request: &Request<'_>) -> Result<Node, JournalError> {
         let account = &request.session.account;
+        if request.is_get && request.child("privacy").is_some() {
+            return Ok(self.status_privacy(request));
+        }
         if request.is_get {
             let state = account.lock();
             let status = NodeBuilder::new("status")
@@ -39,5 +42,24 @@ impl Server {
         self.notify_own_devices(request, "status", [change.clone()])?;
         self.notify_correspondents(account, "status", &change)?;
         Ok(request.result([]))
+    }
+
+    /// All lists, of which one is in use.
+    fn status_privacy(&self, request: &Request<'_>) -> Node {
+        let used = request.session.account.lock().record.status_privacy.clone();
+        let lists = ["contacts", "blacklist", "whitelist"].map(|kind| {
+            let list = NodeBuilder::new("list").attr("type", kind);
+            if kind != used.list {
+                return list.build();
+            }
+            let users = used
+                .users
+                .iter()
+                .filter_map(|user| user.parse::<Jid>().ok());
+            let users = users.map(|jid| NodeBuilder::new("user").attr("jid", jid).build());
+            list.attr("default", "true").children(users).build()
+        });
+        let privacy = NodeBuilder::new("privacy").children(lists).build();
+        request.result([privacy])
     }
 }
