@@ -20,6 +20,8 @@ pub enum What {
     Contact,
     /// A stored group.
     Group,
+    /// A member of a group.
+    GroupMember,
     /// A profile picture.
     Picture,
     /// A stored message.
@@ -59,6 +61,7 @@ impl What {
             Self::Chat => "There is no such chat.",
             Self::Contact => "There is no such contact.",
             Self::Group => "There is no such group.",
+            Self::GroupMember => "There is no such member of the group.",
             Self::Picture => "There is no picture, or it is not shown to this account.",
             Self::Message => "There is no such message in this chat.",
             Self::Webhook => "There is no such webhook.",

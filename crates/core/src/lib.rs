@@ -60,6 +60,7 @@ pub use wagate_identity::{
     Client, CreatedApiKey, CurrentLogin, InvitationPreview, IssuedInvitation, MintedToken,
     NewLogin, OidcBegun, OidcError, OneTimeSecret, Password, SignUp, TotpOffer,
 };
+pub use wagate_cluster::MemberChange;
 pub use wagate_storage::{Content, Part};
 pub use wagate_store::{AttemptEntry, DeliveryRecord, LoginRecord};
 pub use webhooks::{DeliveryPage, DeliveryQuery, WebhookAccess};

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use wagate_model::{GroupPayload, Jid, MessageStatus};
 
+use crate::groups::GroupSnapshot;
 use crate::InboundMessage;
 use crate::history::HistoryChunk;
 
@@ -76,6 +77,10 @@ pub enum EngineEvent {
     },
     /// A group's settings or members changed.
     Group(GroupChange),
+    /// The account came into a group: it was added, or made or joined it.
+    GroupEntered(Box<GroupEntry>),
+    /// What is known of a group is out of date, or of all groups where none is named.
+    GroupsStale(Option<Jid>),
     /// Another device of this number changed how a chat is kept.
     Chat(ChatChange),
     /// A call.
@@ -316,8 +321,21 @@ pub struct GroupChange {
     pub payload: GroupPayload,
     /// Whether the payload is about members (`group.participant`), not settings.
     pub is_about_members: bool,
+    /// Whether the group is no more.
+    pub is_deleted: bool,
     /// The same people by their other address, as pairs of phone and LID.
     pub aliases: Vec<(Jid, Jid)>,
+}
+
+/// A group that the account came into.
+#[derive(Clone, PartialEq, Eq)]
+pub struct GroupEntry {
+    /// The group as it is now.
+    pub snapshot: GroupSnapshot,
+    /// Who brought the account in, where known.
+    pub by: Option<Jid>,
+    /// When, in milliseconds since 1970.
+    pub timestamp_ms: i64,
 }
 
 /// How a chat is kept.
@@ -423,6 +441,7 @@ hide_contents!(
     ContactName,
     Picture,
     GroupChange,
+    GroupEntry,
     ChatChange,
     ChatSetting,
     Call

@@ -31,6 +31,8 @@ pub(crate) struct Context {
     pub(crate) outbox_ids: OrderedIds,
     /// Sessions that are starting at the same time hold a permit each.
     pub(crate) start_slots: Arc<Semaphore>,
+    /// Sessions that ask for all their groups hold a permit each.
+    pub(crate) group_slots: Semaphore,
     /// Held by who claims sessions, so that no session is claimed twice.
     pub(crate) claiming: Mutex<()>,
     /// The gateway takes no more sessions and commands.

@@ -15,6 +15,7 @@ use wagate_store::{Heartbeat, Lane, Store, StoreError};
 use crate::commands::Commands;
 use crate::config::GatewayConfig;
 use crate::context::Context;
+use crate::groups::MAX_SYNCS;
 use crate::inbound::Familiar;
 use crate::ordered_ids::OrderedIds;
 use crate::outbox::Waiters;
@@ -74,6 +75,7 @@ impl Gateway {
             familiar: Familiar::default(),
             outbox_ids: OrderedIds::default(),
             start_slots: Arc::new(Semaphore::new(max_starting)),
+            group_slots: Semaphore::new(MAX_SYNCS),
             claiming: Mutex::new(()),
             draining: CancellationToken::new(),
             tasks: TaskTracker::new(),

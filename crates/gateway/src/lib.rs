@@ -10,6 +10,7 @@ mod commands;
 mod config;
 mod context;
 mod gateway;
+mod groups;
 mod inbound;
 mod live;
 mod ordered_ids;

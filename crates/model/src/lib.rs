@@ -15,6 +15,7 @@ mod events;
 #[cfg(any(test, feature = "fuzzing"))]
 #[doc(hidden)]
 pub mod fuzzing;
+mod group_requests;
 mod groups;
 mod ids;
 mod jids;
@@ -42,6 +43,10 @@ pub use contacts::{
 pub use cursors::{Cursor, CursorError};
 pub use errors::{ApiError, ErrorCode, ErrorDetail};
 pub use events::{EVENT_SCHEMA, EventEnvelope, EventKind, EventSelector, ListEvent};
+pub use group_requests::{
+    AddGroupMembersInput, ApproveGroupMembersInput, CreateGroupInput, GroupInfo, InviteOutput,
+    JoinGroupInput, JoinGroupOutput, MemberAddMode, UpdateGroupInput, checked_invite, invite_code,
+};
 pub use groups::{Group, GroupMember, GroupRole, ListGroup, ListGroupMember};
 pub use ids::{
     ApiKeyId, AuditId, BucketId, DeliveryId, EventId, GatewayId, GatewayNameError, IdError,

@@ -11,19 +11,8 @@ const TAGS_NOT_OFFERED_YET: &[&str] = &["Backup", "Channels", "OAuth Apps", "Sta
 
 /// Further operations that are not offered yet.
 const NOT_OFFERED_YET: &[&str] = &[
-    "addGroupMembers",
     "adminSessionBackfillStatus",
     "adminStartSessionBackfill",
-    "approveGroupMembers",
-    "createGroup",
-    "demoteGroupMember",
-    "getGroupInvite",
-    "joinGroup",
-    "leaveGroup",
-    "promoteGroupMember",
-    "removeGroupMember",
-    "revokeGroupInvite",
-    "updateGroup",
 ];
 
 /// Operations that the contract does not have.
@@ -76,6 +65,9 @@ const FIELDS_BEYOND_THE_CONTRACT: &[&str] = &[
     "MessageStatusPayload.error",
     "SessionStatusPayload.detail",
     "SessionStatusPayload.reason",
+    "UpdateGroupInputBody.approvalRequired",
+    "UpdateGroupInputBody.disappearingSeconds",
+    "UpdateGroupInputBody.memberAddMode",
     "WASession.historySync",
     "WASession.statusDetail",
     "WASession.statusReason",

@@ -4,12 +4,14 @@
 
 mod chats;
 mod contacts;
+mod groups;
 mod presence;
 
 use serde::{Deserialize, Serialize};
 
 pub use chats::ChatRequest;
 pub use contacts::{ContactReply, ContactRequest};
+pub use groups::{GroupReply, GroupRequest, MemberChange};
 pub use presence::{PresenceReply, PresenceRequest};
 
 /// Something to do on WhatsApp, or to ask of it, now.
@@ -22,6 +24,8 @@ pub enum LiveRequest {
     Contact(ContactRequest),
     /// How chats are kept.
     Chats(ChatRequest),
+    /// Groups.
+    Groups(GroupRequest),
     /// The account's and other people's presence.
     Presence(PresenceRequest),
 }
@@ -33,6 +37,7 @@ impl LiveRequest {
         match self {
             Self::Contact(request) => request.name(),
             Self::Chats(request) => request.name(),
+            Self::Groups(request) => request.name(),
             Self::Presence(request) => request.name(),
         }
     }
@@ -43,6 +48,7 @@ impl LiveRequest {
         match self {
             Self::Contact(request) => request.is_repeatable(),
             Self::Chats(request) => request.is_repeatable(),
+            Self::Groups(request) => request.is_repeatable(),
             Self::Presence(request) => request.is_repeatable(),
         }
     }
@@ -56,6 +62,8 @@ pub enum LiveReply {
     Done,
     /// About people.
     Contact(ContactReply),
+    /// About groups.
+    Groups(GroupReply),
     /// About presence.
     Presence(PresenceReply),
 }
@@ -67,6 +75,7 @@ impl LiveReply {
         match self {
             Self::Done => "done",
             Self::Contact(_) => "contact",
+            Self::Groups(_) => "groups",
             Self::Presence(_) => "presence",
         }
     }

@@ -10,6 +10,7 @@ mod attempt;
 mod backoff;
 mod chats;
 mod contacts;
+mod groups;
 mod hook;
 mod observer;
 mod open;

@@ -7,6 +7,7 @@
 
 mod chats;
 mod contacts;
+mod groups;
 mod presence;
 
 use std::sync::Arc;
@@ -62,6 +63,7 @@ impl Live<'_> {
         match request {
             LiveRequest::Contact(request) => self.contact(request).await,
             LiveRequest::Chats(request) => self.chats(request).await,
+            LiveRequest::Groups(request) => Box::pin(self.groups(request)).await,
             LiveRequest::Presence(request) => self.presence(request).await,
         }
     }

@@ -17,6 +17,7 @@ use wagate_store::{
 
 use super::presences::Presences;
 use super::standing::Standing;
+use crate::groups::GroupNotes;
 use crate::inbound::ToRead;
 use crate::live;
 use crate::outbox::SendQueue;
@@ -121,6 +122,7 @@ pub(crate) struct Session {
     /// Live requests hold a permit each.
     pub(crate) requests: Semaphore,
     pub(crate) presences: Presences,
+    pub(crate) groups: Arc<GroupNotes>,
     mailbox: mpsc::Sender<Command>,
     state: Mutex<State>,
 }
@@ -160,6 +162,7 @@ impl Session {
             callers: Semaphore::new(max_callers),
             requests: Semaphore::new(live::MAX_AT_ONCE),
             presences: Presences::default(),
+            groups: Arc::default(),
             mailbox,
             state: Mutex::new(State {
                 lease_ends_at,
