@@ -11,6 +11,7 @@ mod allowance;
 mod assets;
 mod audit;
 mod auth;
+mod backfills;
 mod body;
 mod chats;
 mod contacts;
@@ -19,6 +20,7 @@ mod failure;
 #[cfg(any(test, feature = "fuzzing"))]
 #[doc(hidden)]
 pub mod fuzzing;
+mod group_invites;
 mod groups;
 mod media;
 mod media_types;

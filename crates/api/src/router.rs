@@ -13,8 +13,8 @@ use crate::observe::observe;
 use crate::state::ApiState;
 use crate::verbs::{internal_path, move_verb};
 use crate::{
-    audit, auth, chats, contacts, events, groups, media, messages, presence, probes, realtime,
-    reference, search, sessions, storage, webhooks,
+    audit, auth, backfills, chats, contacts, events, group_invites, groups, media, messages,
+    presence, probes, realtime, reference, search, sessions, storage, webhooks,
 };
 
 /// The documented routes, in the order of the document.
@@ -27,6 +27,8 @@ pub(crate) fn documented() -> Vec<UtoipaMethodRouter<ApiState>> {
         chats::routes(),
         contacts::routes(),
         groups::routes(),
+        group_invites::routes(),
+        backfills::routes(),
         presence::routes(),
         storage::routes(),
         webhooks::routes(),

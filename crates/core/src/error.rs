@@ -52,6 +52,8 @@ pub enum What {
     Media,
     /// A bucket.
     Bucket,
+    /// A job that pulls contacts and groups again.
+    Backfill,
 }
 
 impl What {
@@ -77,6 +79,7 @@ impl What {
             Self::Target => "WhatsApp knows no such thing.",
             Self::Media => "There is no such file.",
             Self::Bucket => "There is no such bucket.",
+            Self::Backfill => "No such job has run since the gateway started.",
         }
     }
 }
@@ -110,6 +113,8 @@ pub enum Reason {
     MediaExpired,
     /// The file cannot be had.
     MediaFailed,
+    /// A job of the same kind runs already.
+    BackfillRunning,
 }
 
 impl Reason {
@@ -130,6 +135,7 @@ impl Reason {
             Self::BucketInUse => "bucket_in_use",
             Self::MediaExpired => "media_expired",
             Self::MediaFailed => "media_failed",
+            Self::BackfillRunning => "backfill_running",
         }
     }
 
@@ -153,6 +159,7 @@ impl Reason {
                 "Sessions keep their files in the bucket, or there are files in it."
             }
             Self::MediaExpired => "The file is no longer kept, or WhatsApp no longer has it.",
+            Self::BackfillRunning => "Such a job runs for the session already.",
             Self::MediaFailed => "The file cannot be had from WhatsApp.",
         }
     }

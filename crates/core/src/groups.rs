@@ -1,10 +1,13 @@
 //! Use cases of groups.
 
+use base64::Engine as _;
+use base64::prelude::BASE64_STANDARD;
 use wagate_cluster::{GroupReply, GroupRequest, LiveReply, LiveRequest, MemberChange};
 use wagate_model::{
-    AddGroupMembersInput, ApproveGroupMembersInput, CreateGroupInput, Draft, Group, GroupInfo,
-    GroupMember, GroupRole, InviteOutput, Jid, JidKind, JoinGroupInput, JoinGroupOutput, ListGroup,
-    ListGroupMember, UpdateGroupInput,
+    AddGroupMembersInput, ApproveGroupMembersInput, CreateGroupInput, Draft, Faults, Group,
+    GroupInfo, GroupMember, GroupPictureInput, GroupPreview, GroupRole, InviteOutput, Jid, JidKind,
+    JoinGroupInput, JoinGroupOutput, ListGroup, ListGroupJoinRequest, ListGroupMember,
+    RejectGroupMembersInput, UpdateGroupInput, checked_invite, limits,
 };
 use wagate_store::{GroupRecord, Tx};
 
@@ -230,16 +233,92 @@ impl Core {
         }
     }
 
+    /// The group that an invite leads to.
+    pub async fn preview_group_invite(
+        &self,
+        access: &SessionAccess,
+        invite: Draft<Option<String>>,
+    ) -> Result<GroupPreview> {
+        let (invite, mut faults) = invite.open()?;
+        let invite = faults.required("invite", invite);
+        let code = invite.and_then(|invite| checked_invite(&invite, &mut faults));
+        faults.into_result()?;
+        let code = code.unwrap_or_default();
+        match self
+            .ask_group(access, GroupRequest::Preview { code })
+            .await?
+        {
+            GroupReply::Preview(group) => Ok(group),
+            other => Err(unexpected_live(&LiveReply::Groups(other))),
+        }
+    }
+
+    /// Who asks to join a group.
+    pub async fn list_group_join_requests(
+        &self,
+        access: &SessionAccess,
+        group: &str,
+    ) -> Result<ListGroupJoinRequest> {
+        let group = self.group_address(access, group).await?;
+        match self
+            .ask_group(access, GroupRequest::Requests { group })
+            .await?
+        {
+            GroupReply::Requests(data) => Ok(ListGroupJoinRequest { data }),
+            other => Err(unexpected_live(&LiveReply::Groups(other))),
+        }
+    }
+
+    /// Denies the requests of people to join a group.
+    pub async fn reject_group_members(
+        &self,
+        access: &SessionAccess,
+        group: &str,
+        request: Draft<RejectGroupMembersInput>,
+    ) -> Result<()> {
+        let group = self.group_address(access, group).await?;
+        let (request, mut faults) = request.open()?;
+        let people = request.check(&mut faults);
+        faults.into_result()?;
+        let request = GroupRequest::Answer {
+            group,
+            is_granted: false,
+            people,
+        };
+        self.do_in_group(access, request).await
+    }
+
+    /// Sets a group's picture.
+    pub async fn set_group_picture(
+        &self,
+        access: &SessionAccess,
+        group: &str,
+        request: Draft<GroupPictureInput>,
+    ) -> Result<()> {
+        let group = self.group_address(access, group).await?;
+        let (request, mut faults) = request.open()?;
+        let jpeg = faults.required("jpeg", request.jpeg);
+        if let Some(jpeg) = &jpeg {
+            check_jpeg(jpeg, &mut faults);
+        }
+        faults.into_result()?;
+        self.do_in_group(access, GroupRequest::Picture { group, jpeg })
+            .await
+    }
+
+    /// Removes a group's picture.
+    pub async fn remove_group_picture(&self, access: &SessionAccess, group: &str) -> Result<()> {
+        let group = self.group_address(access, group).await?;
+        let request = GroupRequest::Picture { group, jpeg: None };
+        self.do_in_group(access, request).await
+    }
+
     async fn do_in_group(&self, access: &SessionAccess, request: GroupRequest) -> Result<()> {
         self.do_live(access, LiveRequest::Groups(request), What::Group)
             .await
     }
 
-    async fn ask_group(
-        &self,
-        access: &SessionAccess,
-        request: GroupRequest,
-    ) -> Result<GroupReply> {
+    async fn ask_group(&self, access: &SessionAccess, request: GroupRequest) -> Result<GroupReply> {
         let request = LiveRequest::Groups(request);
         match self.ask_live(access, request, What::Group).await? {
             LiveReply::Groups(reply) => Ok(reply),
@@ -253,6 +332,21 @@ impl Core {
         let stored = find_group(&mut tx, access, group).await?;
         stored.jid.parse().map_err(Error::internal)
     }
+}
+
+/// Notes what is wrong with a picture; what is in it is WhatsApp's to judge.
+fn check_jpeg(base64: &str, faults: &mut Faults) {
+    const MAX: usize = limits::GROUP_PICTURE_BYTES;
+    let Ok(bytes) = BASE64_STANDARD.decode(base64) else {
+        faults.add("jpeg", "must be base64, with padding");
+        return;
+    };
+    faults.check(bytes.len() <= MAX, "jpeg", || {
+        format!("must have at most {MAX} bytes")
+    });
+    faults.check(bytes.starts_with(&[0xff, 0xd8, 0xff]), "jpeg", || {
+        "must be a JPEG".into()
+    });
 }
 
 async fn find_group(tx: &mut Tx, access: &SessionAccess, group: &str) -> Result<GroupRecord> {

@@ -7,6 +7,7 @@
 
 mod accounts;
 mod audit;
+mod backfills;
 mod caller;
 mod chats;
 mod contacts;
@@ -56,11 +57,11 @@ pub use search::MessageSearch;
 pub use service::{Core, CoreConfig, Parts};
 pub use storage::BucketAccess;
 pub use users::{ListedUsers, UserAccess, UserChange, UserQuery};
+pub use wagate_cluster::MemberChange;
 pub use wagate_identity::{
     Client, CreatedApiKey, CurrentLogin, InvitationPreview, IssuedInvitation, MintedToken,
     NewLogin, OidcBegun, OidcError, OneTimeSecret, Password, SignUp, TotpOffer,
 };
-pub use wagate_cluster::MemberChange;
 pub use wagate_storage::{Content, Part};
 pub use wagate_store::{AttemptEntry, DeliveryRecord, LoginRecord};
 pub use webhooks::{DeliveryPage, DeliveryQuery, WebhookAccess};

@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use wagate_model::{GroupPayload, Jid, MessageStatus};
 
-use crate::groups::GroupSnapshot;
 use crate::InboundMessage;
+use crate::groups::GroupSnapshot;
 use crate::history::HistoryChunk;
 
 /// One event of a session, in the order in which things happened.
@@ -299,6 +299,17 @@ pub struct ContactName {
     pub is_initial: bool,
 }
 
+/// What WhatsApp says of a person on request.
+#[derive(Clone, PartialEq, Eq)]
+pub struct KnownPerson {
+    /// The phone-number address.
+    pub phone: Option<Jid>,
+    /// The LID.
+    pub lid: Option<Jid>,
+    /// The verified name of a business.
+    pub business_name: Option<String>,
+}
+
 /// A changed picture.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Picture {
@@ -439,6 +450,7 @@ hide_contents!(
     Presence,
     Typing,
     ContactName,
+    KnownPerson,
     Picture,
     GroupChange,
     GroupEntry,

@@ -91,8 +91,8 @@ pub use engine::{Endpoint, Engine, EngineConfig, verifies_certificate_chain};
 pub use error::{EngineError, PairingCodeError, RequestError};
 pub use events::{
     Account, Call, CallStage, ChatChange, ChatSetting, ContactName, Disconnect, DropReason,
-    EndReason, EngineEvent, GroupChange, GroupEntry, LatestMessage, PairingEnd, Picture, Presence, QrCode,
-    Receipt, Typing, TypingState, UnreadableMessage, UnreadableReason,
+    EndReason, EngineEvent, GroupChange, GroupEntry, KnownPerson, LatestMessage, PairingEnd,
+    Picture, Presence, QrCode, Receipt, Typing, TypingState, UnreadableMessage, UnreadableReason,
 };
 pub use groups::{
     GroupPerson, GroupSetting, GroupSnapshot, JoinRequest, JoinedGroup, MemberAction, MemberOutcome,

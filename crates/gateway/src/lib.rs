@@ -5,6 +5,7 @@
 //! - Messages that go out keep one WhatsApp id over retries, crashes and takeovers.
 //! - A session's status is written by its one owner, from its live connection.
 
+mod backfills;
 mod backoff;
 mod commands;
 mod config;

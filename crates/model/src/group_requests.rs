@@ -212,6 +212,81 @@ pub struct InviteOutput {
     pub invite: String,
 }
 
+/// The body of `rejectGroupMembers`.
+#[derive(Clone, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct RejectGroupMembersInput {
+    /// Phone numbers or JIDs of those who asked to join; at least one.
+    #[serde(default)]
+    pub participants: Option<Vec<String>>,
+}
+
+impl RejectGroupMembersInput {
+    /// The people, with the faults of every field.
+    pub fn check(&self, faults: &mut Faults) -> Vec<Jid> {
+        people_of(self.participants.as_deref(), true, faults)
+    }
+}
+
+/// The body of `setGroupPicture`.
+#[derive(Clone, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct GroupPictureInput {
+    /// The picture as JPEG in base64: square, at most 512 KiB; 640 pixels wide is what official
+    /// clients send.
+    #[serde(default)]
+    pub jpeg: Option<String>,
+}
+
+/// Somebody who asks to join a group.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct GroupJoinRequest {
+    /// The person's JID, as the group knows it.
+    pub jid: String,
+    /// The person's LID, where known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub lid: Option<String>,
+    /// The person's JID by phone number, where known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub phone_jid: Option<String>,
+    /// Since when, in milliseconds since 1970.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub requested_at: Option<i64>,
+}
+
+/// Requests to join a group, in one page.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct ListGroupJoinRequest {
+    /// The requests.
+    pub data: Vec<GroupJoinRequest>,
+}
+
+/// The group that an invite leads to.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct GroupPreview {
+    /// Whether an admin has to approve who joins.
+    pub approval_required: bool,
+    /// When it was made on WhatsApp, in milliseconds since 1970.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub created_at_wa: Option<i64>,
+    /// The description.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub description: Option<String>,
+    /// The group's JID.
+    pub group_jid: String,
+    /// Who owns it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub owner_jid: Option<String>,
+    /// How many members it has.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub participant_count: Option<i64>,
+    /// The subject.
+    pub subject: String,
+}
+
 /// The code of a group's invite: given as such, or as the link that holds it.
 ///
 /// Codes are 22 letters and digits now; what is taken is wider, so that newer ones are not

@@ -5,6 +5,7 @@
 
 mod api_keys;
 mod audit;
+mod backfills;
 mod capabilities;
 mod chats;
 mod clock;
@@ -33,6 +34,7 @@ mod webhooks;
 
 pub use api_keys::{ApiKey, ApiKeyPrincipal, ApiKeySecret, ParseApiKeyError};
 pub use audit::{Actor, ActorKind, AuditAction, AuditEntry, ListAuditEntry, UnknownAuditName};
+pub use backfills::{BackfillJob, BackfillStatus};
 pub use capabilities::{Capabilities, Capability};
 pub use chats::{Chat, ChatType, ListChat, ReadChatInput, UpdateChatInput};
 pub use clock::{Clock, ManualClock, SystemClock};
@@ -44,14 +46,16 @@ pub use cursors::{Cursor, CursorError};
 pub use errors::{ApiError, ErrorCode, ErrorDetail};
 pub use events::{EVENT_SCHEMA, EventEnvelope, EventKind, EventSelector, ListEvent};
 pub use group_requests::{
-    AddGroupMembersInput, ApproveGroupMembersInput, CreateGroupInput, GroupInfo, InviteOutput,
-    JoinGroupInput, JoinGroupOutput, MemberAddMode, UpdateGroupInput, checked_invite, invite_code,
+    AddGroupMembersInput, ApproveGroupMembersInput, CreateGroupInput, GroupInfo, GroupJoinRequest,
+    GroupPictureInput, GroupPreview, InviteOutput, JoinGroupInput, JoinGroupOutput,
+    ListGroupJoinRequest, MemberAddMode, RejectGroupMembersInput, UpdateGroupInput, checked_invite,
+    invite_code,
 };
 pub use groups::{Group, GroupMember, GroupRole, ListGroup, ListGroupMember};
 pub use ids::{
-    ApiKeyId, AuditId, BucketId, DeliveryId, EventId, GatewayId, GatewayNameError, IdError,
-    InvitationId, LoginId, MediaId, OrganizationId, OutboxId, RequestId, SessionId, TicketId,
-    TokenKeyId, UserId, WebhookId,
+    ApiKeyId, AuditId, BackfillId, BucketId, DeliveryId, EventId, GatewayId, GatewayNameError,
+    IdError, InvitationId, LoginId, MediaId, OrganizationId, OutboxId, RequestId, SessionId,
+    TicketId, TokenKeyId, UserId, WebhookId,
 };
 pub use jids::{Jid, JidError, JidKind, PhoneNumber, PhoneNumberError};
 pub use media::{MediaEventPayload, MediaFile, MediaProblem, MediaStatus, UnknownMediaName};

@@ -10,10 +10,7 @@ const CONTRACT: &str = include_str!("../data/contract.json");
 const TAGS_NOT_OFFERED_YET: &[&str] = &["Backup", "Channels", "OAuth Apps", "Status"];
 
 /// Further operations that are not offered yet.
-const NOT_OFFERED_YET: &[&str] = &[
-    "adminSessionBackfillStatus",
-    "adminStartSessionBackfill",
-];
+const NOT_OFFERED_YET: &[&str] = &[];
 
 /// Operations that the contract does not have.
 const BEYOND_THE_CONTRACT: &[&str] = &[
@@ -37,6 +34,11 @@ const BEYOND_THE_CONTRACT: &[&str] = &[
     "getWebhookSigningSecret",
     "listAudit",
     "listEvents",
+    "listGroupJoinRequests",
+    "previewGroupInvite",
+    "rejectGroupMembers",
+    "removeGroupPicture",
+    "setGroupPicture",
     "listStorageBuckets",
     "listWebhookDeliveries",
     "markChatUnread",

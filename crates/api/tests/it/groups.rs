@@ -6,7 +6,7 @@ use wagate_cluster::{
     CommandReply, GroupReply, GroupRequest, LiveReply, LiveRequest, MemberChange, Refusal,
     SessionAction,
 };
-use wagate_model::{GroupInfo, MemberAddMode, SessionId};
+use wagate_model::{GroupInfo, GroupJoinRequest, GroupPreview, MemberAddMode, SessionId};
 
 use crate::harness::{Reply, Service, Tenant, refuse};
 use crate::pages::fill_with;
@@ -74,7 +74,8 @@ async fn a_group_is_made() {
             subject: Some("Crew".into()),
         }))
     });
-    let body = json!({ "name": "Crew", "participants": ["+15551234567", "15551234567@s.whatsapp.net"] });
+    let body =
+        json!({ "name": "Crew", "participants": ["+15551234567", "15551234567@s.whatsapp.net"] });
     let made = world.ask(Method::POST, "", Some(body)).await.ok(201);
     let expected = json!({
         "groupJid": "1203@g.us", "isAnnounce": false, "isLocked": false, "ownerJid": "7@lid",
@@ -126,7 +127,12 @@ async fn settings_are_changed_and_null_is_no_value() {
         (
             json!({ "subject": " ", "description": "x".repeat(2_049), "memberAddMode": "some",
                 "disappearingSeconds": 5 }),
-            vec!["memberAddMode", "subject", "description", "disappearingSeconds"],
+            vec![
+                "memberAddMode",
+                "subject",
+                "description",
+                "disappearingSeconds",
+            ],
         ),
     ] {
         let reply = world.ask(Method::PATCH, &at, Some(body)).await;
@@ -241,6 +247,72 @@ async fn invites_lead_in_and_the_account_leaves() {
     let path = format!("/{GROUP}:leave");
     world.ask(Method::POST, &path, None).await.ok(204);
     assert!(matches!(world.asked(), GroupRequest::Leave { .. }));
+}
+
+#[tokio::test]
+async fn requests_pictures_and_previews() {
+    let world = world().await;
+    world.service.gateway.answer(|_| {
+        reply(GroupReply::Requests(vec![GroupJoinRequest {
+            jid: "7@lid".into(),
+            lid: Some("7@lid".into()),
+            phone_jid: None,
+            requested_at: Some(5),
+        }]))
+    });
+    let path = format!("/{GROUP}/requests");
+    let requests = world.ask(Method::GET, &path, None).await.ok(200);
+    let expected = json!({ "data": [{ "jid": "7@lid", "lid": "7@lid", "requestedAt": 5 }] });
+    assert_eq!(requests, expected);
+
+    world.service.gateway.answer(|_| done());
+    let path = format!("/{GROUP}/members:reject");
+    let body = json!({ "participants": ["7@lid"] });
+    world.ask(Method::POST, &path, Some(body)).await.ok(204);
+    let GroupRequest::Answer { is_granted, .. } = world.asked() else {
+        panic!()
+    };
+    assert!(!is_granted);
+    let reply_to = world.ask(Method::POST, &path, Some(json!({}))).await;
+    assert_eq!(reply_to.faults(), ["participants"]);
+
+    let path = format!("/{GROUP}/picture");
+    let body = json!({ "jpeg": "/9j/4AAQSkZJRgABAQ==" });
+    world.ask(Method::PUT, &path, Some(body)).await.ok(204);
+    let is_set = |request| matches!(request, GroupRequest::Picture { jpeg: Some(_), .. });
+    assert!(is_set(world.asked()));
+    world.ask(Method::DELETE, &path, None).await.ok(204);
+    assert!(!is_set(world.asked()));
+    let large = format!("/9j/{}", "A".repeat(700 << 10));
+    for jpeg in [json!(null), json!("AAAA"), json!("%"), json!(large)] {
+        let body = json!({ "jpeg": jpeg });
+        let reply_to = world.ask(Method::PUT, &path, Some(body)).await;
+        assert_eq!(reply_to.faults(), ["jpeg"]);
+    }
+
+    world.service.gateway.answer(|_| {
+        reply(GroupReply::Preview(GroupPreview {
+            approval_required: true,
+            created_at_wa: None,
+            description: None,
+            group_jid: "1203@g.us".into(),
+            owner_jid: None,
+            participant_count: Some(3),
+            subject: "Crew".into(),
+        }))
+    });
+    let path = ":preview?invite=https://chat.whatsapp.com/HG4pQ2mRz7c8KdT1vWxYbN";
+    let found = world.ask(Method::GET, path, None).await.ok(200);
+    let expected = json!({
+        "approvalRequired": true, "groupJid": "1203@g.us", "participantCount": 3, "subject": "Crew"
+    });
+    assert_eq!(found, expected);
+    for query in ["", "?invite=", "?invite=https://example.com/x"] {
+        let reply_to = world
+            .ask(Method::GET, &format!(":preview{query}"), None)
+            .await;
+        assert_eq!(reply_to.faults(), ["invite"]);
+    }
 }
 
 #[tokio::test]

@@ -1,7 +1,7 @@
 //! Groups: made, joined and left, their settings and members.
 
 use serde::{Deserialize, Serialize};
-use wagate_model::{GroupInfo, Jid, UpdateGroupInput};
+use wagate_model::{GroupInfo, GroupJoinRequest, GroupPreview, Jid, UpdateGroupInput};
 
 /// About groups.
 #[derive(Clone, Serialize, Deserialize)]
@@ -56,6 +56,23 @@ pub enum GroupRequest {
         /// The code.
         code: String,
     },
+    /// Give the group that an invite leads to.
+    Preview {
+        /// The code.
+        code: String,
+    },
+    /// Give those who ask to join.
+    Requests {
+        /// The group.
+        group: Jid,
+    },
+    /// Set or remove the picture.
+    Picture {
+        /// The group.
+        group: Jid,
+        /// The picture as JPEG in base64; nothing to remove it.
+        jpeg: Option<String>,
+    },
 }
 
 /// What is done to members of a group.
@@ -87,6 +104,9 @@ impl GroupRequest {
             Self::Answer { .. } => "answer_join_requests",
             Self::Leave { .. } => "leave_group",
             Self::Join { .. } => "join_group",
+            Self::Preview { .. } => "preview_group_invite",
+            Self::Requests { .. } => "list_join_requests",
+            Self::Picture { .. } => "set_group_picture",
         }
     }
 
@@ -96,6 +116,9 @@ impl GroupRequest {
             | Self::Members { .. }
             | Self::Leave { .. }
             | Self::Join { .. }
+            | Self::Preview { .. }
+            | Self::Requests { .. }
+            | Self::Picture { .. }
             | Self::Invite {
                 is_renewed: false, ..
             } => true,
@@ -120,4 +143,8 @@ pub enum GroupReply {
     Invite(String),
     /// The group that was joined, or that an admin has to let the account into.
     Joined(Jid),
+    /// The group that an invite leads to.
+    Preview(GroupPreview),
+    /// Those who ask to join.
+    Requests(Vec<GroupJoinRequest>),
 }

@@ -2,13 +2,16 @@
 //!
 //! One file for each resource; the owner's side has the same files in `gateway/src/live`.
 
+mod backfills;
 mod chats;
 mod contacts;
 mod groups;
 mod presence;
 
 use serde::{Deserialize, Serialize};
+use wagate_model::BackfillJob;
 
+pub use backfills::BackfillRequest;
 pub use chats::ChatRequest;
 pub use contacts::{ContactReply, ContactRequest};
 pub use groups::{GroupReply, GroupRequest, MemberChange};
@@ -20,6 +23,8 @@ pub use presence::{PresenceReply, PresenceRequest};
 #[derive(Clone, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", tag = "about", content = "request")]
 pub enum LiveRequest {
+    /// Pulling again what WhatsApp gives on request.
+    Backfill(BackfillRequest),
     /// People.
     Contact(ContactRequest),
     /// How chats are kept.
@@ -35,6 +40,7 @@ impl LiveRequest {
     #[must_use]
     pub const fn name(&self) -> &'static str {
         match self {
+            Self::Backfill(request) => request.name(),
             Self::Contact(request) => request.name(),
             Self::Chats(request) => request.name(),
             Self::Groups(request) => request.name(),
@@ -46,6 +52,7 @@ impl LiveRequest {
     #[must_use]
     pub const fn is_repeatable(&self) -> bool {
         match self {
+            Self::Backfill(request) => request.is_repeatable(),
             Self::Contact(request) => request.is_repeatable(),
             Self::Chats(request) => request.is_repeatable(),
             Self::Groups(request) => request.is_repeatable(),
@@ -60,6 +67,8 @@ impl LiveRequest {
 pub enum LiveReply {
     /// Done; there is nothing to say.
     Done,
+    /// A job that pulls contacts and groups again.
+    Backfill(BackfillJob),
     /// About people.
     Contact(ContactReply),
     /// About groups.
@@ -74,6 +83,7 @@ impl LiveReply {
     pub const fn name(&self) -> &'static str {
         match self {
             Self::Done => "done",
+            Self::Backfill(_) => "backfill",
             Self::Contact(_) => "contact",
             Self::Groups(_) => "groups",
             Self::Presence(_) => "presence",

@@ -136,6 +136,24 @@ impl Connection {
         Ok(requests)
     }
 
+    /// Sets a group's picture, a JPEG, or removes it.
+    pub async fn set_group_picture(
+        &self,
+        group: &Jid,
+        jpeg: Option<Vec<u8>>,
+    ) -> Result<(), RequestError> {
+        let client = self.logged_in()?;
+        let group = library_jid(group);
+        let asking: Asking<'_, ()> = Box::pin(async move {
+            let groups = client.groups();
+            match jpeg {
+                Some(jpeg) => groups.set_profile_picture(group, jpeg).await.map(drop),
+                None => groups.remove_profile_picture(group).await.map(drop),
+            }
+        });
+        asking.await.map_err(|error| failure(&error))
+    }
+
     /// Leaves a group.
     pub async fn leave_group(&self, group: &Jid) -> Result<(), RequestError> {
         let client = self.logged_in()?;

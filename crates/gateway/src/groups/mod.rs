@@ -11,5 +11,5 @@ mod sync;
 mod write;
 
 pub(crate) use notes::GroupNotes;
-pub(crate) use sync::{MAX_SYNCS, store_group, tend};
+pub(crate) use sync::{MAX_SYNCS, SyncError, store_group, sync_all, tend};
 pub(crate) use write::{Arrival, own_address, store_change, store_snapshot};

@@ -1,13 +1,15 @@
 //! What a session remembers of its groups while it runs: which are out of date, and which have
 //! changed since WhatsApp was asked about them.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use wagate_model::Jid;
 
 /// Groups whose last change is remembered.
 const MAX_CHANGED: usize = 1_024;
+/// Groups of which is remembered that they were not told.
+const MAX_UNTOLD: usize = 4_096;
 /// Beyond this many groups that are out of date, all are asked for at once.
 const MAX_STALE: usize = 16;
 
@@ -23,6 +25,8 @@ struct Notes {
     changed: HashMap<Jid, u64>,
     /// Up to this turn, any group may have changed.
     forgotten: u64,
+    /// Groups that were stored without telling that the account is in them.
+    untold: HashSet<Jid>,
     stale: BTreeSet<Jid>,
     is_all_stale: bool,
     /// The session has connected: it may be time to ask for all groups.
@@ -67,6 +71,25 @@ impl GroupNotes {
     pub(crate) fn has_changed_since(&self, group: &Jid, turn: u64) -> bool {
         let notes = self.notes();
         notes.forgotten > turn || notes.changed.get(group).is_some_and(|at| *at > turn)
+    }
+
+    /// A group is stored without telling that the account is in it: WhatsApp may still say that
+    /// it has just come in.
+    pub(crate) fn note_untold(&self, group: &Jid) {
+        let mut notes = self.notes();
+        if notes.untold.len() < MAX_UNTOLD {
+            notes.untold.insert(group.clone());
+        }
+    }
+
+    /// Whether a group was stored without telling that the account is in it.
+    pub(crate) fn is_untold(&self, group: &Jid) -> bool {
+        self.notes().untold.contains(group)
+    }
+
+    /// It is told that the account is in a group.
+    pub(crate) fn note_told(&self, group: &Jid) {
+        self.notes().untold.remove(group);
     }
 
     /// What is known of a group is out of date, or of all where none is named.

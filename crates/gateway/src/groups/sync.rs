@@ -70,7 +70,11 @@ pub(crate) fn tend(cx: &Arc<Context>, session: &Arc<Session>) {
     });
 }
 
-async fn carry_out(cx: &Arc<Context>, session: &Arc<Session>, work: &Work) -> Result<(), SyncError> {
+async fn carry_out(
+    cx: &Arc<Context>,
+    session: &Arc<Session>,
+    work: &Work,
+) -> Result<(), SyncError> {
     let connection = session
         .working_connection()
         .ok_or(RequestError::NotConnected)?;
@@ -202,9 +206,7 @@ async fn sync_one(
                         let (group, notes, own) = (group.clone(), notes.clone(), own.clone());
                         Box::pin(async move {
                             let (organization, session) = (owned.organization(), owned.session());
-                            let stored = owned
-                                .group(organization, session, group.as_str())
-                                .await?;
+                            let stored = owned.group(organization, session, group.as_str()).await?;
                             let was_in = stored.is_some_and(|group| !group.is_left);
                             if !was_in || notes.has_changed_since(&group, turn) {
                                 return Ok(());
@@ -247,6 +249,9 @@ pub(crate) async fn store_group(
                     if notes.has_changed_since(&snapshot.group, turn) {
                         notes.note_stale(Some(&snapshot.group));
                         return Ok(());
+                    }
+                    if !arrival.tells_entry {
+                        notes.note_untold(&snapshot.group);
                     }
                     let own = own.as_ref().as_ref();
                     store_snapshot(owned, &snapshot, &arrival, own, now_ms).await

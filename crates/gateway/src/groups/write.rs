@@ -13,6 +13,8 @@ use crate::inbound::{identity_of, note_alias, tell};
 pub(crate) struct Arrival {
     /// Whether it is told that the account came into the group, where that is new.
     pub(crate) tells_entry: bool,
+    /// Whether it is new for certain, though the group is stored.
+    pub(crate) is_new: bool,
     /// Who brought it in, where known.
     pub(crate) sender: Option<String>,
     /// When, in milliseconds since 1970.
@@ -96,7 +98,9 @@ pub(crate) async fn store_change(
 /// Takes out of a change of settings what is so already.
 fn forget_known_settings(payload: &mut GroupPayload, before: Option<&GroupRecord>) {
     let Some(before) = before else { return };
-    payload.subject.take_if(|it| before.subject.as_ref() == Some(it));
+    payload
+        .subject
+        .take_if(|it| before.subject.as_ref() == Some(it));
     let description = before.description.as_deref().unwrap_or_default();
     let is_described = before.description.is_some() || before.participant_count.is_some();
     payload
@@ -105,7 +109,9 @@ fn forget_known_settings(payload: &mut GroupPayload, before: Option<&GroupRecord
     payload
         .is_announce
         .take_if(|it| before.is_announce == Some(*it));
-    payload.is_locked.take_if(|it| before.is_locked == Some(*it));
+    payload
+        .is_locked
+        .take_if(|it| before.is_locked == Some(*it));
     payload
         .new_invite_link
         .take_if(|it| before.invite_code.is_some() && before.invite_code == invite_code(it));
@@ -234,8 +240,7 @@ impl Members<'_> {
     }
 }
 
-/// Stores a group as WhatsApp describes it, and tells what of it was not known; gives how many
-/// members it has.
+/// Stores a group as WhatsApp describes it, and tells what of it was not known.
 pub(crate) async fn store_snapshot(
     owned: &mut Owned<'_>,
     snapshot: &GroupSnapshot,
@@ -247,8 +252,11 @@ pub(crate) async fn store_snapshot(
     let jid = snapshot.group.as_str();
     let before = owned.group(organization, session, jid).await?;
     let facts = facts_of(snapshot, before.as_ref());
-    let was_in = before.as_ref().is_some_and(|group| !group.is_left);
-    let is_same = was_in && before.as_ref().is_some_and(|before| is_same(before, &facts));
+    let was_in = !arrival.is_new && before.as_ref().is_some_and(|group| !group.is_left);
+    let is_same = was_in
+        && before
+            .as_ref()
+            .is_some_and(|before| is_same(before, &facts));
     let id = match &before {
         Some(before) if is_same => before.id,
         _ => owned.upsert_group(&facts, now_ms).await?,
@@ -381,7 +389,10 @@ async fn members(
     let mut seen = HashSet::new();
     for person in &snapshot.members {
         let address = person.person.to_string();
-        let alias = person.alias.as_ref().and_then(|jid| known.get(jid.as_str()));
+        let alias = person
+            .alias
+            .as_ref()
+            .and_then(|jid| known.get(jid.as_str()));
         let Some(member) = known.get(address.as_str()).or(alias) else {
             if let Some(identity) = identity_of_person(owned, person, now_ms).await?
                 && seen.insert(identity)
@@ -656,7 +667,11 @@ mod tests {
             participant(json!({ "demote": ["2@lid"] })),
         ]);
         assert_eq!(world.told().await, expected);
-        let stored = [("1@lid", "superadmin"), ("2@lid", "member"), ("4@lid", "admin")];
+        let stored = [
+            ("1@lid", "superadmin"),
+            ("2@lid", "member"),
+            ("4@lid", "admin"),
+        ];
         let stored = stored.map(|(lid, role)| (lid.to_owned(), role.to_owned()));
         assert_eq!(world.members().await, stored);
     }

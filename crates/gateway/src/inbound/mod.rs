@@ -10,7 +10,7 @@ mod payload;
 mod people;
 mod sink;
 
-pub(crate) use batch::{Batch, ToRead, row_of};
+pub(crate) use batch::{Batch, ToRead, both_addresses, row_of};
 pub(crate) use content::{poll_of, raw_of};
 pub(crate) use familiar::{ChatAddress, Familiar};
 pub(crate) use news::{commit_news, is_news, tell};

@@ -50,9 +50,10 @@ pub(crate) async fn commit_news(
     }
     let (now_ms, account) = (cx.now_ms(), Arc::new(session.account()));
     let notes = session.groups.clone();
+    let all = events.clone();
     session
         .commit::<_, StoreError, _>(&cx.store, move |owned| {
-            let (events, account, notes) = (events.clone(), account.clone(), notes.clone());
+            let (events, account, notes) = (all.clone(), account.clone(), notes.clone());
             Box::pin(async move {
                 let account = account.as_ref().as_ref();
                 for event in events.iter() {
@@ -66,6 +67,11 @@ pub(crate) async fn commit_news(
             })
         })
         .await?;
+    for event in events.iter() {
+        if let EngineEvent::GroupEntered(entry) = event {
+            session.groups.note_told(&entry.snapshot.group);
+        }
+    }
     groups::tend(cx, session);
     Ok(())
 }
@@ -96,6 +102,7 @@ async fn group(
             notes.note_change(&snapshot.group);
             let arrival = Arrival {
                 tells_entry: true,
+                is_new: notes.is_untold(&snapshot.group),
                 sender: entry.by.as_ref().map(Jid::to_string),
                 timestamp_ms: Some(entry.timestamp_ms),
             };

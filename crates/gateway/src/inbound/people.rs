@@ -75,7 +75,11 @@ pub(crate) async fn alias(
 }
 
 /// The row of a person by one of their addresses; nothing where the address is none.
-pub(crate) async fn identity_of(owned: &mut Owned<'_>, person: &str, now_ms: i64) -> Result<Option<i64>> {
+pub(crate) async fn identity_of(
+    owned: &mut Owned<'_>,
+    person: &str,
+    now_ms: i64,
+) -> Result<Option<i64>> {
     let Ok(jid) = person.parse::<Jid>() else {
         return Ok(None);
     };

@@ -4,15 +4,20 @@
 //! is known already. Where it cannot be stored, the request has succeeded all the same, and the
 //! group is asked for in the background.
 
+use base64::Engine as _;
+use base64::prelude::BASE64_STANDARD;
 use wagate_cluster::{GroupReply, GroupRequest, LiveReply, MemberChange, Refusal};
 use wagate_engine::{
     GroupChange, GroupSetting, GroupSnapshot, MemberAction, MemberOutcome, RequestError,
 };
-use wagate_model::{GroupInfo, GroupPayload, Jid, MemberAddMode, UpdateGroupInput};
+use wagate_model::{
+    GroupInfo, GroupJoinRequest, GroupPayload, GroupPreview, Jid, MemberAddMode, UpdateGroupInput,
+};
 use wagate_store::{Account, StoreError};
 
 use super::{Live, LiveResult};
 use crate::groups::{self, Arrival, own_address};
+use crate::inbound::both_addresses;
 
 impl Live<'_> {
     pub(super) async fn groups(&self, request: GroupRequest) -> LiveResult {
@@ -34,6 +39,9 @@ impl Live<'_> {
             } => self.answer_requests(&group, is_granted, people).await,
             GroupRequest::Leave { group } => self.leave_group(&group).await,
             GroupRequest::Join { code } => self.join_group(&code).await,
+            GroupRequest::Preview { code } => self.preview_invite(&code).await,
+            GroupRequest::Requests { group } => self.join_requests(&group).await,
+            GroupRequest::Picture { group, jpeg } => self.set_picture(&group, jpeg).await,
         }
     }
 
@@ -232,6 +240,50 @@ impl Live<'_> {
         Ok(LiveReply::Groups(GroupReply::Joined(joined.group)))
     }
 
+    async fn preview_invite(&self, code: &str) -> LiveResult {
+        match self.connection.invite_preview(code).await {
+            Ok(found) => {
+                let info = group_info(&found);
+                Ok(LiveReply::Groups(GroupReply::Preview(GroupPreview {
+                    approval_required: found.is_approval_required,
+                    created_at_wa: found.created_at_ms,
+                    description: info.description,
+                    group_jid: info.group_jid,
+                    owner_jid: info.owner_jid,
+                    participant_count: info.participants,
+                    subject: found.subject,
+                })))
+            }
+            Err(error) => Err(self.invite_refusal(&error)),
+        }
+    }
+
+    async fn join_requests(&self, group: &Jid) -> LiveResult {
+        let found = self.connection.join_requests(group).await;
+        let found = found.map_err(|error| self.refusal(&error))?;
+        let shown = found.into_iter().map(|request| {
+            let addresses = both_addresses(&request.person, request.alias.as_ref());
+            GroupJoinRequest {
+                jid: request.person.to_string(),
+                lid: addresses.lid,
+                phone_jid: addresses.phone,
+                requested_at: request.requested_at_ms,
+            }
+        });
+        Ok(LiveReply::Groups(GroupReply::Requests(shown.collect())))
+    }
+
+    async fn set_picture(&self, group: &Jid, jpeg: Option<String>) -> LiveResult {
+        let jpeg = jpeg.map(|text| BASE64_STANDARD.decode(text)).transpose();
+        let jpeg = jpeg.map_err(|_| invalid("jpeg", "must be base64"))?;
+        match self.connection.set_group_picture(group, jpeg).await {
+            Err(RequestError::Refused { code: 400 | 406 }) => {
+                Err(invalid("jpeg", "is not accepted by WhatsApp"))
+            }
+            outcome => self.done(outcome),
+        }
+    }
+
     /// What it means that an invite was not taken.
     pub(super) fn invite_refusal(&self, error: &RequestError) -> Refusal {
         match error {
@@ -248,6 +300,7 @@ impl Live<'_> {
         let own = self.session.account();
         let arrival = Arrival {
             tells_entry: true,
+            is_new: false,
             sender: own.as_ref().map(|own| own_address(own).to_owned()),
             timestamp_ms: None,
         };
@@ -323,9 +376,7 @@ fn invalid(field: &str, message: &str) -> Refusal {
 }
 
 fn is_own(own: Option<&Account>, person: &Jid) -> bool {
-    own.is_some_and(|own| {
-        own.jid == person.as_str() || own.lid.as_deref() == Some(person.as_str())
-    })
+    own.is_some_and(|own| own.jid == person.as_str() || own.lid.as_deref() == Some(person.as_str()))
 }
 
 fn done_people(answers: &[MemberOutcome]) -> Vec<String> {
