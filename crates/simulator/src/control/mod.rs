@@ -4,6 +4,7 @@ mod accounting;
 mod body;
 mod envelope;
 mod faults;
+mod groups;
 mod media;
 mod messages;
 mod phones;

@@ -13,7 +13,7 @@ use axum::routing::{delete, get, post};
 use serde_json::{Value, json};
 
 use super::envelope::{unknown_route, wrap_refusals};
-use super::{accounting, faults, media, messages, phones};
+use super::{accounting, faults, groups, media, messages, phones};
 use crate::phone::Phones;
 use crate::server::Server;
 
@@ -53,6 +53,11 @@ pub fn router(server: Server, phones: Phones, info: ControlInfo) -> Router {
             "/sim/v1/phones/{phone}/messages/{message}",
             get(messages::get).post(messages::act),
         )
+        .route("/sim/v1/phones/{phone}/groups", post(groups::create))
+        .route("/sim/v1/phones/{phone}/groups:join", post(groups::join))
+        .route("/sim/v1/phones/{phone}/groups/{group}", post(groups::act))
+        .route("/sim/v1/groups", get(groups::list))
+        .route("/sim/v1/groups/{group}", get(groups::get))
         .route("/sim/v1/faults", get(faults::list).post(faults::create))
         .route("/sim/v1/faults/{fault}", delete(faults::delete))
         .route("/sim/v1/media:expire", post(media::expire))

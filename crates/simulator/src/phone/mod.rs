@@ -7,6 +7,7 @@ mod actor;
 mod contacts;
 pub(crate) mod content;
 mod error;
+mod groups;
 mod handle;
 pub(crate) mod link;
 mod linking;
@@ -19,6 +20,7 @@ pub(crate) mod signal;
 
 pub use content::{Content, SendRequest};
 pub use error::{FieldError, PhoneError};
+pub use groups::{GroupSettings, Joined, MemberAction, MemberOutcome, NewGroup};
 pub use handle::{ChatState, Phone, Sent};
 pub use log::{MessageQuery, MessageStatus, StoredMessage};
 pub(crate) use phones::unknown_phone;

@@ -104,6 +104,7 @@ impl Server {
         for device in companions {
             self.unlink(number, device.id, None)?;
         }
+        self.leave_all_groups(&*self.cell(number)?)?;
         let cell = self
             .inner
             .directory

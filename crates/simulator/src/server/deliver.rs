@@ -21,6 +21,16 @@ pub(super) struct Parcel {
     pub(super) queued: Arc<Queued>,
 }
 
+impl Parcel {
+    /// The same stanza for another device.
+    pub(super) fn for_device(&self, device_id: u16) -> Self {
+        Self {
+            device_id,
+            queued: self.queued.clone(),
+        }
+    }
+}
+
 /// The same stanza for several devices.
 pub(super) fn parcels(node: &Node, device_ids: impl IntoIterator<Item = u16>) -> Vec<Parcel> {
     let Some(queued) = Queued::new(node).map(Arc::new) else {

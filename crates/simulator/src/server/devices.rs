@@ -32,7 +32,12 @@ impl Server {
         };
         self.deliver(account, own)?;
         let signed_list = account.lock().record.key_index_list.clone();
-        for number in self.inner.accounting.correspondents(&account.number) {
+        let mut concerned = self.inner.accounting.correspondents(&account.number);
+        for group in self.inner.groups.of_member(&account.number) {
+            concerned.extend(group.members.keys().cloned());
+        }
+        concerned.remove(&*account.number);
+        for number in concerned {
             let Some(contact) = self.inner.directory.by_number(&number) else {
                 continue;
             };

@@ -13,6 +13,7 @@ use crate::clock::Clock;
 use crate::faults::Faults;
 use crate::journal::{Journal, JournalError};
 
+use super::groups::Groups;
 use super::media::{MediaAuth, MediaFiles};
 use super::pairings::Pairings;
 use super::state::Directory;
@@ -58,6 +59,7 @@ pub(crate) struct Inner {
     pub(crate) config: ServerConfig,
     pub(crate) journal: Journal,
     pub(crate) directory: Directory,
+    pub(in crate::server) groups: Groups,
     pub(crate) pairings: Pairings,
     pub(crate) accounting: Accounting,
     pub(crate) faults: Faults,
@@ -82,6 +84,7 @@ impl Inner {
         let accounting = Accounting::restore(&journal)?;
         Ok(Self {
             directory: super::restore::directory(&journal)?,
+            groups: Groups::restore(&journal)?,
             media: MediaFiles::restore(&journal)?,
             media_auth: MediaAuth::new(),
             config,

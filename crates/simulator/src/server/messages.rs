@@ -17,7 +17,7 @@ use super::stanza::{ack_of, jid_attr, text_attr};
 use super::state::AccountCell;
 
 /// Attributes of a message that its recipients get as they are.
-const PASSED_ATTRS: [&str; 7] = [
+pub(super) const PASSED_ATTRS: [&str; 7] = [
     "type",
     "edit",
     "category",
@@ -28,7 +28,7 @@ const PASSED_ATTRS: [&str; 7] = [
 ];
 
 /// Children of a message that are for the server, or given to each device by itself.
-const KEPT_CHILDREN: [&str; 5] = [
+pub(super) const KEPT_CHILDREN: [&str; 5] = [
     "enc",
     "participants",
     "device-identity",
@@ -54,6 +54,9 @@ impl Server {
             self.refuse(session, node, 479);
             return Ok(());
         };
+        if to.is_group() {
+            return self.handle_group_message(session, node, &to, &id);
+        }
         let Some(recipient) = self.inner.directory.by_jid(&to) else {
             self.refuse(session, node, 404);
             return Ok(());

@@ -1,7 +1,7 @@
 //! Who is there, and who is typing.
 
 use wacore_binary::builder::NodeBuilder;
-use wacore_binary::{Jid, Node};
+use wacore_binary::{Jid, JidExt as _, Node};
 
 use crate::journal::JournalError;
 
@@ -158,7 +158,10 @@ impl Server {
     }
 
     pub(super) fn handle_chatstate(&self, session: &Session, node: &Node) {
-        if let Some(to) = jid_attr(node, "to")
+        let to = jid_attr(node, "to");
+        if let Some(group) = to.as_ref().filter(|to| to.is_group()) {
+            self.relay_group_chatstate(session, group, node);
+        } else if let Some(to) = to
             && let Some(target) = self.inner.directory.by_jid(&to)
             && target.number != session.account.number
             && !target.lock().has_blocked(&session.account)

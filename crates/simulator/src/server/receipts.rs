@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use wacore_binary::builder::NodeBuilder;
-use wacore_binary::{Jid, Node};
+use wacore_binary::{Jid, JidExt as _, Node};
 
 use crate::accounting::DeviceProgress;
 use crate::journal::JournalError;
@@ -17,7 +17,7 @@ use super::stanza::{jid_attr, text_attr};
 use super::state::AccountCell;
 
 /// Receipts that concern one device and not the whole account.
-const FOR_ONE_DEVICE: [&str; 6] = [
+pub(super) const FOR_ONE_DEVICE: [&str; 6] = [
     "retry",
     "enc_rekey_retry",
     "sender",
@@ -34,6 +34,9 @@ impl Server {
     ) -> Result<(), JournalError> {
         let kind = text_attr(node, "type").unwrap_or_default();
         let to = jid_attr(node, "to");
+        if let Some(to) = to.as_ref().filter(|to| to.is_group()) {
+            return self.handle_group_receipt(session, node, to);
+        }
         let target = to
             .as_ref()
             .and_then(|to| Some((to, self.inner.directory.by_jid(to)?)));
@@ -143,7 +146,7 @@ impl Server {
 }
 
 /// A receipt names messages in `id` and, when there are several, in a list of items.
-fn message_ids(node: &Node) -> Vec<String> {
+pub(super) fn message_ids(node: &Node) -> Vec<String> {
     let mut ids: Vec<String> = text_attr(node, "id").into_iter().collect();
     if let Some(list) = node.get_optional_child("list") {
         ids.extend(

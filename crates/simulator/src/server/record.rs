@@ -22,7 +22,9 @@ pub(crate) mod namespace {
     pub(crate) const MEDIA: &str = "media";
     /// The chunks of those files.
     pub(crate) const MEDIA_CHUNK: &str = "media-chunk";
-    /// Profile pictures per number.
+    /// One [`super::super::groups::GroupRecord`] per group.
+    pub(crate) const GROUP: &str = "group";
+    /// Profile pictures per number, and per group after `group:`.
     pub(crate) const PICTURE: &str = "picture";
     /// The keys of the Noise handshake.
     pub(crate) const NOISE: &str = "noise";

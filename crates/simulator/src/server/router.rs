@@ -174,6 +174,32 @@ mod tests {
         "link_code_pairing_wrapped_companion_ephemeral_pub",
         "companion_server_auth_key_pub",
         "offer",
+        "create",
+        "participant",
+        "add",
+        "remove",
+        "promote",
+        "leave",
+        "group",
+        "subject",
+        "description",
+        "body",
+        "ephemeral",
+        "announcement",
+        "member_add_mode",
+        "membership_approval_mode",
+        "membership_requests_action",
+        "approve",
+        "invite",
+        "accept",
+        "links",
+        "link",
+        "unlink",
+        "parent",
+        "linked_parent",
+        "delete_parent",
+        "join_linked_group",
+        "participating",
     ];
 
     const KEYS: &[&str] = &[
@@ -196,6 +222,13 @@ mod tests {
         "t",
         "count",
         "v",
+        "code",
+        "subject",
+        "expiration",
+        "link_type",
+        "unlink_type",
+        "phone_number",
+        "addressing_mode",
     ];
 
     const VALUES: &[&str] = &[
@@ -246,6 +279,9 @@ mod tests {
         "15550000002:999@s.whatsapp.net",
         "1:2@hosted",
         "1@g.us",
+        "@g.us",
+        "sub_group",
+        "true",
         "18446744073709551615",
     ];
 

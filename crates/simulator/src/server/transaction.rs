@@ -1,5 +1,6 @@
 //! What one stanza changes: written down all at once, and made known when it is.
 
+use std::collections::HashMap;
 use std::sync::{Arc, MutexGuard, PoisonError};
 
 use crate::journal::{Batch, JournalError};
@@ -20,6 +21,8 @@ pub(super) struct Transaction<'a> {
     /// What else belongs to the change.
     pub(super) batch: Batch<'a>,
     arrivals: Vec<Arrival>,
+    /// How many stanzas arrive at each device, by number.
+    arriving: HashMap<(Box<str>, u16), u64>,
     departures: Vec<Departure>,
     _turn: MutexGuard<'a, ()>,
 }
@@ -48,6 +51,7 @@ impl Server {
             server: self,
             batch: self.inner.journal.batch(),
             arrivals: Vec::new(),
+            arriving: HashMap::new(),
             departures: Vec::new(),
             _turn: turn,
         }
@@ -67,10 +71,10 @@ impl Transaction<'_> {
             let Some(device) = state.devices.get(&device_id) else {
                 continue;
             };
-            let before = self.arrivals.iter().filter(|arrival| {
-                arrival.device_id == device_id && Arc::ptr_eq(&arrival.account, account)
-            });
-            let seq = device.queue.next_seq() + before.count() as u64;
+            let place = (account.number.clone(), device_id);
+            let before = self.arriving.entry(place).or_default();
+            let seq = device.queue.next_seq() + *before;
+            *before += 1;
             self.batch.put(
                 namespace::QUEUE,
                 sequence_key(&account.number, device_id, seq),
@@ -117,7 +121,14 @@ impl Transaction<'_> {
 
     /// Writes everything down, and hands the stanzas to those devices that are connected.
     pub(super) fn commit(self) -> Result<(), JournalError> {
+        self.commit_then(|| {})
+    }
+
+    /// Like [`Transaction::commit`]; what `then` does happens when everything is written down and
+    /// before anybody is told.
+    pub(super) fn commit_then(self, then: impl FnOnce()) -> Result<(), JournalError> {
         self.batch.commit()?;
+        then();
         for gone in self.departures {
             if let Some(device) = gone.account.lock().devices.get_mut(&gone.device_id) {
                 device.queue.remove(gone.seq);

@@ -7,6 +7,9 @@
 
 mod client;
 mod engine;
+mod groups;
+mod groups_control;
+mod groups_engine;
 mod handshake;
 mod logins;
 mod media;

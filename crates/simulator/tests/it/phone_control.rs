@@ -13,7 +13,7 @@ use wagate_simulator::journal::Journal;
 use wagate_simulator::phone::Phones;
 use wagate_simulator::server::{Server, ServerConfig};
 
-async fn api() -> Router {
+pub(crate) async fn api() -> Router {
     let server = Server::open(ServerConfig::default(), Journal::memory()).unwrap();
     let phones = Phones::start(server.clone()).await.unwrap();
     let info = ControlInfo {
@@ -23,7 +23,12 @@ async fn api() -> Router {
     router(server, phones, info)
 }
 
-async fn call(api: &Router, method: &str, path: &str, body: Value) -> (StatusCode, Value) {
+pub(crate) async fn call(
+    api: &Router,
+    method: &str,
+    path: &str,
+    body: Value,
+) -> (StatusCode, Value) {
     let body = if body.is_null() {
         Body::empty()
     } else {
@@ -46,7 +51,7 @@ async fn call(api: &Router, method: &str, path: &str, body: Value) -> (StatusCod
     (status, value)
 }
 
-async fn two_phones(api: &Router) {
+pub(crate) async fn two_phones(api: &Router) {
     for (number, name) in [("15550000001", "Alice"), ("15550000002", "Bob")] {
         let body = json!({ "number": number, "pushName": name });
         let (status, _) = call(api, "POST", "/sim/v1/phones", body).await;

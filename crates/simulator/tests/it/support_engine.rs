@@ -35,7 +35,7 @@ pub(crate) struct Engine {
     texts: VecDeque<(String, String)>,
 }
 
-const KINDS: [EventKind; 12] = [
+const KINDS: [EventKind; 13] = [
     EventKind::Connected,
     EventKind::Messages,
     EventKind::PairingQrCode,
@@ -48,6 +48,7 @@ const KINDS: [EventKind; 12] = [
     EventKind::TemporaryBan,
     EventKind::UndecryptableMessage,
     EventKind::ServerAck,
+    EventKind::GroupUpdate,
 ];
 
 impl Engine {

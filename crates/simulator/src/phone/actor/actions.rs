@@ -1,7 +1,7 @@
 //! What a phone does when it is asked to.
 
-use wacore_binary::Jid;
 use wacore_binary::builder::NodeBuilder;
+use wacore_binary::{Jid, JidExt as _};
 use waproto::buffa::{Message as _, MessageField};
 use waproto::whatsapp as wa;
 
@@ -67,7 +67,11 @@ impl Actor {
             }
             Command::ForgetSessions { reply } => {
                 self.signal.forget_all_sessions();
+                self.informed.clear();
                 let _ = reply.send(self.commit());
+            }
+            Command::Request { query, reply } => {
+                let _ = reply.send(self.ask_server(query).await);
             }
             Command::Serve { reply } => {
                 self.serve_companions().await;
@@ -113,8 +117,7 @@ impl Actor {
         for mention in &request.mentions {
             mentioned.push(parse_user("mentions", mention)?.to_string());
         }
-        let user = parse_user("to", &request.to)?;
-        let to = self.lid_of(&user).await?.to_non_ad();
+        let to = self.chat_of(&parse_chat("to", &request.to)?).await?;
         Ok((to, build(&request.content, quoted, mentioned)))
     }
 
@@ -141,10 +144,11 @@ impl Actor {
         make: impl FnOnce(wa::MessageKey) -> wa::Message,
     ) -> Result<(Jid, wa::Message), PhoneError> {
         self.require_connection()?;
-        let (chat, from_me) = {
+        let (chat, sender, from_me) = {
             let log = self.shared.log();
             let message = &log.get(id).ok_or_else(|| unknown_message(id))?.message;
-            (message.chat_jid.clone(), message.from_me)
+            let (chat, sender) = (message.chat_jid.clone(), message.sender_jid.clone());
+            (chat, sender, message.from_me)
         };
         if must_be_own && !from_me {
             return Err(PhoneError::Conflict(
@@ -154,14 +158,19 @@ impl Actor {
         let chat: Jid = chat
             .parse()
             .map_err(|_| PhoneError::internal("a stored chat is not a JID"))?;
-        let to = self.lid_of(&chat).await?.to_non_ad();
-        let key = message_key(&to.to_string(), from_me, id);
+        let to = self.chat_of(&chat).await?;
+        let mut key = message_key(&to.to_string(), from_me, id);
+        if to.is_group() && !from_me {
+            let sender: Jid = sender
+                .parse()
+                .map_err(|_| PhoneError::internal("a stored sender is not a JID"))?;
+            key.participant = Some(self.chat_of(&sender).await?.to_string());
+        }
         Ok((to, make(key)))
     }
 
     async fn send_typing(&mut self, to: &str, state: TypingState) -> Result<(), PhoneError> {
-        let user = parse_user("to", to)?;
-        let to = self.lid_of(&user).await?.to_non_ad();
+        let to = self.chat_of(&parse_chat("to", to)?).await?;
         let child = match state {
             TypingState::Composing => NodeBuilder::new("composing"),
             TypingState::Recording => NodeBuilder::new("composing").attr("media", "audio"),
@@ -289,8 +298,16 @@ impl Actor {
     }
 }
 
+/// A person, like [`parse_user`], or a group by its JID.
+fn parse_chat(field: &str, text: &str) -> Result<Jid, PhoneError> {
+    match text.parse::<Jid>() {
+        Ok(jid) if jid.is_group() && !jid.user.is_empty() => Ok(jid),
+        _ => parse_user(field, text),
+    }
+}
+
 /// A user named by number or JID, without a device.
-pub(super) fn parse_user(field: &str, text: &str) -> Result<Jid, PhoneError> {
+pub(crate) fn parse_user(field: &str, text: &str) -> Result<Jid, PhoneError> {
     let fault = || PhoneError::invalid(field, "expected a number in digits or a user's JID");
     if text.contains('@') {
         let jid: Jid = text.parse().map_err(|_| fault())?;
@@ -299,7 +316,7 @@ pub(super) fn parse_user(field: &str, text: &str) -> Result<Jid, PhoneError> {
         } else {
             Err(PhoneError::invalid(
                 field,
-                "only chats with one person can be used",
+                "only people and groups have chats that can be used",
             ))
         };
     }

@@ -6,14 +6,14 @@ use std::io::Write as _;
 use flate2::Compression;
 use flate2::write::ZlibEncoder;
 use wacore::adv::decode_key_index_list;
-use wacore_binary::{Jid, Node};
+use wacore_binary::{Jid, JidExt as _, Node};
 use waproto::buffa::MessageField;
 use waproto::whatsapp as wa;
 
 use super::run::Actor;
 use crate::phone::error::PhoneError;
 use crate::phone::link::key_index_list;
-use crate::phone::log::MessageStatus;
+use crate::phone::log::{MessageStatus, StoredMessage};
 use crate::phone::nodes::child_bytes;
 
 /// History that a companion gets when it is linked, newest first.
@@ -147,6 +147,29 @@ impl Actor {
         }
     }
 
+    /// What a group is called, as far as this phone knows.
+    fn group_name(&self, chat_jid: &str) -> Option<String> {
+        let jid: Jid = chat_jid.parse().ok().filter(Jid::is_group)?;
+        let group = self.groups.get(jid.user.as_str())?;
+        Some(group.subject.clone())
+    }
+
+    /// What names a message in history; in groups that takes its author.
+    fn history_key(&self, message: &StoredMessage) -> wa::MessageKey {
+        let mut key = message_key(&message.chat_jid, message.from_me, &message.id);
+        let is_in_group = message
+            .chat_jid
+            .parse()
+            .is_ok_and(|jid: Jid| jid.is_group());
+        if is_in_group && !message.from_me {
+            let sender = message.sender_jid.parse().ok();
+            let lid = sender.and_then(|sender: Jid| self.contacts.lid_of(&sender));
+            key.participant =
+                Some(lid.map_or_else(|| message.sender_jid.clone(), |lid| lid.to_string()));
+        }
+        key
+    }
+
     /// The newest messages by conversation, and who is behind which address.
     fn history(&self) -> wa::HistorySync {
         let mut conversations: BTreeMap<String, wa::Conversation> = BTreeMap::new();
@@ -160,6 +183,7 @@ impl Actor {
                 .entry(message.chat_jid.clone())
                 .or_insert_with(|| wa::Conversation {
                     id: message.chat_jid.clone(),
+                    name: self.group_name(&message.chat_jid),
                     conversation_timestamp: Some(seconds),
                     last_msg_timestamp: Some(seconds),
                     unread_count: Some(0),
@@ -172,7 +196,7 @@ impl Actor {
             }
             conversation.messages.push(wa::HistorySyncMsg {
                 message: MessageField::some(web_message(
-                    message_key(&message.chat_jid, message.from_me, &message.id),
+                    self.history_key(message),
                     decoded,
                     seconds,
                 )),

@@ -27,6 +27,24 @@ enum Opened {
     Failed(RetryReason),
 }
 
+fn payload_of(enc: &Node) -> Option<(EncKind, Vec<u8>)> {
+    let kind = text_attr(enc, "type").and_then(|kind| EncKind::parse(&kind))?;
+    Some((kind, bytes(enc)?))
+}
+
+/// What became of a payload that was decrypted, or could not be.
+fn opened(enc: &Node, decrypted: Result<Vec<u8>, SignalProtocolError>) -> Opened {
+    let padding = number_attr(enc, "v").and_then(|v| u8::try_from(v).ok());
+    match decrypted {
+        Ok(padded) => match decode_plaintext(&padded, padding.unwrap_or(2)) {
+            Ok(message) => Opened::Message(Box::new(message)),
+            Err(_) => Opened::Nothing,
+        },
+        Err(SignalProtocolError::DuplicatedMessage(..)) => Opened::Again,
+        Err(error) => Opened::Failed(reason_of(&error)),
+    }
+}
+
 impl Actor {
     /// Handles whatever the server sends.
     pub(super) async fn on_stanza(&mut self, node: Node) -> Result<(), PhoneError> {
@@ -46,13 +64,19 @@ impl Actor {
         let Ok(info) = parse_message_info(&node.as_node_ref(), own.0, Some(own.1)) else {
             return self.acknowledge(node);
         };
-        if info.source.chat.is_group() || info.source.is_group || info.source.chat.is_newsletter() {
+        let is_broadcast = info.source.is_group && !info.source.chat.is_group();
+        if is_broadcast || info.source.chat.is_newsletter() {
             return self.acknowledge(node);
         }
         self.learn_from(&info);
         let sender = info.source.sender.clone();
         let device = self.lid_of(&sender).await.unwrap_or(sender);
-        match self.open(node, &device).await {
+        let opened = if info.source.is_group {
+            self.open_from_group(node, &info.source.chat, &device).await
+        } else {
+            self.open(node, &device).await
+        };
+        match opened {
             Opened::Failed(reason) => self.ask_again(&info, node, reason),
             Opened::Nothing => {
                 self.commit()?;
@@ -83,27 +107,82 @@ impl Actor {
 
     async fn open(&mut self, node: &Node, device: &Jid) -> Opened {
         for enc in node.get_children_by_tag("enc") {
-            let kind = text_attr(enc, "type").and_then(|kind| EncKind::parse(&kind));
-            let (Some(kind), Some(payload)) = (kind, bytes(enc)) else {
-                continue;
-            };
-            if kind == EncKind::PreKey
-                && device.device != 0
-                && !self.is_vouched_for(device, node, &payload)
-            {
-                return Opened::Failed(RetryReason::AdvFailure);
+            match payload_of(enc) {
+                Some((EncKind::SenderKey, _)) | None => {}
+                Some((kind, payload)) => {
+                    return self
+                        .open_pairwise(node, device, enc, (kind, &payload))
+                        .await;
+                }
             }
-            let padding = number_attr(enc, "v").and_then(|v| u8::try_from(v).ok());
-            return match self.signal.decrypt(device, kind, &payload).await {
-                Ok(padded) => match decode_plaintext(&padded, padding.unwrap_or(2)) {
-                    Ok(message) => Opened::Message(Box::new(message)),
-                    Err(_) => Opened::Nothing,
-                },
-                Err(SignalProtocolError::DuplicatedMessage(..)) => Opened::Again,
-                Err(error) => Opened::Failed(reason_of(&error)),
-            };
         }
         Opened::Nothing
+    }
+
+    async fn open_pairwise(
+        &mut self,
+        node: &Node,
+        device: &Jid,
+        enc: &Node,
+        (kind, payload): (EncKind, &[u8]),
+    ) -> Opened {
+        if kind == EncKind::PreKey
+            && device.device != 0
+            && !self.is_vouched_for(device, node, payload)
+        {
+            return Opened::Failed(RetryReason::AdvFailure);
+        }
+        opened(enc, self.signal.decrypt(device, kind, payload).await)
+    }
+
+    /// Opens what came to a group: first the sender's key, when it is there, then the message.
+    /// One that was asked for again comes as a whole in place of the key.
+    async fn open_from_group(&mut self, node: &Node, group: &Jid, device: &Jid) -> Opened {
+        let mut found = Opened::Nothing;
+        for enc in node.get_children_by_tag("enc") {
+            let Some((kind, payload)) = payload_of(enc) else {
+                continue;
+            };
+            if kind == EncKind::SenderKey {
+                let read = self
+                    .signal
+                    .decrypt_from_group(group, device, &payload)
+                    .await;
+                return opened(enc, read);
+            }
+            match self
+                .open_pairwise(node, device, enc, (kind, &payload))
+                .await
+            {
+                Opened::Message(message) => {
+                    if let Err(error) = self.learn_key(&message, group, device).await {
+                        tracing::debug!(%error, "a sender key is damaged");
+                    }
+                    found = Opened::Message(message);
+                }
+                // What comes with it cannot be read without the key.
+                Opened::Failed(reason) => return Opened::Failed(reason),
+                other => found = other,
+            }
+        }
+        found
+    }
+
+    /// Takes the sender's key out of a message that brings one.
+    async fn learn_key(
+        &mut self,
+        message: &wa::Message,
+        group: &Jid,
+        device: &Jid,
+    ) -> Result<(), SignalProtocolError> {
+        let Some(brought) = message.sender_key_distribution_message.as_option() else {
+            return Ok(());
+        };
+        let is_for_group = brought.group_id.as_deref() == Some(&*group.to_string());
+        match &brought.axolotl_sender_key_distribution_message {
+            Some(key) if is_for_group => self.signal.learn_sender_key(group, device, key).await,
+            _ => Ok(()),
+        }
     }
 
     /// Whether the account of a companion vouches for the key that it begins a session with.
@@ -146,39 +225,45 @@ impl Actor {
             return self.confirm(info, stanza);
         }
         let chat: Jid = match destination {
+            _ if info.source.is_group => info.source.chat.clone(),
             Some(Some(destination)) => destination,
             _ if is_own => info.source.chat.clone(),
             _ => device.to_non_ad(),
         };
         let message = unwrap_device_sent(message);
-        self.know_number(&chat).await;
+        self.know_number(if info.source.is_group { device } else { &chat })
+            .await;
         let is_new = if is_own {
             let timestamp = info.timestamp.timestamp_millis();
             self.store_own_at(&info.id, &chat, &message, MessageStatus::Sent, timestamp)
         } else {
-            self.store_received(info, &chat, &message)
+            self.store_received(info, (&chat, device), &message)
         };
         self.commit()?;
         self.confirm(info, stanza)?;
         if is_own {
             self.on_companion_request(device, &message, &info.id).await
         } else if is_new {
-            self.behave(info, &chat, &message).await
+            self.behave(info, (&chat, device), &message).await
         } else {
             Ok(())
         }
     }
 
-    fn store_received(&mut self, info: &MessageInfo, chat: &Jid, message: &wa::Message) -> bool {
+    fn store_received(
+        &mut self,
+        info: &MessageInfo,
+        (chat, sender): (&Jid, &Jid),
+        message: &wa::Message,
+    ) -> bool {
         let Some(described) = describe(message) else {
             return false;
         };
-        let shown = self.contacts.shown(chat).to_string();
         self.shared.log().store(LogEntry {
             message: StoredMessage {
                 id: info.id.clone(),
-                chat_jid: shown.clone(),
-                sender_jid: shown,
+                chat_jid: self.contacts.shown(chat).to_string(),
+                sender_jid: self.contacts.shown(sender).to_string(),
                 from_me: false,
                 kind: described.kind.to_owned(),
                 body: described.body,
@@ -198,7 +283,7 @@ impl Actor {
     async fn behave(
         &mut self,
         info: &MessageInfo,
-        chat: &Jid,
+        (chat, sender): (&Jid, &Jid),
         message: &wa::Message,
     ) -> Result<(), PhoneError> {
         let behaviour = self.record.behaviour;
@@ -210,10 +295,10 @@ impl Actor {
         }
         // An answer is not answered, or two phones would never stop.
         if behaviour.is_replying && described.kind == "text" && described.quoted_id.is_none() {
-            let to = self.lid_of(chat).await?;
+            let to = self.chat_of(chat).await?;
             let quoted = Quoted {
                 id: info.id.clone(),
-                sender_jid: self.contacts.shown(chat).to_string(),
+                sender_jid: self.contacts.shown(sender).to_string(),
                 message: message.clone(),
             };
             let reply = build(&Content::Text(described.body), Some(quoted), Vec::new());
@@ -242,6 +327,7 @@ impl Actor {
                     }
                 }
             }
+            Some("w:gp2") => self.on_group_change(node)?,
             Some("link_code_companion_reg") => {
                 if let Some(stage) = node.get_optional_child("link_code_companion_reg") {
                     self.on_link_code(stage);

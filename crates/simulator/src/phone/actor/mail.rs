@@ -1,6 +1,7 @@
 //! What reaches a phone's task.
 
 use tokio::sync::oneshot;
+use wacore::request::InfoQuery;
 use wacore_binary::Node;
 
 use crate::phone::content::SendRequest;
@@ -86,6 +87,11 @@ pub(crate) enum Command {
     },
     ForgetSessions {
         reply: Reply,
+    },
+    /// Ask the server something.
+    Request {
+        query: InfoQuery<'static>,
+        reply: oneshot::Sender<Result<Node, PhoneError>>,
     },
     /// A companion was linked; tell when it has been given keys and history.
     Serve {

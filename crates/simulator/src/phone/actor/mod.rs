@@ -6,6 +6,7 @@
 mod actions;
 mod bootstrap;
 mod connection;
+mod groups;
 mod inbound;
 mod mail;
 mod outbound;
@@ -15,5 +16,6 @@ mod receipts;
 mod retry;
 mod run;
 
+pub(crate) use actions::parse_user;
 pub(crate) use mail::{Command, Mail, Reply, SendReply, TypingState};
 pub(crate) use run::{Actor, erase};

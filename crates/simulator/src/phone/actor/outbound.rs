@@ -5,7 +5,7 @@ use wacore::send::{
 };
 use wacore::types::message::EditAttribute;
 use wacore_binary::builder::NodeBuilder;
-use wacore_binary::{Jid, Node};
+use wacore_binary::{Jid, JidExt as _, Node};
 use waproto::whatsapp as wa;
 
 use super::mail::SendReply;
@@ -17,10 +17,10 @@ use crate::phone::log::{LogEntry, MessageStatus, StoredMessage};
 use crate::phone::nodes::{jid_attr, number_attr, text_attr};
 use crate::phone::signal::Ciphertext;
 
-/// A message on its way to one person.
+/// A message on its way to one person or group.
 pub(super) struct Parcel<'a> {
     pub(super) id: &'a str,
-    /// The recipient by LID, without a device.
+    /// The recipient by LID, without a device, or a group.
     pub(super) to: &'a Jid,
     pub(super) message: &'a wa::Message,
 }
@@ -78,7 +78,7 @@ impl Actor {
         let chat: Jid = chat
             .parse()
             .map_err(|_| PhoneError::internal("a stored chat is not a JID"))?;
-        let to = self.lid_of(&chat).await?;
+        let to = self.chat_of(&chat).await?;
         let message = waproto::codec::message_decode(encoded)
             .map_err(|_| PhoneError::internal("a stored message is damaged"))?;
         let node = self
@@ -96,6 +96,9 @@ impl Actor {
     ///
     /// Shape: wacore `send::prepare_dm_stanza`. A primary has no `<device-identity>`.
     async fn fan_out(&mut self, parcel: &Parcel<'_>) -> Result<Node, PhoneError> {
+        if parcel.to.is_group() {
+            return self.fan_out_to_group(parcel).await;
+        }
         let own = self.shared.lid.clone();
         let devices = self.recipients(parcel.to).await?;
         if parcel.to.user != own.user && !devices.iter().any(|d| d.user == parcel.to.user) {
@@ -257,16 +260,19 @@ impl Actor {
             return Ok(());
         };
         if let Some(code) = number_attr(node, "error") {
-            let error = if code == 404 {
-                if let Some(to) = jid_attr(node, "from") {
+            let to = jid_attr(node, "from");
+            let group = to.as_ref().filter(|to| to.is_group());
+            let error = if let Some(group) = group {
+                self.groups.remove(group.user.as_str());
+                self.informed.remove(group.user.as_str());
+                refused(code)
+            } else if code == 404 {
+                if let Some(to) = to {
                     self.forget_devices(&to);
                 }
                 PhoneError::NotFound("the number is not registered".to_owned())
             } else {
-                PhoneError::Refused {
-                    code: u16::try_from(code).unwrap_or(500),
-                    text: "nack".to_owned(),
-                }
+                refused(code)
             };
             self.give_up(&id, error);
             return Ok(());
@@ -283,10 +289,12 @@ impl Actor {
             };
             let _ = reply.send(Ok(sent));
         }
+        let drifted = node.attrs.contains_key("phash");
+        if let Some(group) = jid_attr(node, "from").filter(|from| drifted && from.is_group()) {
+            self.forget_group_devices(&group);
+        }
         match self.sent_to.remove(&id) {
-            Some(met) if node.attrs.contains_key("phash") => {
-                self.reach_missed_devices(&id, &met).await
-            }
+            Some(met) if drifted => self.reach_missed_devices(&id, &met).await,
             _ => Ok(()),
         }
     }
@@ -300,6 +308,13 @@ impl Actor {
         if let Some(Some(reply)) = self.unacknowledged.remove(id) {
             let _ = reply.send(Err(error));
         }
+    }
+}
+
+fn refused(code: u64) -> PhoneError {
+    PhoneError::Refused {
+        code: u16::try_from(code).unwrap_or(500),
+        text: "nack".to_owned(),
     }
 }
 
@@ -344,6 +359,9 @@ pub(super) fn message_node(
         .attr("to", to)
         .attr("id", parcel.id)
         .attr("type", stanza_type_from_message(parcel.message));
+    if parcel.to.is_group() {
+        node = node.attr("addressing_mode", "lid");
+    }
     if let Some(edit) = edit.filter(|edit| **edit != EditAttribute::Empty) {
         node = node.attr("edit", edit.to_string_val());
     }

@@ -72,7 +72,10 @@ impl Actor {
         }
     }
 
-    async fn ask_typed<S: IqSpec>(&mut self, spec: &S) -> Result<S::Response, PhoneError> {
+    pub(super) async fn ask_typed<S: IqSpec>(
+        &mut self,
+        spec: &S,
+    ) -> Result<S::Response, PhoneError> {
         let answer = self.ask_server(spec.build_iq()).await?;
         spec.parse_response(&answer.as_node_ref())
             .map_err(|error| PhoneError::Conflict(format!("the server's answer is odd: {error}")))

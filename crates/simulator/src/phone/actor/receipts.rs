@@ -2,7 +2,7 @@
 
 use wacore::types::message::{MessageCategory, MessageInfo};
 use wacore_binary::builder::NodeBuilder;
-use wacore_binary::{Jid, Node};
+use wacore_binary::{Jid, JidExt as _, Node};
 
 use super::run::Actor;
 use crate::phone::error::PhoneError;
@@ -15,6 +15,17 @@ impl Actor {
     ///
     /// Shape: whatsapp-rust `receipt::delivery_receipt_builder`.
     pub(super) fn confirm(&self, info: &MessageInfo, stanza: &Node) -> Result<(), PhoneError> {
+        if info.source.is_group {
+            let mut receipt = NodeBuilder::new("receipt")
+                .attr("to", &info.source.chat)
+                .attr("id", info.id.as_str())
+                .attr("participant", &info.source.sender);
+            if info.source.is_from_me {
+                receipt = receipt.attr("type", "sender");
+            }
+            self.transmit(receipt.build())?;
+            return self.acknowledge(stanza);
+        }
         let mut receipt = NodeBuilder::new("receipt")
             .attr("to", &info.source.sender)
             .attr("id", info.id.as_str());
@@ -40,7 +51,7 @@ impl Actor {
 
     /// Sends the read receipt of a received message.
     pub(super) async fn send_read(&mut self, id: &str) -> Result<(), PhoneError> {
-        let chat = {
+        let (chat, sender) = {
             let log = self.shared.log();
             let entry = log.get(id).ok_or_else(|| unknown_message(id))?;
             if entry.message.from_me {
@@ -48,19 +59,22 @@ impl Actor {
                     "an own message has no read receipt".to_owned(),
                 ));
             }
-            entry.message.chat_jid.clone()
+            let message = &entry.message;
+            (message.chat_jid.clone(), message.sender_jid.clone())
         };
-        let chat: Jid = chat
-            .parse()
-            .map_err(|_| PhoneError::internal("a stored chat is not a JID"))?;
-        let to = self.lid_of(&chat).await?;
-        let receipt = NodeBuilder::new("receipt")
+        let damaged = |_| PhoneError::internal("a stored chat is not a JID");
+        let chat: Jid = chat.parse().map_err(damaged)?;
+        let to = self.chat_of(&chat).await?;
+        let mut receipt = NodeBuilder::new("receipt")
             .attr("to", to)
             .attr("id", id)
             .attr("type", "read")
-            .attr("t", self.server.clock().now_s())
-            .build();
-        self.transmit(receipt)?;
+            .attr("t", self.server.clock().now_s());
+        if chat.is_group() {
+            let sender: Jid = sender.parse().map_err(damaged)?;
+            receipt = receipt.attr("participant", self.chat_of(&sender).await?);
+        }
+        self.transmit(receipt.build())?;
         self.shared.log().advance(id, MessageStatus::Read);
         self.commit()
     }
@@ -68,10 +82,12 @@ impl Actor {
     /// A receipt came in.
     pub(super) async fn on_receipt(&mut self, node: &Node) -> Result<(), PhoneError> {
         let kind = text_attr(node, "type");
-        let from = jid_attr(node, "from");
-        let is_own = from.as_ref().is_some_and(|from| {
-            from.user == self.shared.lid.user || from.user == self.shared.jid.user
-        });
+        // In a group, the reader is the participant.
+        let from = jid_attr(node, "participant").or_else(|| jid_attr(node, "from"));
+        let is_own = kind.as_deref().is_some_and(|kind| kind.ends_with("-self"))
+            || from.as_ref().is_some_and(|from| {
+                from.user == self.shared.lid.user || from.user == self.shared.jid.user
+            });
         let status = match kind.as_deref() {
             Some("retry") => {
                 if let Err(error) = self.on_retry(node).await {

@@ -9,7 +9,7 @@ use wacore::protocol::retry::{
 use wacore::send::should_hide_decrypt_fail_for_send;
 use wacore::types::message::{EditAttribute, MessageCategory, MessageInfo};
 use wacore_binary::builder::NodeBuilder;
-use wacore_binary::{Jid, Node};
+use wacore_binary::{Jid, JidExt as _, Node};
 use wacore_libsignal::protocol::{GenericSignedPreKey as _, PreKeyBundle, SignalProtocolError};
 
 use super::outbound::{Parcel, enc_node, message_node};
@@ -24,7 +24,9 @@ const MAX_ASKED_AGAIN: usize = 4_096;
 /// The reason that a retry receipt gives for a failure.
 pub(super) fn reason_of(error: &SignalProtocolError) -> RetryReason {
     match error {
-        SignalProtocolError::SessionNotFound(_) => RetryReason::NoSession,
+        SignalProtocolError::SessionNotFound(_) | SignalProtocolError::NoSenderKeyState(_) => {
+            RetryReason::NoSession
+        }
         SignalProtocolError::InvalidPreKeyId | SignalProtocolError::InvalidSignedPreKeyId => {
             RetryReason::InvalidKeyId
         }
@@ -71,11 +73,18 @@ impl Actor {
         if count >= MIN_RETRY_COUNT_FOR_KEYS {
             children.push(self.retry_keys()?);
         }
+        let to = if info.source.is_group {
+            &info.source.chat
+        } else {
+            &info.source.sender
+        };
         let mut receipt = NodeBuilder::new("receipt")
-            .attr("to", &info.source.sender)
+            .attr("to", to)
             .attr("id", info.id.as_str())
             .attr("type", "retry");
-        if info.category == MessageCategory::Peer {
+        if info.source.is_group {
+            receipt = receipt.attr("participant", &info.source.sender);
+        } else if info.category == MessageCategory::Peer {
             receipt = receipt.attr("category", "peer");
         } else if info.source.is_from_me {
             let recipient = info.source.recipient.as_ref().unwrap_or(&info.source.chat);
@@ -118,7 +127,9 @@ impl Actor {
         let Some(retry) = receipt.get_optional_child("retry") else {
             return Ok(());
         };
-        let (Some(from), Some(id)) = (jid_attr(receipt, "from"), text_attr(retry, "id")) else {
+        // In a group, the device that asks is the participant.
+        let from = jid_attr(receipt, "participant").or_else(|| jid_attr(receipt, "from"));
+        let (Some(from), Some(id)) = (from, text_attr(retry, "id")) else {
             return Ok(());
         };
         let count = number_attr(retry, "count")
@@ -134,15 +145,21 @@ impl Actor {
             return Ok(());
         }
         let device = self.lid_of(&from).await?;
-        let chat = self.lid_of(&chat).await?;
+        let chat = self.chat_of(&chat).await?;
         let is_own = device.user == self.shared.lid.user;
-        if !is_own && device.user != chat.user {
+        let is_for_it = if chat.is_group() {
+            let members = self.group(&chat).await?.members;
+            members.iter().any(|member| member.user == device.user)
+        } else {
+            is_own || device.user == chat.user
+        };
+        if !is_for_it {
             return Ok(());
         }
         self.renew_session(&device, receipt, count).await?;
         let message = waproto::codec::message_decode(&encoded)
             .map_err(|_| PhoneError::internal("a stored message is damaged"))?;
-        let padded = if is_own {
+        let padded = if is_own && !chat.is_group() {
             encode_padded(&device_sent(&chat.to_string(), &message))
         } else {
             encode_padded(&message)
@@ -155,8 +172,15 @@ impl Actor {
             to: &chat,
             message: &message,
         };
-        let mut node = message_node(&parcel, &from, edit.as_ref());
-        if is_own {
+        let to = if chat.is_group() { &chat } else { &from };
+        let mut node = message_node(&parcel, to, edit.as_ref());
+        if chat.is_group() {
+            // It has no key either: it gets it with the next message.
+            if let Some(informed) = self.informed.get_mut(chat.user.as_str()) {
+                informed.remove(&device);
+            }
+            node = node.attr("participant", &device);
+        } else if is_own {
             node = node.attr("recipient", &chat);
         }
         let enc = enc_node(ciphertext, &message, is_hidden, Some(count));

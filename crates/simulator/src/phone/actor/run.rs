@@ -1,6 +1,6 @@
 //! The state of a phone's task and its loop.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{HashMap, HashSet, VecDeque};
 use std::sync::Arc;
 
 use tokio::sync::mpsc;
@@ -8,6 +8,7 @@ use wacore::request::RequestUtils;
 use wacore_binary::Jid;
 
 use super::connection::Connection;
+use super::groups::KnownGroup;
 use super::mail::{Command, Finish, Mail, SendReply};
 use crate::journal::Journal;
 use crate::phone::contacts::Contacts;
@@ -28,6 +29,11 @@ pub(crate) struct Actor {
     pub(super) contacts: Contacts,
     /// The devices of users, by LID, as far as they have been asked for.
     pub(super) devices: HashMap<String, Vec<u16>>,
+    /// Groups by id, as far as they have been asked for.
+    pub(super) groups: HashMap<String, KnownGroup>,
+    /// The devices that have been given this phone's key of a group, by its id. Not kept over a
+    /// restart: they get it once more.
+    pub(super) informed: HashMap<String, HashSet<Jid>>,
     pub(super) connection: Option<Connection>,
     /// Counts connections, so that what is left of an old one is recognized.
     pub(super) connection_count: u64,
@@ -73,6 +79,8 @@ impl Actor {
             signal,
             contacts,
             devices: HashMap::new(),
+            groups: HashMap::new(),
+            informed: HashMap::new(),
             connection: None,
             connection_count: 0,
             bad_connections: 0,

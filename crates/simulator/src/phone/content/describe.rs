@@ -26,7 +26,11 @@ pub(crate) fn describe(message: &wa::Message) -> Option<Described> {
         .or_else(|| describe_text(message))
         .or_else(|| describe_media(message))
         .or_else(|| describe_other(message))
-        .unwrap_or_else(|| Some(plain("system", "")))
+        .unwrap_or_else(|| {
+            // A sender key alone is not for people.
+            let is_key = message.sender_key_distribution_message.is_set();
+            (!is_key).then(|| plain("system", ""))
+        })
 }
 
 type Answer = Option<Option<Described>>;
@@ -45,9 +49,6 @@ fn describe_protocol(message: &wa::Message) -> Answer {
             Some(Type::EPHEMERAL_SETTING) => Some(plain("system", "")),
             _ => None,
         });
-    }
-    if message.sender_key_distribution_message.is_set() && describe_text(message).is_none() {
-        return Some(None);
     }
     None
 }

@@ -5,7 +5,7 @@ use crate::phone::error::{FieldError, PhoneError};
 /// What to send to whom; the typed form of the public send operation's body.
 #[derive(Debug, Clone, PartialEq)]
 pub struct SendRequest {
-    /// A number in digits, with or without `+`, or a user's JID.
+    /// A number in digits, with or without `+`, or the JID of a user or a group.
     pub to: String,
     /// The message itself.
     pub content: Content,

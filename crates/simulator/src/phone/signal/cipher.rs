@@ -16,6 +16,8 @@ pub(crate) enum EncKind {
     PreKey,
     /// `msg`: inside a session.
     Session,
+    /// `skmsg`: for everybody in a group who has the sender's key.
+    SenderKey,
 }
 
 impl EncKind {
@@ -24,6 +26,7 @@ impl EncKind {
         match text {
             "pkmsg" => Some(Self::PreKey),
             "msg" => Some(Self::Session),
+            "skmsg" => Some(Self::SenderKey),
             _ => None,
         }
     }
@@ -33,6 +36,7 @@ impl EncKind {
         match self {
             Self::PreKey => "pkmsg",
             Self::Session => "msg",
+            Self::SenderKey => "skmsg",
         }
     }
 }
@@ -81,6 +85,11 @@ impl SignalState {
                 CiphertextMessage::PreKeySignalMessage(PreKeySignalMessage::try_from(bytes)?)
             }
             EncKind::Session => CiphertextMessage::SignalMessage(SignalMessage::try_from(bytes)?),
+            EncKind::SenderKey => {
+                return Err(SignalProtocolError::InvalidArgument(
+                    "not a pairwise message".to_owned(),
+                ));
+            }
         };
         let result = message_decrypt(
             &message,

@@ -1,6 +1,7 @@
 //! A phone's half of the Signal protocol: its keys, its sessions and their persistence.
 
 mod cipher;
+mod groups;
 mod keys;
 mod state;
 mod stores;

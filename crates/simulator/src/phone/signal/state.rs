@@ -4,9 +4,10 @@ use wacore::prekeys::PreKeyUtils;
 use wacore::types::jid::JidExt as _;
 use wacore_binary::{Jid, Node};
 use wacore_libsignal::protocol::{
-    GenericSignedPreKey as _, IdentityKey, PreKeyRecord, PublicKey, SessionRecord,
+    GenericSignedPreKey as _, IdentityKey, PreKeyRecord, PublicKey, SenderKeyRecord, SessionRecord,
 };
 
+use super::groups::SenderKeys;
 use super::keys::PhoneKeys;
 use super::stores::{Identities, PreKeys, Sessions, SignedPreKey};
 use crate::journal::{Batch, Journal};
@@ -15,6 +16,7 @@ use crate::phone::error::PhoneError;
 const SESSIONS: &str = "phone-session";
 const IDENTITIES: &str = "phone-identity";
 const PREKEYS: &str = "phone-prekey";
+const SENDER_KEYS: &str = "phone-sender-key";
 
 /// One-time prekeys that a phone keeps on the server.
 const PREKEY_BATCH: u32 = 100;
@@ -28,6 +30,7 @@ pub(crate) struct SignalState {
     pub(super) sessions: Sessions,
     pub(super) identities: Identities,
     pub(super) prekeys: PreKeys,
+    pub(super) sender_keys: SenderKeys,
     pub(super) signed_prekey: SignedPreKey,
     pub(super) rng: rand::rngs::StdRng,
     next_prekey_id: u32,
@@ -40,6 +43,7 @@ impl SignalState {
             sessions: Sessions::default(),
             identities: Identities::new(&keys),
             prekeys: PreKeys::default(),
+            sender_keys: SenderKeys::default(),
             signed_prekey: SignedPreKey {
                 id: keys.signed_prekey.id()?,
                 record: keys.signed_prekey.clone(),
@@ -79,6 +83,13 @@ impl SignalState {
                 state.prekeys.records.insert(id, record);
             }
         }
+        for (key, value) in journal.scan_prefix(SENDER_KEYS, &prefix)? {
+            if let Some(name) = suffix(&key, &prefix) {
+                let mut record = SenderKeyRecord::deserialize(&value)?;
+                record.waive_counter_lease()?;
+                state.sender_keys.records.insert(name, record);
+            }
+        }
         Ok(state)
     }
 
@@ -108,6 +119,13 @@ impl SignalState {
                 None => batch.delete(PREKEYS, key),
             }
         }
+        for name in std::mem::take(&mut self.sender_keys.changed) {
+            let key = format!("{number}/{name}");
+            match self.sender_keys.records.get(&name) {
+                Some(record) => batch.put(SENDER_KEYS, key, record.serialize()?),
+                None => batch.delete(SENDER_KEYS, key),
+            }
+        }
         Ok(())
     }
 
@@ -115,7 +133,7 @@ impl SignalState {
     pub(crate) fn erase(journal: &Journal, number: &str) -> Result<(), PhoneError> {
         let prefix = format!("{number}/");
         let mut batch = journal.batch();
-        for namespace in [SESSIONS, IDENTITIES, PREKEYS] {
+        for namespace in [SESSIONS, IDENTITIES, PREKEYS, SENDER_KEYS] {
             for (key, _) in journal.scan_prefix(namespace, &prefix)? {
                 batch.delete(namespace, key);
             }
@@ -169,12 +187,13 @@ impl SignalState {
         self.sessions.remove(device.to_protocol_address().as_str());
     }
 
-    /// Forgets every session; what a damaged phone does to itself in a test.
+    /// Forgets every session and sender key; what a damaged phone does to itself in a test.
     pub(crate) fn forget_all_sessions(&mut self) {
         let addresses: Vec<String> = self.sessions.records.keys().cloned().collect();
         for address in addresses {
             self.sessions.remove(&address);
         }
+        self.forget_all_sender_keys();
     }
 
     /// The identity key that `device` last used.

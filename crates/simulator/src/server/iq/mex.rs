@@ -1,34 +1,48 @@
-//! GraphQL (`w:mex`): every operation is answered with an error in GraphQL's own form.
+//! GraphQL (`w:mex`): operations about groups are answered, every other one with an error in
+//! GraphQL's own form.
 
+use serde_json::{Value, json};
 use wacore_binary::Node;
 use wacore_binary::builder::NodeBuilder;
 
+use super::groups::Fault;
 use super::router::Request;
+use crate::journal::JournalError;
 use crate::server::api::Server;
-use crate::server::stanza::text_attr;
+use crate::server::stanza::{content_bytes, text_attr};
 
 impl Server {
-    pub(super) fn iq_mex(request: &Request<'_>) -> Node {
+    pub(super) fn iq_mex(&self, request: &Request<'_>) -> Result<Node, JournalError> {
         let Some(query) = request.child("query") else {
-            return request.bad_request();
+            return Ok(request.bad_request());
         };
-        if text_attr(query, "query_id").is_none() {
-            return request.bad_request();
-        }
-        let errors = serde_json::json!({
-            "data": null,
-            "errors": [{
-                "message": "the operation is not known to this server",
-                "extensions": {
-                    "error_code": 501,
-                    "is_retryable": false,
-                    "severity": "CRITICAL",
-                },
-            }],
-        });
+        let Some(operation) = text_attr(query, "query_id") else {
+            return Ok(request.bad_request());
+        };
+        let payload = content_bytes(query).unwrap_or_default();
+        let answer = match self.mex_about_groups(request, &operation, &payload) {
+            Some(Ok(data)) => json!({ "data": data }),
+            Some(Err(Fault::Refused(code))) => refusal(code, "the operation is refused"),
+            Some(Err(Fault::Journal(error))) => return Err(error),
+            None => refusal(501, "the operation is not known to this server"),
+        };
         let result = NodeBuilder::new("result")
-            .bytes(errors.to_string().into_bytes())
+            .bytes(answer.to_string().into_bytes())
             .build();
-        request.result([result])
+        Ok(request.result([result]))
     }
+}
+
+fn refusal(code: u16, message: &str) -> Value {
+    json!({
+        "data": null,
+        "errors": [{
+            "message": message,
+            "extensions": {
+                "error_code": code,
+                "is_retryable": false,
+                "severity": "CRITICAL",
+            },
+        }],
+    })
 }

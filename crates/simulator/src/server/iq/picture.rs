@@ -3,8 +3,8 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use sha2::{Digest, Sha256};
-use wacore_binary::Node;
 use wacore_binary::builder::NodeBuilder;
+use wacore_binary::{JidExt as _, Node};
 
 use super::router::Request;
 use crate::journal::JournalError;
@@ -28,6 +28,9 @@ impl Server {
     fn get_picture(&self, request: &Request<'_>) -> Result<Node, JournalError> {
         let asked = jid_attr(request.iq, "target")
             .or_else(|| jid_attr(request.iq, "to").filter(|to| !to.user.is_empty()));
+        if let Some(group) = asked.as_ref().filter(|asked| asked.is_group()) {
+            return self.get_group_picture(request, group);
+        }
         let account = match &asked {
             Some(jid) => self.inner.directory.by_jid(jid),
             None => Some(request.session.account.clone()),
@@ -46,6 +49,17 @@ impl Server {
         if is_hidden && account.number != request.session.account.number {
             return Ok(request.error(401, "not-authorized"));
         }
+        self.show_picture(request, &account.lid, &account.number, picture_id)
+    }
+
+    /// The picture that lies under `key` in the journal, shown as that of `user`.
+    pub(super) fn show_picture(
+        &self,
+        request: &Request<'_>,
+        user: &str,
+        key: &str,
+        picture_id: Option<u64>,
+    ) -> Result<Node, JournalError> {
         let Some(picture_id) = picture_id else {
             return Ok(request.not_found());
         };
@@ -56,28 +70,34 @@ impl Server {
             // An empty picture says that the known one is still the one (wacore `iq::contacts`).
             return Ok(request.result([NodeBuilder::new("picture").build()]));
         }
-        let Some(image) = self
-            .inner
-            .journal
-            .get(namespace::PICTURE, &*account.number)?
-        else {
+        let Some(image) = self.inner.journal.get(namespace::PICTURE, key)? else {
             return Ok(request.not_found());
         };
         let hash = STANDARD.encode(Sha256::digest(&image));
-        let path = format!("/sim/v1/pictures/{}/{picture_id}", account.lid);
+        let (path, url) = self.picture_place(user, picture_id);
         let picture = NodeBuilder::new("picture")
             .attr("id", picture_id)
             .attr("type", "image")
-            .attr("url", format!("{}{path}", self.inner.base_url()))
+            .attr("url", url)
             .attr("direct_path", path)
             .attr("hash", hash)
             .build();
         Ok(request.result([picture]))
     }
 
+    /// The path and the URL of a picture.
+    pub(super) fn picture_place(&self, user: &str, picture_id: u64) -> (String, String) {
+        let path = format!("/sim/v1/pictures/{user}/{picture_id}");
+        let url = format!("{}{path}", self.inner.base_url());
+        (path, url)
+    }
+
     fn set_picture(&self, request: &Request<'_>) -> Result<Node, JournalError> {
         let account = &request.session.account;
         let target = jid_attr(request.iq, "target");
+        if let Some(group) = target.as_ref().filter(|target| target.is_group()) {
+            return self.set_group_picture(request, group);
+        }
         if target
             .as_ref()
             .is_some_and(|target| Addressing::of(target).is_none())
@@ -92,10 +112,7 @@ impl Server {
             return Ok(request.error(403, "forbidden"));
         }
         let image = request.child("picture").and_then(content_bytes);
-        if image
-            .as_ref()
-            .is_some_and(|image| image.len() > MAX_PICTURE_LEN)
-        {
+        if image.as_ref().is_some_and(is_too_large) {
             return Ok(request.error(406, "not-acceptable"));
         }
         let picture_id = image
@@ -135,9 +152,15 @@ impl Server {
         })
     }
 
-    /// The image behind a picture's URL: the LID and the picture's id.
-    pub(crate) fn picture(&self, lid: &str, picture_id: u64) -> Option<bytes::Bytes> {
-        let account = self.inner.directory.by_jid(&wacore_binary::Jid::lid(lid))?;
+    /// The image behind a picture's URL: the LID, or the id of a group, and the picture's id.
+    pub(crate) fn picture(&self, user: &str, picture_id: u64) -> Option<bytes::Bytes> {
+        if let Some(group) = self.inner.groups.get(user) {
+            return self.picture_of_group(&group, picture_id);
+        }
+        let account = self
+            .inner
+            .directory
+            .by_jid(&wacore_binary::Jid::lid(user))?;
         if account.lock().record.picture_id != Some(picture_id) {
             return None;
         }
@@ -147,4 +170,9 @@ impl Server {
             .ok()
             .flatten()
     }
+}
+
+/// Whether a picture is refused for its size.
+pub(super) fn is_too_large(image: &Vec<u8>) -> bool {
+    image.len() > MAX_PICTURE_LEN
 }

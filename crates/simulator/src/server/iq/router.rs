@@ -91,8 +91,8 @@ impl Server {
             "w:m" => Ok(self.iq_media(request)),
             "md" => Ok(self.iq_linking(request)),
             "w:biz" | "w:biz:catalog" | "fb:thrift_iq" => Ok(Self::iq_business(request)),
-            "w:mex" => Ok(Self::iq_mex(request)),
-            "w:g2" => Ok(Self::iq_groups(request)),
+            "w:mex" => self.iq_mex(request),
+            "w:g2" => self.iq_groups(request),
             // Telemetry, notices and push registration are taken and forgotten; what they
             // hold is not kept, so there is nothing to get.
             "w:stats"
