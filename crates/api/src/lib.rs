@@ -14,6 +14,7 @@ mod auth;
 mod backfills;
 mod body;
 mod chats;
+mod communities;
 mod contacts;
 mod events;
 mod failure;

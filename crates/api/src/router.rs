@@ -13,8 +13,8 @@ use crate::observe::observe;
 use crate::state::ApiState;
 use crate::verbs::{internal_path, move_verb};
 use crate::{
-    audit, auth, backfills, chats, contacts, events, group_invites, groups, media, messages,
-    presence, probes, realtime, reference, search, sessions, storage, webhooks,
+    audit, auth, backfills, chats, communities, contacts, events, group_invites, groups, media,
+    messages, presence, probes, realtime, reference, search, sessions, storage, webhooks,
 };
 
 /// The documented routes, in the order of the document.
@@ -28,6 +28,7 @@ pub(crate) fn documented() -> Vec<UtoipaMethodRouter<ApiState>> {
         contacts::routes(),
         groups::routes(),
         group_invites::routes(),
+        communities::routes(),
         backfills::routes(),
         presence::routes(),
         storage::routes(),

@@ -18,8 +18,8 @@ pub use commands::{
     SessionAction, SessionCommand,
 };
 pub use live::{
-    BackfillRequest, ChatRequest, ContactReply, ContactRequest, GroupReply, GroupRequest,
-    LiveReply, LiveRequest, MemberChange, PresenceReply, PresenceRequest,
+    BackfillRequest, ChatRequest, CommunityReply, CommunityRequest, ContactReply, ContactRequest,
+    GroupReply, GroupRequest, LiveReply, LiveRequest, MemberChange, PresenceReply, PresenceRequest,
 };
 pub use placement::{Placement, PlacementError};
 pub use signals::{EventCopy, Lagged, Signal, Topic};

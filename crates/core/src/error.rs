@@ -20,6 +20,8 @@ pub enum What {
     Contact,
     /// A stored group.
     Group,
+    /// A community.
+    Community,
     /// A member of a group.
     GroupMember,
     /// A profile picture.
@@ -63,6 +65,7 @@ impl What {
             Self::Chat => "There is no such chat.",
             Self::Contact => "There is no such contact.",
             Self::Group => "There is no such group.",
+            Self::Community => "There is no such community.",
             Self::GroupMember => "There is no such member of the group.",
             Self::Picture => "There is no picture, or it is not shown to this account.",
             Self::Message => "There is no such message in this chat.",

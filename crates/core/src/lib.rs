@@ -10,6 +10,7 @@ mod audit;
 mod backfills;
 mod caller;
 mod chats;
+mod communities;
 mod contacts;
 mod credentials;
 mod endings;

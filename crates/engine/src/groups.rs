@@ -118,6 +118,28 @@ pub struct JoinedGroup {
     pub is_pending: bool,
 }
 
+/// A group that belongs to a community.
+#[derive(Clone, PartialEq, Eq)]
+pub struct CommunitySubgroup {
+    /// The group.
+    pub group: Jid,
+    /// The subject.
+    pub subject: String,
+    /// How many members it has, where told.
+    pub size: Option<u32>,
+    /// Whether it is the community's own group for announcements.
+    pub is_announcements: bool,
+}
+
+/// What became of groups that were to be linked to a community, or unlinked.
+#[derive(Clone, PartialEq, Eq)]
+pub struct LinkOutcome {
+    /// Those with which it was done.
+    pub done: Vec<Jid>,
+    /// Those that WhatsApp refused, with its codes.
+    pub refused: Vec<(Jid, u32)>,
+}
+
 macro_rules! hide_contents {
     ($($type:ident),*) => {$(
         impl std::fmt::Debug for $type {
@@ -135,5 +157,7 @@ hide_contents!(
     MemberOutcome,
     GroupSetting,
     JoinRequest,
-    JoinedGroup
+    JoinedGroup,
+    CommunitySubgroup,
+    LinkOutcome
 );

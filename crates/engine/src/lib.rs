@@ -95,7 +95,8 @@ pub use events::{
     Picture, Presence, QrCode, Receipt, Typing, TypingState, UnreadableMessage, UnreadableReason,
 };
 pub use groups::{
-    GroupPerson, GroupSetting, GroupSnapshot, JoinRequest, JoinedGroup, MemberAction, MemberOutcome,
+    CommunitySubgroup, GroupPerson, GroupSetting, GroupSnapshot, JoinRequest, JoinedGroup,
+    LinkOutcome, MemberAction, MemberOutcome,
 };
 pub use history::{HistoryChat, HistoryChunk};
 pub use ids::new_message_id;

@@ -9,6 +9,7 @@ mod backfills;
 mod capabilities;
 mod chats;
 mod clock;
+mod communities;
 mod contacts;
 mod cursors;
 mod errors;
@@ -38,6 +39,10 @@ pub use backfills::{BackfillJob, BackfillStatus};
 pub use capabilities::{Capabilities, Capability};
 pub use chats::{Chat, ChatType, ListChat, ReadChatInput, UpdateChatInput};
 pub use clock::{Clock, ManualClock, SystemClock};
+pub use communities::{
+    Community, CommunityGroup, CommunityGroupsInput, CommunityGroupsOutput, CreateCommunityInput,
+    ListCommunity, ListCommunityGroup, RefusedGroup,
+};
 pub use contacts::{
     Contact, ContactAbout, ContactDetail, ContactGroup, ContactSource, Identity, ListContact,
     OnWhatsApp, ProfilePicture,

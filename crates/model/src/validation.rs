@@ -35,6 +35,8 @@ pub mod limits {
     pub const GROUP_DESCRIPTION_CHARS: usize = 2_048;
     /// People who are added to a group at once: the most that a group has.
     pub const GROUP_MEMBERS: usize = 1_024;
+    /// Groups that are linked to a community at once.
+    pub const COMMUNITY_GROUPS: usize = 100;
     /// A group's picture, in bytes.
     pub const GROUP_PICTURE_BYTES: usize = 512 << 10;
     /// An invite link of a group, or its code.

@@ -4,6 +4,7 @@
 
 mod backfills;
 mod chats;
+mod communities;
 mod contacts;
 mod groups;
 mod presence;
@@ -13,6 +14,7 @@ use wagate_model::BackfillJob;
 
 pub use backfills::BackfillRequest;
 pub use chats::ChatRequest;
+pub use communities::{CommunityReply, CommunityRequest};
 pub use contacts::{ContactReply, ContactRequest};
 pub use groups::{GroupReply, GroupRequest, MemberChange};
 pub use presence::{PresenceReply, PresenceRequest};
@@ -25,6 +27,8 @@ pub use presence::{PresenceReply, PresenceRequest};
 pub enum LiveRequest {
     /// Pulling again what WhatsApp gives on request.
     Backfill(BackfillRequest),
+    /// Communities.
+    Communities(CommunityRequest),
     /// People.
     Contact(ContactRequest),
     /// How chats are kept.
@@ -41,6 +45,7 @@ impl LiveRequest {
     pub const fn name(&self) -> &'static str {
         match self {
             Self::Backfill(request) => request.name(),
+            Self::Communities(request) => request.name(),
             Self::Contact(request) => request.name(),
             Self::Chats(request) => request.name(),
             Self::Groups(request) => request.name(),
@@ -53,6 +58,7 @@ impl LiveRequest {
     pub const fn is_repeatable(&self) -> bool {
         match self {
             Self::Backfill(request) => request.is_repeatable(),
+            Self::Communities(request) => request.is_repeatable(),
             Self::Contact(request) => request.is_repeatable(),
             Self::Chats(request) => request.is_repeatable(),
             Self::Groups(request) => request.is_repeatable(),
@@ -69,6 +75,8 @@ pub enum LiveReply {
     Done,
     /// A job that pulls contacts and groups again.
     Backfill(BackfillJob),
+    /// About communities.
+    Communities(CommunityReply),
     /// About people.
     Contact(ContactReply),
     /// About groups.
@@ -84,6 +92,7 @@ impl LiveReply {
         match self {
             Self::Done => "done",
             Self::Backfill(_) => "backfill",
+            Self::Communities(_) => "communities",
             Self::Contact(_) => "contact",
             Self::Groups(_) => "groups",
             Self::Presence(_) => "presence",

@@ -322,7 +322,7 @@ fn outcome(answer: &ParticipantChangeResponse) -> Option<MemberOutcome> {
     })
 }
 
-fn failure(error: &GroupError) -> RequestError {
+pub(super) fn failure(error: &GroupError) -> RequestError {
     match error {
         GroupError::Iq(error) => request_error(error),
         GroupError::InvalidRequest(_) => RequestError::Refused { code: 400 },

@@ -9,6 +9,7 @@ mod actions;
 mod attempt;
 mod backoff;
 mod chats;
+mod communities;
 mod contacts;
 mod groups;
 mod hook;

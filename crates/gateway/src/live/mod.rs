@@ -7,6 +7,7 @@
 
 mod backfills;
 mod chats;
+mod communities;
 mod contacts;
 mod groups;
 mod presence;
@@ -67,6 +68,7 @@ impl Live<'_> {
             LiveRequest::Backfill(BackfillRequest::Start { id }) => self.start_backfill(id),
             // It needs no connection, and was answered before.
             LiveRequest::Backfill(BackfillRequest::Read) => Err(Refusal::Missing),
+            LiveRequest::Communities(request) => Box::pin(self.communities(request)).await,
             LiveRequest::Contact(request) => self.contact(request).await,
             LiveRequest::Chats(request) => self.chats(request).await,
             LiveRequest::Groups(request) => Box::pin(self.groups(request)).await,

@@ -507,6 +507,40 @@ async fn groups_from_before_the_pairing_are_there() {
 }
 
 #[tokio::test]
+async fn a_community_has_groups() {
+    let world = world().await;
+    let group = world.made().await;
+    let api = &world.sandbox.api;
+    let communities = world.session.path("/communities");
+    let body = json!({ "name": "Coast", "description": "All harbours" });
+    let made = api.post(&communities, &body).await.expect(201);
+    let community = made["groupJid"].as_str().unwrap().to_owned();
+    let list = api.get(&communities).await;
+    assert_eq!(list["data"][0]["groupJid"], made["groupJid"]);
+    assert_eq!(list["data"][0]["subject"], "Coast");
+    let groups = format!("{communities}/{community}/groups");
+    let body = json!({ "groups": [group] });
+    let linked = api.post(&groups, &body).await.expect(200);
+    assert_eq!(linked, json!({ "done": [group], "refused": [] }));
+    let jids = async || {
+        let list = api.get(&groups).await;
+        let shown = list["data"].as_array().unwrap().clone();
+        let plain = shown
+            .into_iter()
+            .filter(|it| it["isAnnouncements"] == false);
+        plain.map(|it| it["groupJid"].clone()).collect::<Vec<_>>()
+    };
+    assert_eq!(jids().await, [json!(group)]);
+    let unlinked = api.call(Method::DELETE, &groups, Some(&body)).await;
+    assert_eq!(unlinked.expect(200)["done"], json!([group]));
+    assert!(jids().await.is_empty());
+    let nowhere = format!("{communities}/999@g.us/groups");
+    let refused = api.post(&nowhere, &body).await;
+    refused.expect(404);
+    world.sandbox.stop().await;
+}
+
+#[tokio::test]
 async fn texts_go_to_a_group_and_come_from_it() {
     let world = world().await;
     let group = world.made().await;
