@@ -11,15 +11,18 @@ mod allowance;
 mod assets;
 mod audit;
 mod auth;
+mod backfills;
 mod body;
 mod channels;
 mod chats;
+mod communities;
 mod contacts;
 mod events;
 mod failure;
 #[cfg(any(test, feature = "fuzzing"))]
 #[doc(hidden)]
 pub mod fuzzing;
+mod group_invites;
 mod groups;
 mod media;
 mod media_types;

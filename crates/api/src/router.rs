@@ -13,8 +13,9 @@ use crate::observe::observe;
 use crate::state::ApiState;
 use crate::verbs::{internal_path, move_verb};
 use crate::{
-    audit, auth, channels, chats, contacts, events, groups, media, messages, presence, probes,
-    profile, realtime, reference, search, sessions, status, storage, webhooks,
+    audit, auth, backfills, channels, chats, communities, contacts, events, group_invites, groups,
+    media, messages, presence, probes, profile, realtime, reference, search, sessions, status,
+    storage, webhooks,
 };
 
 /// The documented routes, in the order of the document.
@@ -27,7 +28,10 @@ pub(crate) fn documented() -> Vec<UtoipaMethodRouter<ApiState>> {
         chats::routes(),
         contacts::routes(),
         groups::routes(),
+        group_invites::routes(),
+        communities::routes(),
         channels::routes(),
+        backfills::routes(),
         presence::routes(),
         profile::routes(),
         status::routes(),

@@ -200,6 +200,9 @@ pub enum Refusal {
     /// What the request is about is not there.
     #[error("what the request is about is not there")]
     Missing,
+    /// A job of the same kind runs for the session already.
+    #[error("such a job runs already")]
+    BackfillRunning,
     /// Too many commands wait for this session already.
     #[error("the session has too many commands waiting")]
     Busy,

@@ -18,8 +18,9 @@ pub use commands::{
     SessionAction, SessionCommand,
 };
 pub use live::{
-    ChannelReply, ChannelRequest, ChatRequest, ContactReply, ContactRequest, LiveReply,
-    LiveRequest, PresenceReply, PresenceRequest, ProfileReply, ProfileRequest,
+    BackfillRequest, ChannelReply, ChannelRequest, ChatRequest, CommunityReply, CommunityRequest,
+    ContactReply, ContactRequest, GroupReply, GroupRequest, LiveReply, LiveRequest, MemberChange,
+    PresenceReply, PresenceRequest, ProfileReply, ProfileRequest,
 };
 pub use placement::{Placement, PlacementError};
 pub use signals::{EventCopy, Lagged, Signal, Topic};

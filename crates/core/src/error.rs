@@ -22,6 +22,10 @@ pub enum What {
     Contact,
     /// A stored group.
     Group,
+    /// A community.
+    Community,
+    /// A member of a group.
+    GroupMember,
     /// A profile picture.
     Picture,
     /// A call that rings.
@@ -54,6 +58,8 @@ pub enum What {
     Media,
     /// A bucket.
     Bucket,
+    /// A job that pulls contacts and groups again.
+    Backfill,
 }
 
 impl What {
@@ -64,6 +70,8 @@ impl What {
             Self::Channel => "There is no such channel.",
             Self::Contact => "There is no such contact.",
             Self::Group => "There is no such group.",
+            Self::Community => "There is no such community.",
+            Self::GroupMember => "There is no such member of the group.",
             Self::Picture => "There is no picture, or it is not shown to this account.",
             Self::Call => "There is no such call.",
             Self::Message => "There is no such message in this chat.",
@@ -80,6 +88,7 @@ impl What {
             Self::Target => "WhatsApp knows no such thing.",
             Self::Media => "There is no such file.",
             Self::Bucket => "There is no such bucket.",
+            Self::Backfill => "No such job has run since the gateway started.",
         }
     }
 }
@@ -113,6 +122,8 @@ pub enum Reason {
     MediaExpired,
     /// The file cannot be had.
     MediaFailed,
+    /// A job of the same kind runs already.
+    BackfillRunning,
 }
 
 impl Reason {
@@ -133,6 +144,7 @@ impl Reason {
             Self::BucketInUse => "bucket_in_use",
             Self::MediaExpired => "media_expired",
             Self::MediaFailed => "media_failed",
+            Self::BackfillRunning => "backfill_running",
         }
     }
 
@@ -156,6 +168,7 @@ impl Reason {
                 "Sessions keep their files in the bucket, or there are files in it."
             }
             Self::MediaExpired => "The file is no longer kept, or WhatsApp no longer has it.",
+            Self::BackfillRunning => "Such a job runs for the session already.",
             Self::MediaFailed => "The file cannot be had from WhatsApp.",
         }
     }

@@ -1,10 +1,19 @@
-//! Use cases of stored groups.
+//! Use cases of groups.
 
-use wagate_model::{Group, GroupMember, GroupRole, Jid, JidKind, ListGroup, ListGroupMember};
+use base64::Engine as _;
+use base64::prelude::BASE64_STANDARD;
+use wagate_cluster::{GroupReply, GroupRequest, LiveReply, LiveRequest, MemberChange};
+use wagate_model::{
+    AddGroupMembersInput, ApproveGroupMembersInput, CreateGroupInput, Draft, Faults, Group,
+    GroupInfo, GroupMember, GroupPictureInput, GroupPreview, GroupRole, InviteOutput, Jid, JidKind,
+    JoinGroupInput, JoinGroupOutput, ListGroup, ListGroupJoinRequest, ListGroupMember,
+    RejectGroupMembersInput, UpdateGroupInput, checked_invite, limits,
+};
 use wagate_store::{GroupRecord, Tx};
 
 use crate::caller::SessionAccess;
 use crate::error::{Error, Result, What};
+use crate::live::unexpected_live;
 use crate::service::Core;
 
 impl Core {
@@ -71,6 +80,273 @@ impl Core {
             updated_at: group.updated_at,
         }
     }
+}
+
+impl Core {
+    /// Makes a group of the account and others.
+    pub async fn create_group(
+        &self,
+        access: &SessionAccess,
+        request: Draft<CreateGroupInput>,
+    ) -> Result<GroupInfo> {
+        let (request, mut faults) = request.open()?;
+        let (name, people) = request.check(&mut faults);
+        faults.into_result()?;
+        let request = GroupRequest::Create { name, people };
+        match self.ask_group(access, request).await? {
+            GroupReply::Created(group) => Ok(group),
+            other => Err(unexpected_live(&LiveReply::Groups(other))),
+        }
+    }
+
+    /// Changes a group's settings, one after the other.
+    pub async fn update_group(
+        &self,
+        access: &SessionAccess,
+        group: &str,
+        request: Draft<UpdateGroupInput>,
+    ) -> Result<()> {
+        let group = self.group_address(access, group).await?;
+        let (settings, mut faults) = request.open()?;
+        settings.check(&mut faults);
+        faults.into_result()?;
+        if settings.is_empty() {
+            return Ok(());
+        }
+        self.do_in_group(access, GroupRequest::Update { group, settings })
+            .await
+    }
+
+    /// A group's invite link.
+    pub async fn get_group_invite(
+        &self,
+        access: &SessionAccess,
+        group: &str,
+    ) -> Result<InviteOutput> {
+        self.group_invite(access, group, false).await
+    }
+
+    /// Makes a group's invite link void, and gives the new one.
+    pub async fn revoke_group_invite(
+        &self,
+        access: &SessionAccess,
+        group: &str,
+    ) -> Result<InviteOutput> {
+        self.group_invite(access, group, true).await
+    }
+
+    async fn group_invite(
+        &self,
+        access: &SessionAccess,
+        group: &str,
+        is_renewed: bool,
+    ) -> Result<InviteOutput> {
+        let group = self.group_address(access, group).await?;
+        let request = GroupRequest::Invite { group, is_renewed };
+        match self.ask_group(access, request).await? {
+            GroupReply::Invite(invite) => Ok(InviteOutput { invite }),
+            other => Err(unexpected_live(&LiveReply::Groups(other))),
+        }
+    }
+
+    /// Adds people to a group; some may be refused by WhatsApp.
+    pub async fn add_group_members(
+        &self,
+        access: &SessionAccess,
+        group: &str,
+        request: Draft<AddGroupMembersInput>,
+    ) -> Result<()> {
+        let group = self.group_address(access, group).await?;
+        let (request, mut faults) = request.open()?;
+        let people = request.check(&mut faults);
+        faults.into_result()?;
+        let request = GroupRequest::Members {
+            group,
+            change: MemberChange::Add,
+            people,
+        };
+        self.do_in_group(access, request).await
+    }
+
+    /// Removes, promotes or demotes a member of a group.
+    pub async fn change_group_member(
+        &self,
+        access: &SessionAccess,
+        group: &str,
+        person: &str,
+        change: MemberChange,
+    ) -> Result<()> {
+        let group = self.group_address(access, group).await?;
+        let person = Jid::parse_lenient(person).ok();
+        let person = person
+            .filter(|jid| jid.kind().is_person())
+            .ok_or(Error::NotFound(What::Contact))?;
+        let request = GroupRequest::Members {
+            group,
+            change,
+            people: vec![person],
+        };
+        self.do_live(access, LiveRequest::Groups(request), What::GroupMember)
+            .await
+    }
+
+    /// Grants the requests of people to join a group; of all where none are named.
+    pub async fn approve_group_members(
+        &self,
+        access: &SessionAccess,
+        group: &str,
+        request: Draft<ApproveGroupMembersInput>,
+    ) -> Result<()> {
+        let group = self.group_address(access, group).await?;
+        let (request, mut faults) = request.open()?;
+        let people = request.check(&mut faults);
+        faults.into_result()?;
+        let request = GroupRequest::Answer {
+            group,
+            is_granted: true,
+            people,
+        };
+        self.do_in_group(access, request).await
+    }
+
+    /// Leaves a group; what is stored of it stays.
+    pub async fn leave_group(&self, access: &SessionAccess, group: &str) -> Result<()> {
+        let group = self.group_address(access, group).await?;
+        self.do_in_group(access, GroupRequest::Leave { group })
+            .await
+    }
+
+    /// Joins a group by its invite; fine where the account is in it already.
+    pub async fn join_group(
+        &self,
+        access: &SessionAccess,
+        request: Draft<JoinGroupInput>,
+    ) -> Result<JoinGroupOutput> {
+        let (request, mut faults) = request.open()?;
+        let code = request.check(&mut faults).unwrap_or_default();
+        faults.into_result()?;
+        match self.ask_group(access, GroupRequest::Join { code }).await? {
+            GroupReply::Joined(group) => Ok(JoinGroupOutput {
+                group_jid: group.to_string(),
+            }),
+            other => Err(unexpected_live(&LiveReply::Groups(other))),
+        }
+    }
+
+    /// The group that an invite leads to.
+    pub async fn preview_group_invite(
+        &self,
+        access: &SessionAccess,
+        invite: Draft<Option<String>>,
+    ) -> Result<GroupPreview> {
+        let (invite, mut faults) = invite.open()?;
+        let invite = faults.required("invite", invite);
+        let code = invite.and_then(|invite| checked_invite(&invite, &mut faults));
+        faults.into_result()?;
+        let code = code.unwrap_or_default();
+        match self
+            .ask_group(access, GroupRequest::Preview { code })
+            .await?
+        {
+            GroupReply::Preview(group) => Ok(group),
+            other => Err(unexpected_live(&LiveReply::Groups(other))),
+        }
+    }
+
+    /// Who asks to join a group.
+    pub async fn list_group_join_requests(
+        &self,
+        access: &SessionAccess,
+        group: &str,
+    ) -> Result<ListGroupJoinRequest> {
+        let group = self.group_address(access, group).await?;
+        match self
+            .ask_group(access, GroupRequest::Requests { group })
+            .await?
+        {
+            GroupReply::Requests(data) => Ok(ListGroupJoinRequest { data }),
+            other => Err(unexpected_live(&LiveReply::Groups(other))),
+        }
+    }
+
+    /// Denies the requests of people to join a group.
+    pub async fn reject_group_members(
+        &self,
+        access: &SessionAccess,
+        group: &str,
+        request: Draft<RejectGroupMembersInput>,
+    ) -> Result<()> {
+        let group = self.group_address(access, group).await?;
+        let (request, mut faults) = request.open()?;
+        let people = request.check(&mut faults);
+        faults.into_result()?;
+        let request = GroupRequest::Answer {
+            group,
+            is_granted: false,
+            people,
+        };
+        self.do_in_group(access, request).await
+    }
+
+    /// Sets a group's picture.
+    pub async fn set_group_picture(
+        &self,
+        access: &SessionAccess,
+        group: &str,
+        request: Draft<GroupPictureInput>,
+    ) -> Result<()> {
+        let group = self.group_address(access, group).await?;
+        let (request, mut faults) = request.open()?;
+        let jpeg = faults.required("jpeg", request.jpeg);
+        if let Some(jpeg) = &jpeg {
+            check_jpeg(jpeg, &mut faults);
+        }
+        faults.into_result()?;
+        self.do_in_group(access, GroupRequest::Picture { group, jpeg })
+            .await
+    }
+
+    /// Removes a group's picture.
+    pub async fn remove_group_picture(&self, access: &SessionAccess, group: &str) -> Result<()> {
+        let group = self.group_address(access, group).await?;
+        let request = GroupRequest::Picture { group, jpeg: None };
+        self.do_in_group(access, request).await
+    }
+
+    async fn do_in_group(&self, access: &SessionAccess, request: GroupRequest) -> Result<()> {
+        self.do_live(access, LiveRequest::Groups(request), What::Group)
+            .await
+    }
+
+    async fn ask_group(&self, access: &SessionAccess, request: GroupRequest) -> Result<GroupReply> {
+        let request = LiveRequest::Groups(request);
+        match self.ask_live(access, request, What::Group).await? {
+            LiveReply::Groups(reply) => Ok(reply),
+            other => Err(unexpected_live(&other)),
+        }
+    }
+
+    /// The address of a stored group.
+    async fn group_address(&self, access: &SessionAccess, group: &str) -> Result<Jid> {
+        let mut tx = self.store.read().await?;
+        let stored = find_group(&mut tx, access, group).await?;
+        stored.jid.parse().map_err(Error::internal)
+    }
+}
+
+/// Notes what is wrong with a picture; what is in it is WhatsApp's to judge.
+fn check_jpeg(base64: &str, faults: &mut Faults) {
+    const MAX: usize = limits::GROUP_PICTURE_BYTES;
+    let Ok(bytes) = BASE64_STANDARD.decode(base64) else {
+        faults.add("jpeg", "must be base64, with padding");
+        return;
+    };
+    faults.check(bytes.len() <= MAX, "jpeg", || {
+        format!("must have at most {MAX} bytes")
+    });
+    faults.check(bytes.starts_with(&[0xff, 0xd8, 0xff]), "jpeg", || {
+        "must be a JPEG".into()
+    });
 }
 
 async fn find_group(tx: &mut Tx, access: &SessionAccess, group: &str) -> Result<GroupRecord> {

@@ -8,9 +8,11 @@
 mod accounts;
 mod attachments;
 mod audit;
+mod backfills;
 mod caller;
 mod channels;
 mod chats;
+mod communities;
 mod contacts;
 mod credentials;
 mod endings;
@@ -61,6 +63,7 @@ pub use search::MessageSearch;
 pub use service::{Core, CoreConfig, Parts};
 pub use storage::BucketAccess;
 pub use users::{ListedUsers, UserAccess, UserChange, UserQuery};
+pub use wagate_cluster::MemberChange;
 pub use wagate_identity::{
     Client, CreatedApiKey, CurrentLogin, InvitationPreview, IssuedInvitation, MintedToken,
     NewLogin, OidcBegun, OidcError, OneTimeSecret, Password, SignUp, TotpOffer,

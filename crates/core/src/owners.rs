@@ -113,6 +113,7 @@ fn refusal_error(refusal: Refusal) -> Error {
             }
         }
         Refusal::Forbidden => Error::ForbiddenByWhatsApp,
+        Refusal::BackfillRunning => Error::conflict(Reason::BackfillRunning),
         Refusal::Missing => Error::NotFound(What::Target),
         Refusal::NotOwner | Refusal::Busy | Refusal::Unavailable => Error::unavailable(),
         Refusal::Internal => Error::internal(refusal),

@@ -5,6 +5,7 @@ use std::time::Duration;
 use wagate_model::{GroupPayload, Jid, MessageStatus, Restriction, RestrictionKind};
 
 use crate::InboundMessage;
+use crate::groups::GroupSnapshot;
 use crate::history::HistoryChunk;
 
 /// One event of a session, in the order in which things happened.
@@ -76,6 +77,10 @@ pub enum EngineEvent {
     },
     /// A group's settings or members changed.
     Group(GroupChange),
+    /// The account came into a group: it was added, or made or joined it.
+    GroupEntered(Box<GroupEntry>),
+    /// What is known of a group is out of date, or of all groups where none is named.
+    GroupsStale(Option<Jid>),
     /// Another device of this number changed how a chat is kept.
     Chat(ChatChange),
     /// The account follows a channel, left or muted it, on any of its devices.
@@ -303,6 +308,17 @@ pub struct ContactName {
     pub is_initial: bool,
 }
 
+/// What WhatsApp says of a person on request.
+#[derive(Clone, PartialEq, Eq)]
+pub struct KnownPerson {
+    /// The phone-number address.
+    pub phone: Option<Jid>,
+    /// The LID.
+    pub lid: Option<Jid>,
+    /// The verified name of a business.
+    pub business_name: Option<String>,
+}
+
 /// A changed picture.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Picture {
@@ -325,8 +341,21 @@ pub struct GroupChange {
     pub payload: GroupPayload,
     /// Whether the payload is about members (`group.participant`), not settings.
     pub is_about_members: bool,
+    /// Whether the group is no more.
+    pub is_deleted: bool,
     /// The same people by their other address, as pairs of phone and LID.
     pub aliases: Vec<(Jid, Jid)>,
+}
+
+/// A group that the account came into.
+#[derive(Clone, PartialEq, Eq)]
+pub struct GroupEntry {
+    /// The group as it is now.
+    pub snapshot: GroupSnapshot,
+    /// Who brought the account in, where known.
+    pub by: Option<Jid>,
+    /// When, in milliseconds since 1970.
+    pub timestamp_ms: i64,
 }
 
 /// How a chat is kept.
@@ -453,8 +482,10 @@ hide_contents!(
     Presence,
     Typing,
     ContactName,
+    KnownPerson,
     Picture,
     GroupChange,
+    GroupEntry,
     ChatChange,
     ChatSetting,
     ChannelChange,

@@ -71,6 +71,7 @@ mod convert;
 mod engine;
 mod error;
 mod events;
+mod groups;
 mod history;
 mod http;
 mod ids;
@@ -91,8 +92,13 @@ pub use engine::{Endpoint, Engine, EngineConfig, verifies_certificate_chain};
 pub use error::{EngineError, PairingCodeError, RequestError};
 pub use events::{
     Account, Call, CallStage, ChannelChange, ChannelNews, ChatChange, ChatSetting, ContactName,
-    Disconnect, DropReason, EndReason, EngineEvent, GroupChange, LatestMessage, PairingEnd,
-    Picture, Presence, QrCode, Receipt, Typing, TypingState, UnreadableMessage, UnreadableReason,
+    Disconnect, DropReason, EndReason, EngineEvent, GroupChange, GroupEntry, KnownPerson,
+    LatestMessage, PairingEnd, Picture, Presence, QrCode, Receipt, Typing, TypingState,
+    UnreadableMessage, UnreadableReason,
+};
+pub use groups::{
+    CommunitySubgroup, GroupPerson, GroupSetting, GroupSnapshot, JoinRequest, JoinedGroup,
+    LinkOutcome, MemberAction, MemberOutcome,
 };
 pub use history::{HistoryChat, HistoryChunk};
 pub use ids::new_message_id;

@@ -8,8 +8,8 @@ use tokio::sync::mpsc::error::TrySendError;
 use tokio::sync::oneshot;
 use tokio::time::Instant;
 use wagate_cluster::{
-    CommandHandler, CommandReply, CommandResult, LiveRequest, Refusal, SendCommand, SessionAction,
-    SessionCommand,
+    BackfillRequest, CommandHandler, CommandReply, CommandResult, LiveReply, LiveRequest, Refusal,
+    SendCommand, SessionAction, SessionCommand,
 };
 use wagate_engine::MediaOrigin;
 use wagate_model::{EventKind, MediaId, OrganizationId, SessionId, SessionStatus};
@@ -311,6 +311,11 @@ impl Target<'_> {
     }
 
     async fn live(&self, request: LiveRequest) -> CommandResult {
+        if matches!(request, LiveRequest::Backfill(BackfillRequest::Read)) {
+            let job = self.cx.backfills.of(self.organization, self.id);
+            let reply = LiveReply::Backfill(job.ok_or(Refusal::Missing)?);
+            return Ok(CommandReply::Live(Box::new(reply)));
+        }
         match self.running()? {
             Some(session) => Box::pin(live::carry_out(self.cx, &session, request)).await,
             None => self.refuse_stopped().await,

@@ -11,6 +11,7 @@ use wagate_engine::Engine;
 use wagate_model::Clock;
 use wagate_store::Store;
 
+use crate::backfills::Backfills;
 use crate::config::GatewayConfig;
 use crate::inbound::Familiar;
 use crate::ordered_ids::OrderedIds;
@@ -31,6 +32,9 @@ pub(crate) struct Context {
     pub(crate) outbox_ids: OrderedIds,
     /// Sessions that are starting at the same time hold a permit each.
     pub(crate) start_slots: Arc<Semaphore>,
+    /// Sessions that ask for all their groups hold a permit each.
+    pub(crate) group_slots: Semaphore,
+    pub(crate) backfills: Backfills,
     /// Held by who claims sessions, so that no session is claimed twice.
     pub(crate) claiming: Mutex<()>,
     /// The gateway takes no more sessions and commands.

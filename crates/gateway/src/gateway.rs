@@ -12,9 +12,11 @@ use wagate_engine::Engine;
 use wagate_model::{Clock, GatewayId};
 use wagate_store::{Heartbeat, Lane, Store, StoreError};
 
+use crate::backfills::Backfills;
 use crate::commands::Commands;
 use crate::config::GatewayConfig;
 use crate::context::Context;
+use crate::groups::MAX_SYNCS;
 use crate::inbound::Familiar;
 use crate::ordered_ids::OrderedIds;
 use crate::outbox::Waiters;
@@ -74,6 +76,8 @@ impl Gateway {
             familiar: Familiar::default(),
             outbox_ids: OrderedIds::default(),
             start_slots: Arc::new(Semaphore::new(max_starting)),
+            backfills: Backfills::default(),
+            group_slots: Semaphore::new(MAX_SYNCS),
             claiming: Mutex::new(()),
             draining: CancellationToken::new(),
             tasks: TaskTracker::new(),

@@ -5,11 +5,13 @@
 //! - Messages that go out keep one WhatsApp id over retries, crashes and takeovers.
 //! - A session's status is written by its one owner, from its live connection.
 
+mod backfills;
 mod backoff;
 mod commands;
 mod config;
 mod context;
 mod gateway;
+mod groups;
 mod inbound;
 mod live;
 mod ordered_ids;

@@ -64,6 +64,22 @@ pub enum GroupRole {
 }
 
 impl GroupRole {
+    /// The name that is stored.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Member => "member",
+            Self::Admin => "admin",
+            Self::SuperAdmin => "superadmin",
+        }
+    }
+
+    /// Whether it manages members and settings.
+    #[must_use]
+    pub const fn is_admin(self) -> bool {
+        !matches!(self, Self::Member)
+    }
+
     /// The role by the name that is stored; what is not known counts as a member.
     #[must_use]
     pub fn of(name: &str) -> Self {

@@ -117,6 +117,10 @@ ulid_id!(
     AttachmentId, shown: "att_", accepted: "att_"
 );
 ulid_id!(
+    /// A job that pulls contacts and groups again.
+    BackfillId, shown: "bkf_", accepted: "bkf_"
+);
+ulid_id!(
     /// A bucket in which an organization keeps files.
     BucketId, shown: "bkt_", accepted: "bkt_"
 );

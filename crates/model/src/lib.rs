@@ -5,10 +5,12 @@
 
 mod api_keys;
 mod audit;
+mod backfills;
 mod capabilities;
 mod channels;
 mod chats;
 mod clock;
+mod communities;
 mod contacts;
 mod cursors;
 mod errors;
@@ -16,6 +18,7 @@ mod events;
 #[cfg(any(test, feature = "fuzzing"))]
 #[doc(hidden)]
 pub mod fuzzing;
+mod group_requests;
 mod groups;
 mod ids;
 mod jids;
@@ -35,12 +38,17 @@ mod webhooks;
 
 pub use api_keys::{ApiKey, ApiKeyPrincipal, ApiKeySecret, ParseApiKeyError};
 pub use audit::{Actor, ActorKind, AuditAction, AuditEntry, ListAuditEntry, UnknownAuditName};
+pub use backfills::{BackfillJob, BackfillStatus};
 pub use capabilities::{Capabilities, Capability};
 pub use channels::{
     Channel, ChannelRole, CreateChannelInput, CreatedChannel, ListChannel, MuteChannelInput,
 };
 pub use chats::{Chat, ChatType, ListChat, ReadChatInput, UpdateChatInput};
 pub use clock::{Clock, ManualClock, SystemClock};
+pub use communities::{
+    Community, CommunityGroup, CommunityGroupsInput, CommunityGroupsOutput, CreateCommunityInput,
+    ListCommunity, ListCommunityGroup, RefusedGroup,
+};
 pub use contacts::{
     Contact, ContactAbout, ContactDetail, ContactGroup, ContactSource, Identity, ListContact,
     OnWhatsApp, ProfilePicture,
@@ -48,11 +56,17 @@ pub use contacts::{
 pub use cursors::{Cursor, CursorError};
 pub use errors::{ApiError, ErrorCode, ErrorDetail};
 pub use events::{EVENT_SCHEMA, EventEnvelope, EventKind, EventSelector, ListEvent};
+pub use group_requests::{
+    AddGroupMembersInput, ApproveGroupMembersInput, CreateGroupInput, GroupInfo, GroupJoinRequest,
+    GroupPictureInput, GroupPreview, InviteOutput, JoinGroupInput, JoinGroupOutput,
+    ListGroupJoinRequest, MemberAddMode, RejectGroupMembersInput, UpdateGroupInput, checked_invite,
+    invite_code,
+};
 pub use groups::{Group, GroupMember, GroupRole, ListGroup, ListGroupMember};
 pub use ids::{
-    ApiKeyId, AttachmentId, AuditId, BucketId, DeliveryId, EventId, GatewayId, GatewayNameError,
-    IdError, InvitationId, LoginId, MediaId, OrganizationId, OutboxId, RequestId, SessionId,
-    TicketId, TokenKeyId, UserId, WebhookId,
+    ApiKeyId, AttachmentId, AuditId, BackfillId, BucketId, DeliveryId, EventId, GatewayId,
+    GatewayNameError, IdError, InvitationId, LoginId, MediaId, OrganizationId, OutboxId, RequestId,
+    SessionId, TicketId, TokenKeyId, UserId, WebhookId,
 };
 pub use jids::{Jid, JidError, JidKind, PhoneNumber, PhoneNumberError};
 pub use media::{

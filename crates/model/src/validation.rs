@@ -47,6 +47,18 @@ pub mod limits {
     pub const SEARCH_CHARS: usize = 256;
     /// Words that are looked for in messages.
     pub const SEARCH_WORDS: usize = 16;
+    /// A group's subject (what official clients allow).
+    pub const GROUP_SUBJECT_CHARS: usize = 100;
+    /// A group's description (what official clients allow).
+    pub const GROUP_DESCRIPTION_CHARS: usize = 2_048;
+    /// People who are added to a group at once: the most that a group has.
+    pub const GROUP_MEMBERS: usize = 1_024;
+    /// Groups that are linked to a community at once.
+    pub const COMMUNITY_GROUPS: usize = 100;
+    /// A group's picture, in bytes.
+    pub const GROUP_PICTURE_BYTES: usize = 512 << 10;
+    /// An invite link of a group, or its code.
+    pub const INVITE_CHARS: usize = 512;
     /// Mentions in one message.
     pub const MENTIONS: usize = 1_024;
     /// A phone number or a JID; more than the longest has.

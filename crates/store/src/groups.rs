@@ -27,6 +27,10 @@ pub struct GroupFacts {
     pub participant_count: Option<i64>,
     /// When it was made on WhatsApp, in milliseconds since 1970.
     pub created_at_wa: Option<i64>,
+    /// The code of its invite link.
+    pub invite_code: Option<String>,
+    /// Whether the account is no longer in it.
+    pub is_left: Option<bool>,
 }
 
 /// A group as stored.
@@ -50,6 +54,8 @@ pub struct GroupRecord {
     pub participant_count: Option<i64>,
     /// When it was made on WhatsApp, in milliseconds since 1970.
     pub created_at_wa: Option<i64>,
+    /// The code of its invite link, where it was told.
+    pub invite_code: Option<String>,
     /// Whether the account is no longer in it.
     pub is_left: bool,
     /// When it was first seen, in milliseconds since 1970.
@@ -87,7 +93,8 @@ macro_rules! select_group {
     ($condition:literal) => {
         concat!(
             "SELECT g.id, g.jid, g.subject, g.description, g.owner_jid, g.is_announce, \
-             g.is_locked, g.participant_count, g.created_at_wa, g.is_left, g.first_seen_at, \
+             g.is_locked, g.participant_count, g.created_at_wa, g.invite_code, \
+             g.is_left, g.first_seen_at, \
              g.updated_at FROM chat_group g JOIN session s ON s.id = g.session_id \
              WHERE s.deleted_at IS NULL AND s.organization_id = $1 AND g.session_id = $2",
             $condition
@@ -110,12 +117,13 @@ macro_rules! select_member {
 }
 
 impl Owned<'_> {
-    /// Writes what is known of a group and gives its row's number; a left one counts as joined.
+    /// Writes what is known of a group and gives its row's number.
     pub async fn upsert_group(&mut self, facts: &GroupFacts, now_ms: i64) -> Result<i64> {
         Ok(on!(self.tx, |conn| sqlx::query_scalar(
             "INSERT INTO chat_group (session_id, jid, subject, description, owner_jid, \
-             is_announce, is_locked, participant_count, created_at_wa, is_left, first_seen_at, \
-             updated_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $11) \
+             is_announce, is_locked, participant_count, created_at_wa, invite_code, is_left, \
+             first_seen_at, updated_at) \
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, COALESCE($11, $12), $13, $13) \
              ON CONFLICT (session_id, jid) DO UPDATE SET \
              subject = COALESCE(excluded.subject, chat_group.subject), \
              description = COALESCE(excluded.description, chat_group.description), \
@@ -125,7 +133,9 @@ impl Owned<'_> {
              participant_count = COALESCE(excluded.participant_count, \
              chat_group.participant_count), \
              created_at_wa = COALESCE(excluded.created_at_wa, chat_group.created_at_wa), \
-             is_left = excluded.is_left, updated_at = excluded.updated_at RETURNING id"
+             invite_code = COALESCE(excluded.invite_code, chat_group.invite_code), \
+             is_left = COALESCE($11, chat_group.is_left), updated_at = excluded.updated_at \
+             RETURNING id"
         )
         .bind(Text(self.session))
         .bind(storable(&facts.jid))
@@ -136,6 +146,8 @@ impl Owned<'_> {
         .bind(facts.is_locked)
         .bind(facts.participant_count)
         .bind(facts.created_at_wa)
+        .bind(facts.invite_code.as_deref().map(storable))
+        .bind(facts.is_left)
         .bind(false)
         .bind(now_ms)
         .fetch_one(conn)
@@ -200,22 +212,45 @@ impl Owned<'_> {
         Ok(count > 0)
     }
 
-    /// Takes out the members of a group who were not seen since; after a full list was written.
-    pub async fn remove_members_unseen_since(
-        &mut self,
-        group_id: i64,
-        since_ms: i64,
-    ) -> Result<u64> {
-        Ok(on!(self.tx, |conn| sqlx::query(
-            "DELETE FROM group_member WHERE session_id = $1 AND group_id = $2 \
-             AND last_seen_at < $3"
+    /// What a person may do in a group; nothing where they are not stored as a member.
+    pub async fn group_role(&mut self, group_id: i64, identity_id: i64) -> Result<Option<String>> {
+        Ok(on!(self.tx, |conn| sqlx::query_scalar(
+            "SELECT role FROM group_member WHERE session_id = $1 AND group_id = $2 \
+             AND identity_id = $3"
         )
         .bind(Text(self.session))
         .bind(group_id)
-        .bind(since_ms)
+        .bind(identity_id)
+        .fetch_optional(conn)
+        .await)?)
+    }
+
+    /// Names the chat of a group after its subject, where there is such a chat.
+    pub async fn name_group_chat(&mut self, jid: &str, name: &str, now_ms: i64) -> Result<()> {
+        on!(self.tx, |conn| sqlx::query(
+            "UPDATE chat SET name = $3, updated_at = $4 WHERE session_id = $1 AND jid = $2"
+        )
+        .bind(Text(self.session))
+        .bind(storable(jid))
+        .bind(storable(name))
+        .bind(now_ms)
         .execute(conn)
         .await
-        .map(|done| done.rows_affected()))?)
+        .map(drop))?;
+        Ok(())
+    }
+
+    /// Notes that the account's groups were brought in line with WhatsApp.
+    pub async fn note_groups_synced(&mut self, now_ms: i64) -> Result<()> {
+        on!(self.tx, |conn| sqlx::query(
+            "UPDATE session SET groups_synced_at = $2 WHERE id = $1"
+        )
+        .bind(Text(self.session))
+        .bind(now_ms)
+        .execute(conn)
+        .await
+        .map(drop))?;
+        Ok(())
     }
 }
 
@@ -233,6 +268,24 @@ impl Tx {
         .bind(Text(session))
         .fetch_all(conn)
         .await)?)
+    }
+
+    /// When a session's groups were last brought in line with WhatsApp, in milliseconds since
+    /// 1970; nothing where they never were.
+    pub async fn groups_synced_at(
+        &mut self,
+        organization: OrganizationId,
+        session: SessionId,
+    ) -> Result<Option<i64>> {
+        let found: Option<Option<i64>> = on!(self, |conn| sqlx::query_scalar(
+            "SELECT groups_synced_at FROM session WHERE organization_id = $1 AND id = $2 \
+             AND deleted_at IS NULL"
+        )
+        .bind(Text(organization))
+        .bind(Text(session))
+        .fetch_optional(conn)
+        .await)?;
+        Ok(found.flatten())
     }
 
     /// One group by its JID, also after the account left it.

@@ -19,6 +19,7 @@ use crate::sessions::pair;
 /// What takes the capability `send` leaves none either: it is told on WhatsApp, in messages
 /// and events, by the account itself.
 const UNTOLD: &[&str] = &[
+    "adminStartSessionBackfill",
     "createRealtimeTicket",
     "endLogin",
     "logIn",

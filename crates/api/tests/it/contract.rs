@@ -10,21 +10,7 @@ const CONTRACT: &str = include_str!("../data/contract.json");
 const TAGS_NOT_OFFERED_YET: &[&str] = &["Backup", "OAuth Apps"];
 
 /// Further operations that are not offered yet.
-const NOT_OFFERED_YET: &[&str] = &[
-    "addGroupMembers",
-    "adminSessionBackfillStatus",
-    "adminStartSessionBackfill",
-    "approveGroupMembers",
-    "createGroup",
-    "demoteGroupMember",
-    "getGroupInvite",
-    "joinGroup",
-    "leaveGroup",
-    "promoteGroupMember",
-    "removeGroupMember",
-    "revokeGroupInvite",
-    "updateGroup",
-];
+const NOT_OFFERED_YET: &[&str] = &[];
 
 /// Operations that the contract does not have.
 const BEYOND_THE_CONTRACT: &[&str] = &[
@@ -38,6 +24,7 @@ const BEYOND_THE_CONTRACT: &[&str] = &[
     "adminUnbanUser",
     "adminUpdateUser",
     "clearChat",
+    "createCommunity",
     "createRealtimeTicket",
     "getPrivacy",
     "getProfile",
@@ -57,6 +44,14 @@ const BEYOND_THE_CONTRACT: &[&str] = &[
     "listAudit",
     "listChannels",
     "listEvents",
+    "linkCommunityGroups",
+    "listCommunities",
+    "listCommunityGroups",
+    "listGroupJoinRequests",
+    "previewGroupInvite",
+    "rejectGroupMembers",
+    "removeGroupPicture",
+    "setGroupPicture",
     "listStorageBuckets",
     "listWebhookDeliveries",
     "markChatUnread",
@@ -64,6 +59,7 @@ const BEYOND_THE_CONTRACT: &[&str] = &[
     "replayWebhookDelivery",
     "searchMessages",
     "setSessionStorage",
+    "unlinkCommunityGroups",
     "updateSession",
     "updateStorageBucket",
 ];
@@ -84,6 +80,9 @@ const FIELDS_BEYOND_THE_CONTRACT: &[&str] = &[
     "PostStatusInputBody.font",
     "SessionStatusPayload.detail",
     "SessionStatusPayload.reason",
+    "UpdateGroupInputBody.approvalRequired",
+    "UpdateGroupInputBody.disappearingSeconds",
+    "UpdateGroupInputBody.memberAddMode",
     "WASession.historySync",
     "WASession.restriction",
     "WASession.statusDetail",

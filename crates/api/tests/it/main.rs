@@ -18,6 +18,7 @@ mod document;
 mod ended;
 mod firehose;
 mod forged;
+mod groups;
 mod harness;
 mod isolation;
 mod isolation_runs;

@@ -2,17 +2,24 @@
 //!
 //! One file for each resource; the owner's side has the same files in `gateway/src/live`.
 
+mod backfills;
 mod channels;
 mod chats;
+mod communities;
 mod contacts;
+mod groups;
 mod presence;
 mod profile;
 
 use serde::{Deserialize, Serialize};
+use wagate_model::BackfillJob;
 
+pub use backfills::BackfillRequest;
 pub use channels::{ChannelReply, ChannelRequest};
 pub use chats::ChatRequest;
+pub use communities::{CommunityReply, CommunityRequest};
 pub use contacts::{ContactReply, ContactRequest};
+pub use groups::{GroupReply, GroupRequest, MemberChange};
 pub use presence::{PresenceReply, PresenceRequest};
 pub use profile::{ProfileReply, ProfileRequest};
 
@@ -22,10 +29,16 @@ pub use profile::{ProfileReply, ProfileRequest};
 #[derive(Clone, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", tag = "about", content = "request")]
 pub enum LiveRequest {
+    /// Pulling again what WhatsApp gives on request.
+    Backfill(BackfillRequest),
+    /// Communities.
+    Communities(CommunityRequest),
     /// People.
     Contact(ContactRequest),
     /// How chats are kept.
     Chats(ChatRequest),
+    /// Groups.
+    Groups(GroupRequest),
     /// The account's and other people's presence.
     Presence(PresenceRequest),
     /// The account itself.
@@ -39,8 +52,11 @@ impl LiveRequest {
     #[must_use]
     pub const fn name(&self) -> &'static str {
         match self {
+            Self::Backfill(request) => request.name(),
+            Self::Communities(request) => request.name(),
             Self::Contact(request) => request.name(),
             Self::Chats(request) => request.name(),
+            Self::Groups(request) => request.name(),
             Self::Presence(request) => request.name(),
             Self::Profile(request) => request.name(),
             Self::Channels(request) => request.name(),
@@ -51,8 +67,11 @@ impl LiveRequest {
     #[must_use]
     pub const fn is_repeatable(&self) -> bool {
         match self {
+            Self::Backfill(request) => request.is_repeatable(),
+            Self::Communities(request) => request.is_repeatable(),
             Self::Contact(request) => request.is_repeatable(),
             Self::Chats(request) => request.is_repeatable(),
+            Self::Groups(request) => request.is_repeatable(),
             Self::Presence(request) => request.is_repeatable(),
             Self::Profile(request) => request.is_repeatable(),
             Self::Channels(request) => request.is_repeatable(),
@@ -66,8 +85,14 @@ impl LiveRequest {
 pub enum LiveReply {
     /// Done; there is nothing to say.
     Done,
+    /// A job that pulls contacts and groups again.
+    Backfill(BackfillJob),
+    /// About communities.
+    Communities(CommunityReply),
     /// About people.
     Contact(ContactReply),
+    /// About groups.
+    Groups(GroupReply),
     /// About presence.
     Presence(PresenceReply),
     /// About the account itself.
@@ -82,7 +107,10 @@ impl LiveReply {
     pub const fn name(&self) -> &'static str {
         match self {
             Self::Done => "done",
+            Self::Backfill(_) => "backfill",
+            Self::Communities(_) => "communities",
             Self::Contact(_) => "contact",
+            Self::Groups(_) => "groups",
             Self::Presence(_) => "presence",
             Self::Profile(_) => "profile",
             Self::Channels(_) => "channels",

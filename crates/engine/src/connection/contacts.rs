@@ -1,12 +1,12 @@
 //! People: whether they are there, what they show, and whether they are blocked.
 
-use wagate_model::{Jid, OnWhatsApp, ProfilePicture};
+use wagate_model::{Jid, JidKind, OnWhatsApp, ProfilePicture};
 use whatsapp_rust::features::{BlockingError, ContactError};
 
 use super::Connection;
 use super::actions::request_error;
-use crate::RequestError;
 use crate::convert::{library_jid, model_jid};
+use crate::{KnownPerson, RequestError};
 
 impl Connection {
     /// Whether numbers are on WhatsApp, in the order of the question.
@@ -29,6 +29,39 @@ impl Connection {
             }
         };
         Ok(phones.iter().zip(&asked).map(answer).collect())
+    }
+
+    /// What WhatsApp says of people's addresses and businesses; who is not there is left out.
+    pub async fn people(&self, people: &[Jid]) -> Result<Vec<KnownPerson>, RequestError> {
+        if people.is_empty() {
+            return Ok(Vec::new());
+        }
+        let client = &self.session().client;
+        let asked: Vec<_> = people.iter().map(library_jid).collect();
+        let contacts = client.contacts();
+        let found = contacts.is_on_whatsapp(&asked).await;
+        let found = found.map_err(|error| contact_error(&error))?;
+        let there = found.into_iter().filter(|result| result.is_registered);
+        let known = there.map(|result| {
+            let addresses = [
+                Some(&result.jid),
+                result.lid.as_ref(),
+                result.pn_jid.as_ref(),
+            ];
+            let addresses: Vec<_> = addresses
+                .into_iter()
+                .flatten()
+                .filter_map(model_jid)
+                .collect();
+            let of = |kind| addresses.iter().find(|jid| jid.kind() == kind).cloned();
+            let name = result.verified_name.and_then(|verified| verified.name);
+            KnownPerson {
+                phone: of(JidKind::User),
+                lid: of(JidKind::Lid),
+                business_name: name.map(|name| name.replace('\0', "")),
+            }
+        });
+        Ok(known.collect())
     }
 
     /// The text below a person's name; empty where there is none or it is hidden.

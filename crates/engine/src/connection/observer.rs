@@ -9,6 +9,7 @@ use whatsapp_rust::types::events::{
     ConnectFailureReason, Event, EventHandler, MessageBatch, ServerAck, TemporaryBan,
     UnavailableType, UndecryptableMessage,
 };
+use whatsapp_rust::wacore::iq::dirty::DirtyType;
 use whatsapp_rust::wacore::net::DisconnectReason;
 use whatsapp_rust::{Client, RawNodeLease};
 
@@ -279,7 +280,12 @@ impl Observer {
     fn on_the_rest(&self, event: &Arc<Event>) {
         match &**event {
             Event::GroupUpdate(update) => {
-                self.tell(convert::group_change(update), EngineEvent::Group);
+                for news in convert::group_news(update) {
+                    self.mailbox.tell(news);
+                }
+            }
+            Event::DirtyState(dirty) if dirty.dirty_type == DirtyType::Groups => {
+                self.mailbox.tell(EngineEvent::GroupsStale(None));
             }
             Event::MexNotification(notification) => {
                 let news = convert::channel_news(notification)

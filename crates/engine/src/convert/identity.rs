@@ -60,7 +60,7 @@ pub(super) fn both(one: Option<Jid>, other: Option<Jid>) -> (Option<Jid>, Option
 }
 
 /// The second address of a person, if it really is of the other kind.
-pub(super) fn alias(of: &Jid, candidate: Option<Jid>) -> Option<Jid> {
+pub(crate) fn alias(of: &Jid, candidate: Option<Jid>) -> Option<Jid> {
     candidate.filter(|other| {
         other.kind().is_person() && of.kind().is_person() && other.kind() != of.kind()
     })

@@ -218,15 +218,29 @@ impl<'o, 't> Batch<'o, 't> {
             };
             self.owned.upsert_identity(&facts, self.now_ms).await?;
         }
+        let name = match message.chat.kind() {
+            JidKind::Group => self.subject_of(&message.chat).await?,
+            _ => name.filter(|_| is_person),
+        };
         let facts = ChatFacts {
             jid: message.chat.to_string(),
             alias_jid: message.chat_alias.as_ref().map(Jid::to_string),
             kind: ChatType::from(message.chat.kind()),
-            name: name.filter(|_| is_person),
+            name,
         };
         let chat = self.owned.upsert_chat(&facts, self.now_ms).await?;
         self.chats.insert(message.chat.clone(), chat.clone());
         Ok(chat)
+    }
+
+    /// What a group's chat is called.
+    async fn subject_of(&mut self, group: &Jid) -> Result<Option<String>> {
+        let (organization, session) = (self.owned.organization(), self.owned.session());
+        let group = self
+            .owned
+            .group(organization, session, group.as_str())
+            .await?;
+        Ok(group.and_then(|group| group.subject))
     }
 
     /// Changes the message that this one is about.

@@ -10,8 +10,9 @@ mod payload;
 mod people;
 mod sink;
 
-pub(crate) use batch::{Batch, ToRead, row_of};
+pub(crate) use batch::{Batch, ToRead, both_addresses, row_of};
 pub(crate) use content::{poll_of, raw_of};
 pub(crate) use familiar::{ChatAddress, Familiar};
-pub(crate) use news::{commit_news, is_news};
+pub(crate) use news::{commit_news, is_news, tell};
+pub(crate) use people::{alias as note_alias, identity_of};
 pub(crate) use sink::Sink;

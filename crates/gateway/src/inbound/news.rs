@@ -13,11 +13,12 @@ use wagate_model::{
     CallPayload, ChatType, ChatUpdatePayload, EventKind, Jid, JidKind, MessageStatusPayload,
     NewsletterPayload, PresenceState, PresenceStatus,
 };
-use wagate_store::{Account, ChatChange, ChatFacts, NewEvent, Owned, Result};
+use wagate_store::{Account, ChatChange, ChatFacts, NewEvent, Owned, Result, StoreError};
 
 use super::batch::Batch;
 use super::{history, people, sink};
 use crate::context::Context;
+use crate::groups::{self, Arrival, GroupNotes};
 use crate::session::Session;
 
 /// Whether an event is to be committed, and does not concern the connection itself.
@@ -38,7 +39,7 @@ pub(crate) fn is_news(event: &EngineEvent) -> bool {
 /// Commits events in their order, in one transaction; messages among them like a sink's batch.
 pub(crate) async fn commit_news(
     cx: &Arc<Context>,
-    session: &Session,
+    session: &Arc<Session>,
     events: Arc<Vec<EngineEvent>>,
 ) -> Result<()> {
     if let [EngineEvent::Messages(messages)] = events.as_slice() {
@@ -99,17 +100,72 @@ async fn commit_all(
         return Ok(());
     }
     let (now_ms, account) = (cx.now_ms(), Arc::new(session.account()));
+    let notes = session.groups.clone();
+    let all = events.clone();
     session
-        .commit(&cx.store, move |owned| {
-            let (events, account) = (events.clone(), account.clone());
+        .commit::<_, StoreError, _>(&cx.store, move |owned| {
+            let (events, account, notes) = (all.clone(), account.clone(), notes.clone());
             Box::pin(async move {
+                let account = account.as_ref().as_ref();
                 for event in events.iter() {
-                    commit_one(owned, event, account.as_ref().as_ref(), now_ms).await?;
+                    if is_about_groups(event) {
+                        group(owned, event, account, &notes, now_ms).await?;
+                    } else {
+                        commit_one(owned, event, account, now_ms).await?;
+                    }
                 }
                 Ok(())
             })
         })
-        .await
+        .await?;
+    for event in events.iter() {
+        if let EngineEvent::GroupEntered(entry) = event {
+            session.groups.note_told(&entry.snapshot.group);
+        }
+    }
+    groups::tend(cx, session);
+    Ok(())
+}
+
+const fn is_about_groups(event: &EngineEvent) -> bool {
+    matches!(
+        event,
+        EngineEvent::Group(_) | EngineEvent::GroupEntered(_) | EngineEvent::GroupsStale(_)
+    )
+}
+
+async fn group(
+    owned: &mut Owned<'_>,
+    event: &EngineEvent,
+    account: Option<&Account>,
+    notes: &GroupNotes,
+    now_ms: i64,
+) -> Result<()> {
+    match event {
+        EngineEvent::Group(change) => {
+            notes.note_change(&change.group);
+            if groups::store_change(owned, change, account, now_ms).await? {
+                notes.note_stale(Some(&change.group));
+            }
+        }
+        EngineEvent::GroupEntered(entry) => {
+            let snapshot = &entry.snapshot;
+            notes.note_change(&snapshot.group);
+            let arrival = Arrival {
+                tells_entry: true,
+                is_new: notes.is_untold(&snapshot.group),
+                sender: entry.by.as_ref().map(Jid::to_string),
+                timestamp_ms: Some(entry.timestamp_ms),
+            };
+            groups::store_snapshot(owned, snapshot, &arrival, account, now_ms).await?;
+            if !snapshot.is_complete {
+                notes.note_stale(Some(&snapshot.group));
+            }
+        }
+        EngineEvent::GroupsStale(group) => notes.note_stale(group.as_ref()),
+        _ => {}
+    }
+    Ok(())
 }
 
 async fn commit_one(
@@ -144,7 +200,6 @@ async fn commit_one(
         EngineEvent::ContactName(name) => people::contact_name(owned, name, now_ms).await,
         EngineEvent::Alias { phone, lid } => people::alias(owned, phone, lid, now_ms).await,
         EngineEvent::Picture(event) => picture(owned, event, now_ms),
-        EngineEvent::Group(change) => people::group(owned, change, account, now_ms).await,
         EngineEvent::Chat(change) => chat(owned, change, now_ms).await,
         EngineEvent::Channel(change) => channel(owned, change, now_ms).await,
         EngineEvent::Restriction { kind, restriction } => {
@@ -158,7 +213,7 @@ async fn commit_one(
 }
 
 /// Adds an event to the log.
-pub(super) fn tell<P: Serialize>(
+pub(crate) fn tell<P: Serialize>(
     owned: &mut Owned<'_>,
     kind: EventKind,
     payload: &P,

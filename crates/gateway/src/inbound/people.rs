@@ -1,8 +1,8 @@
 //! What is learned of people outside of their messages.
 
-use wagate_engine::{ContactName, GroupChange};
-use wagate_model::{ContactUpdatePayload, EventKind, GroupPayload, Jid};
-use wagate_store::{GroupFacts, IdentityFacts, Owned, Result};
+use wagate_engine::ContactName;
+use wagate_model::{ContactUpdatePayload, EventKind, Jid};
+use wagate_store::{IdentityFacts, Owned, Result};
 
 use super::batch::both_addresses;
 use super::news::tell;
@@ -62,7 +62,7 @@ pub(super) async fn contact_name(
 }
 
 /// Two addresses are one person.
-pub(super) async fn alias(
+pub(crate) async fn alias(
     owned: &mut Owned<'_>,
     phone: &Jid,
     lid: &Jid,
@@ -74,68 +74,12 @@ pub(super) async fn alias(
         .map(drop)
 }
 
-/// A group's settings or members changed.
-pub(super) async fn group(
+/// The row of a person by one of their addresses; nothing where the address is none.
+pub(crate) async fn identity_of(
     owned: &mut Owned<'_>,
-    change: &GroupChange,
-    own: Option<&wagate_store::Account>,
+    person: &str,
     now_ms: i64,
-) -> Result<()> {
-    for (phone, lid) in &change.aliases {
-        alias(owned, phone, lid, now_ms).await?;
-    }
-    let payload = &change.payload;
-    let facts = GroupFacts {
-        jid: change.group.to_string(),
-        subject: payload.subject.clone(),
-        description: payload.description.clone(),
-        is_announce: payload.is_announce,
-        is_locked: payload.is_locked,
-        ..GroupFacts::default()
-    };
-    let group_id = owned.upsert_group(&facts, now_ms).await?;
-    members(owned, group_id, payload, now_ms).await?;
-    let is_own =
-        |jid: &String| own.is_some_and(|own| own.jid == *jid || own.lid.as_ref() == Some(jid));
-    if payload.leave.iter().flatten().any(is_own) {
-        owned.leave_group(change.group.as_str(), now_ms).await?;
-    }
-    let kind = if change.is_about_members {
-        EventKind::GroupParticipant
-    } else {
-        EventKind::GroupUpdate
-    };
-    tell(owned, kind, payload, Some(&change.group), now_ms)
-}
-
-async fn members(
-    owned: &mut Owned<'_>,
-    group_id: i64,
-    payload: &GroupPayload,
-    now_ms: i64,
-) -> Result<()> {
-    for (people, role) in [
-        (&payload.join, "member"),
-        (&payload.promote, "admin"),
-        (&payload.demote, "member"),
-    ] {
-        for person in people.iter().flatten() {
-            if let Some(id) = identity_of(owned, person, now_ms).await? {
-                owned
-                    .upsert_group_member(group_id, id, role, None, now_ms)
-                    .await?;
-            }
-        }
-    }
-    for person in payload.leave.iter().flatten() {
-        if let Some(id) = identity_of(owned, person, now_ms).await? {
-            owned.remove_group_member(group_id, id).await?;
-        }
-    }
-    Ok(())
-}
-
-async fn identity_of(owned: &mut Owned<'_>, person: &str, now_ms: i64) -> Result<Option<i64>> {
+) -> Result<Option<i64>> {
     let Ok(jid) = person.parse::<Jid>() else {
         return Ok(None);
     };

@@ -5,16 +5,21 @@
 //! under way; it is given up before its caller gives up on it. What it changes on WhatsApp
 //! is written to the store by who carried it out, or comes back as a notification.
 
+mod backfills;
 mod channels;
 mod chats;
+mod communities;
 mod contacts;
+mod groups;
 mod presence;
 mod profile;
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use wagate_cluster::{CommandReply, CommandResult, LiveReply, LiveRequest, Refusal};
+use wagate_cluster::{
+    BackfillRequest, CommandReply, CommandResult, LiveReply, LiveRequest, Refusal,
+};
 use wagate_engine::{Connection, RequestError};
 
 use crate::context::Context;
@@ -62,8 +67,13 @@ pub(crate) async fn carry_out(
 impl Live<'_> {
     async fn answer(&self, request: LiveRequest) -> LiveResult {
         match request {
+            LiveRequest::Backfill(BackfillRequest::Start { id }) => self.start_backfill(id),
+            // It needs no connection, and was answered before.
+            LiveRequest::Backfill(BackfillRequest::Read) => Err(Refusal::Missing),
+            LiveRequest::Communities(request) => Box::pin(self.communities(request)).await,
             LiveRequest::Contact(request) => self.contact(request).await,
             LiveRequest::Chats(request) => self.chats(request).await,
+            LiveRequest::Groups(request) => Box::pin(self.groups(request)).await,
             LiveRequest::Presence(request) => self.presence(request).await,
             LiveRequest::Profile(request) => self.profile(request).await,
             LiveRequest::Channels(request) => self.channels(request).await,

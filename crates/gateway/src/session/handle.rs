@@ -18,6 +18,7 @@ use wagate_store::{
 use super::channels::ToldChannels;
 use super::presences::Presences;
 use super::standing::Standing;
+use crate::groups::GroupNotes;
 use crate::inbound::ToRead;
 use crate::live;
 use crate::outbox::SendQueue;
@@ -125,6 +126,7 @@ pub(crate) struct Session {
     pub(crate) presences: Presences,
     /// Held while news of channels are committed, so that each is told once.
     pub(crate) told_channels: tokio::sync::Mutex<ToldChannels>,
+    pub(crate) groups: Arc<GroupNotes>,
     mailbox: mpsc::Sender<Command>,
     state: Mutex<State>,
 }
@@ -165,6 +167,7 @@ impl Session {
             requests: Semaphore::new(live::MAX_AT_ONCE),
             presences: Presences::default(),
             told_channels: tokio::sync::Mutex::default(),
+            groups: Arc::default(),
             mailbox,
             state: Mutex::new(State {
                 lease_ends_at,

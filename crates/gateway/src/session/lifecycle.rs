@@ -15,6 +15,7 @@ use super::patience::Patience;
 use super::standing::{Next, Standing, after};
 use super::status::{Also, store_standing};
 use crate::backoff::{jitter, random_backoff};
+use crate::groups;
 use crate::inbound::Sink;
 use crate::outbox;
 
@@ -212,6 +213,8 @@ impl Actor<'_> {
                 if standing.status == SessionStatus::Working {
                     outbox::wake(self.cx, self.session);
                     self.ask_waiting_logouts();
+                    self.session.groups.note_connected();
+                    groups::tend(self.cx, self.session);
                 }
                 Ok(Step::GoOn)
             }

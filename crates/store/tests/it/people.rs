@@ -298,16 +298,25 @@ async fn groups_keep_what_is_not_said_again() {
             .await?;
         assert!(owned.remove_group_member(id, people[1]).await?);
         assert!(!owned.remove_group_member(id, people[1]).await?);
-        assert_eq!(owned.remove_members_unseen_since(id, 20).await?, 1);
+        assert_eq!(owned.group_role(id, people[1]).await?, None);
+        let role = owned.group_role(id, people[0]).await?;
+        assert_eq!(role.as_deref(), Some("admin"));
+        assert!(owned.remove_group_member(id, people[2]).await?);
+        owned.note_groups_synced(7).await?;
         let other = GroupFacts {
             jid: "8@g.us".into(),
             ..GroupFacts::default()
         };
         owned.upsert_group(&other, 3).await?;
-        owned.leave_group("8@g.us", 4).await
+        let is_left = owned.leave_group("8@g.us", 4).await?;
+        // What is heard of a group afterwards does not make the account a member again.
+        owned.upsert_group(&other, 5).await?;
+        Ok(is_left)
     });
     assert!(left.unwrap());
     let mut tx = store.read().await.unwrap();
+    let synced = tx.groups_synced_at(organization, session).await.unwrap();
+    assert_eq!(synced, Some(7));
     let groups = tx.groups(organization, session).await.unwrap();
     assert_eq!(groups.len(), 1);
     assert_eq!(groups[0].subject.as_deref(), Some("Crew"));

@@ -11,6 +11,7 @@ mod commands;
 mod contacts;
 mod crashes;
 mod files;
+mod groups;
 mod guide;
 mod idempotency;
 mod kinds;
