@@ -17,7 +17,7 @@ pub(crate) async fn measure(members: usize, messages: usize) -> anyhow::Result<S
         numbers.push(simulated.phone().await);
     }
     let made = Instant::now();
-    let path = format!("/sim/v1/phones/{}/groups", one.number);
+    let path = format!("/phones/{}/groups", one.number);
     let body = json!({"subject": "many", "participants": numbers});
     let group = simulated.call(Method::POST, &path, Some(&body)).await;
     let made = made.elapsed();

@@ -6,9 +6,13 @@ use http::StatusCode;
 use utoipa_axum::router::UtoipaMethodRouter;
 use utoipa_axum::routes;
 use wagate_core::{ContactQuery, Core, Page};
-use wagate_model::{ContactAbout, ContactDetail, ListContact, OnWhatsApp, ProfilePicture};
+use wagate_model::{
+    Blocklist, CheckContactsInput, ContactAbout, ContactDetail, ListContact, ListOnWhatsApp,
+    OnWhatsApp, ProfilePicture, SaveContactInput,
+};
 
 use crate::access::{InSession, Named, Read, Send, parts};
+use crate::body::{Json, RequestBody};
 use crate::failure::Answer;
 use crate::query::{FromQuery, Params, Query};
 use crate::state::ApiState;
@@ -17,6 +21,9 @@ pub(crate) fn routes() -> Vec<UtoipaMethodRouter<ApiState>> {
     vec![
         routes!(list_contacts),
         routes!(check_contact),
+        routes!(check_contacts),
+        routes!(get_blocklist),
+        routes!(save_contact),
         routes!(get_contact),
         routes!(get_contact_about),
         routes!(get_contact_picture),
@@ -24,6 +31,10 @@ pub(crate) fn routes() -> Vec<UtoipaMethodRouter<ApiState>> {
         routes!(unblock_contact),
     ]
 }
+
+impl RequestBody for CheckContactsInput {}
+
+impl RequestBody for SaveContactInput {}
 
 impl FromQuery for ContactQuery {
     fn from_params(params: &mut Params) -> Self {
@@ -225,5 +236,76 @@ async fn unblock_contact(
     person: Named<parts::Address>,
 ) -> Answer<StatusCode> {
     core.unblock_contact(&session.access, &person.0).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// Check several numbers
+///
+/// Whether each is on WhatsApp; nobody is told. Up to 50 at a time.
+#[utoipa::path(
+    post, path = "/api/v1/sessions/{session}/contacts:check", operation_id = "checkContacts",
+    tag = "Contacts",
+    params(("session" = String, Path, description = "The session's id.")),
+    extensions(("x-capability" = json!("read")), ("x-live" = json!(true))),
+    request_body(content = CheckContactsInput, example = json!({
+        "phones": ["15557654321", "+15550001234"]
+    })),
+    responses((status = 200, description = "For each number, in the order of the question.",
+        body = ListOnWhatsApp, example = json!({ "data": [
+            { "query": "15557654321", "isOnWhatsApp": true, "jid": "15557654321@s.whatsapp.net" },
+            { "query": "15550001234", "isOnWhatsApp": false }
+        ] }))),
+)]
+async fn check_contacts(
+    State(core): State<Core>,
+    session: InSession<Read>,
+    body: Json<CheckContactsInput>,
+) -> Answer<Reply<ListOnWhatsApp>> {
+    Ok(Reply(
+        core.check_contacts(&session.access, body.draft).await?,
+    ))
+}
+
+/// List blocked contacts
+///
+/// Whom the account has blocked, on any of its devices.
+#[utoipa::path(
+    get, path = "/api/v1/sessions/{session}/blocklist", operation_id = "getBlocklist",
+    tag = "Contacts",
+    params(("session" = String, Path, description = "The session's id.")),
+    extensions(("x-capability" = json!("read")), ("x-live" = json!(true))),
+    responses((status = 200, description = "The people's JIDs.", body = Blocklist,
+        example = json!({ "data": ["98765432109876@lid"] }))),
+)]
+async fn get_blocklist(
+    State(core): State<Core>,
+    session: InSession<Read>,
+) -> Answer<Reply<Blocklist>> {
+    Ok(Reply(core.get_blocklist(&session.access).await?))
+}
+
+/// Save a contact
+///
+/// Under a name that all devices of the account show; the phone's own address book stays as it
+/// is. A person whose phone number is not known cannot be saved.
+#[utoipa::path(
+    put, path = "/api/v1/sessions/{session}/contacts/{jid}/name", operation_id = "saveContact",
+    tag = "Contacts",
+    params(
+        ("session" = String, Path, description = "The session's id."),
+        ("jid" = String, Path, description = "The person's JID, or a phone number in digits."),
+    ),
+    extensions(("x-capability" = json!("send")), ("x-live" = json!(true))),
+    request_body(content = SaveContactInput, example = json!({ "fullName": "Ann Lee" })),
+    responses((status = 204, description = "Done.")),
+)]
+async fn save_contact(
+    State(core): State<Core>,
+    session: InSession<Send>,
+    person: Named<parts::Address>,
+    body: Json<SaveContactInput>,
+) -> Answer<StatusCode> {
+    core.save_contact(&session.access, &person.0, body.draft)
+        .await?;
     Ok(StatusCode::NO_CONTENT)
 }

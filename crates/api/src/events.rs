@@ -10,7 +10,7 @@ use wagate_core::{Core, Error, PullRequest};
 use wagate_model::{
     AuthCodePayload, AuthQrPayload, CallPayload, ChatUpdatePayload, ContactUpdatePayload,
     GroupPayload, ListEvent, MessagePayload, MessageStatusPayload, NewsletterPayload,
-    PresenceStatus, SessionStatusPayload,
+    PollRecapPayload, PresenceStatus, SessionStatusPayload,
 };
 
 use crate::access::{Can, Events};
@@ -34,6 +34,7 @@ pub(crate) fn payload_schemas(parts: &mut Vec<(String, RefOr<Schema>)>) {
     component::<MessagePayload>(parts);
     component::<MessageStatusPayload>(parts);
     component::<NewsletterPayload>(parts);
+    component::<PollRecapPayload>(parts);
     component::<PresenceStatus>(parts);
     component::<SessionStatusPayload>(parts);
 }

@@ -16,13 +16,15 @@ pub(crate) fn routes() -> Vec<UtoipaMethodRouter<ApiState>> {
     vec![routes!(post_status)]
 }
 
-impl RequestBody for PostStatusInput {}
+impl RequestBody for PostStatusInput {
+    const HAS_MEDIA: bool = true;
+}
 
 /// Post a story
 ///
 /// Before the people in the phone's address book and those with whom there is a chat, as far
 /// as the settings on the phone let them see it. Every call posts another one. A story is
-/// deleted with `revokeMessage`, in the chat `status@broadcast`.
+/// deleted with `revokeMessage`, in the chat `status@broadcast`. Sound becomes a voice note.
 #[utoipa::path(
     post, path = "/api/v1/sessions/{session}/status", operation_id = "postStatus",
     tag = "Status",

@@ -11,9 +11,7 @@ use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 use tokio::sync::{Semaphore, SemaphorePermit};
 use wagate_delivery::{FetchLimits, GuardedClient};
 use wagate_media::{Kind, PrepareError, Prepared, Wanted, prepare};
-use wagate_model::{
-    Attachment, AttachmentId, Faults, MediaKind, MediaPayload, OrganizationId, SendRequest,
-};
+use wagate_model::{Attachment, AttachmentId, Faults, MediaKind, MediaPayload, OrganizationId};
 use wagate_store::ATTACHMENT_PIECE_BYTES;
 
 use crate::caller::SessionAccess;
@@ -240,15 +238,15 @@ fn last_segment(url: &str) -> Option<String> {
 }
 
 impl Core {
-    /// Takes the files out of a request, and puts them where the session's owner finds them.
+    /// Takes files in, each as (field, kind, file), and puts them where the session's owner finds them.
     pub(crate) async fn attach(
         &self,
         access: &SessionAccess,
-        request: &mut SendRequest,
+        files: Vec<(String, MediaKind, MediaPayload)>,
     ) -> Result<Vec<Attachment>> {
         let mut attachments = Vec::new();
         let mut total = 0;
-        for (field, kind, payload) in request.take_files() {
+        for (field, kind, payload) in files {
             let file = Incoming::new(field, kind, payload);
             let attached = self.attach_one(access, file, &mut total).await;
             match attached {

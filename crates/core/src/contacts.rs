@@ -2,8 +2,9 @@
 
 use wagate_cluster::{ContactReply, ContactRequest, LiveReply, LiveRequest};
 use wagate_model::{
-    Contact, ContactAbout, ContactDetail, ContactGroup, ContactSource, Draft, Faults, Identity,
-    Jid, JidKind, ListContact, OnWhatsApp, PhoneNumber, ProfilePicture, limits,
+    Blocklist, CheckContactsInput, Contact, ContactAbout, ContactDetail, ContactGroup,
+    ContactSource, Draft, Faults, Identity, Jid, JidKind, ListContact, ListOnWhatsApp, OnWhatsApp,
+    PhoneNumber, ProfilePicture, SaveContactInput, limits,
 };
 use wagate_store::{ContactFilter, ContactRecord, ContactSource as StoredSource};
 
@@ -159,6 +160,71 @@ impl Core {
             }
             other => Err(unexpected_live(&other)),
         }
+    }
+
+    /// Whether numbers are on WhatsApp, in the order of the question.
+    pub async fn check_contacts(
+        &self,
+        access: &SessionAccess,
+        request: Draft<CheckContactsInput>,
+    ) -> Result<ListOnWhatsApp> {
+        let (request, mut faults) = request.open()?;
+        let asked = request.phones.unwrap_or_default();
+        let is_count = (1..=limits::CHECKED_NUMBERS).contains(&asked.len());
+        faults.check(is_count, "phones", || {
+            format!("must have 1 to {} entries", limits::CHECKED_NUMBERS)
+        });
+        let mut phones = Vec::new();
+        for (index, phone) in asked.iter().enumerate().take(limits::CHECKED_NUMBERS) {
+            match phone.parse::<PhoneNumber>() {
+                Ok(number) => phones.push(Jid::from_phone(&number)),
+                Err(error) => faults.add(format!("phones[{index}]"), error.to_string()),
+            }
+        }
+        faults.into_result()?;
+        let request = LiveRequest::Contact(ContactRequest::Check { phones });
+        match self.ask_live(access, request, What::Contact).await? {
+            LiveReply::Contact(ContactReply::Checked(data)) => Ok(ListOnWhatsApp { data }),
+            other => Err(unexpected_live(&other)),
+        }
+    }
+
+    /// Whom the account has blocked.
+    pub async fn get_blocklist(&self, access: &SessionAccess) -> Result<Blocklist> {
+        let request = LiveRequest::Contact(ContactRequest::Blocklist);
+        match self.ask_live(access, request, What::Account).await? {
+            LiveReply::Contact(ContactReply::Blocklist(people)) => Ok(Blocklist {
+                data: people.iter().map(Jid::to_string).collect(),
+            }),
+            other => Err(unexpected_live(&other)),
+        }
+    }
+
+    /// Saves a person under a name, on all devices of the account.
+    pub async fn save_contact(
+        &self,
+        access: &SessionAccess,
+        person: &str,
+        request: Draft<SaveContactInput>,
+    ) -> Result<()> {
+        let person = person_of(person)?;
+        let (request, mut faults) = request.open()?;
+        let full_name = faults.required("fullName", request.full_name);
+        for (field, name) in [("fullName", &full_name), ("firstName", &request.first_name)] {
+            if let Some(name) = name {
+                faults.check_name(field, name, limits::CARD_NAME_CHARS);
+                faults.check(!name.trim().is_empty(), field, || {
+                    "must not be blank".into()
+                });
+            }
+        }
+        faults.into_result()?;
+        let request = LiveRequest::Contact(ContactRequest::Save {
+            person,
+            full_name: full_name.unwrap_or_default(),
+            first_name: request.first_name,
+        });
+        self.do_live(access, request, What::Contact).await
     }
 
     /// The text below a person's name.

@@ -173,7 +173,7 @@ impl Core {
                     request.take_files();
                     Vec::new()
                 } else {
-                    self.attach(access, request).await?
+                    self.attach(access, request.take_files()).await?
                 }
             }
             _ => Vec::new(),
@@ -182,8 +182,18 @@ impl Core {
             task,
             mode,
             idempotency,
-            attachments: attachments.clone(),
+            attachments,
         };
+        self.send_command(access, command).await
+    }
+
+    /// Has a message sent; its files go where nobody takes them.
+    pub(crate) async fn send_command(
+        &self,
+        access: &SessionAccess,
+        command: SendCommand,
+    ) -> Result<SendResult> {
+        let attachments = command.attachments.clone();
         let sent = self.ask_to_send(access, command).await;
         let is_taken = matches!(&sent, Ok(result) if result.replayed != Some(true));
         if !is_taken {

@@ -1,10 +1,10 @@
 //! Use cases of stories.
 
+use wagate_cluster::SendCommand;
 use wagate_model::{Draft, PostStatusInput, PostedStatus, SendMode, SendTask};
 
 use crate::caller::SessionAccess;
 use crate::error::{Error, Result};
-use crate::messages::SendOptions;
 use crate::service::Core;
 
 impl Core {
@@ -15,15 +15,17 @@ impl Core {
         request: Draft<PostStatusInput>,
     ) -> Result<PostedStatus> {
         let (request, mut faults) = request.open()?;
-        let post = request.into_post(&mut faults);
+        let (post, file) = request.into_post(&mut faults);
         faults.into_result()?;
-        let options = SendOptions {
+        let files = file.map(|(kind, payload)| ("media".to_owned(), kind, payload));
+        let attachments = self.attach(access, files.into_iter().collect()).await?;
+        let command = SendCommand {
+            task: SendTask::Status(post),
             mode: SendMode::Sync,
-            idempotency_key: None,
+            idempotency: None,
+            attachments,
         };
-        let posted = self
-            .send_task(access, SendTask::Status(post), options)
-            .await?;
+        let posted = self.send_command(access, command).await?;
         let message_id = posted
             .wa_message_id
             .ok_or_else(|| Error::internal(anyhow::anyhow!("a story was posted without an id")))?;

@@ -21,6 +21,7 @@ use crate::inbound::Familiar;
 use crate::ordered_ids::OrderedIds;
 use crate::outbox::Waiters;
 use crate::ownership::{claim_sessions, keep_leases};
+use crate::recaps::close_polls;
 use crate::registry::Registry;
 use crate::session::probe_sessions;
 
@@ -50,6 +51,7 @@ pub struct Gateway {
     keeping: JoinHandle<()>,
     claiming: JoinHandle<()>,
     probing: JoinHandle<()>,
+    recapping: JoinHandle<()>,
 }
 
 impl Gateway {
@@ -90,6 +92,7 @@ impl Gateway {
             keeping: tokio::spawn(keep_leases(cx.clone())),
             claiming: tokio::spawn(claim_sessions(cx.clone())),
             probing: tokio::spawn(probe_sessions(cx.clone())),
+            recapping: tokio::spawn(close_polls(cx.clone())),
             cx,
         })
     }
@@ -136,6 +139,7 @@ impl Gateway {
         self.serving = None;
         self.keeping.abort();
         self.probing.abort();
+        self.recapping.abort();
         leave(&self.cx).await;
         self.cx.bus.publish(Signal::SessionsWanted);
     }
@@ -147,6 +151,7 @@ impl Drop for Gateway {
         self.keeping.abort();
         self.claiming.abort();
         self.probing.abort();
+        self.recapping.abort();
         for session in self.cx.registry.all() {
             session.lost.cancel();
         }

@@ -17,6 +17,7 @@ mod live;
 mod ordered_ids;
 mod outbox;
 mod ownership;
+mod recaps;
 mod registry;
 mod session;
 mod typing;

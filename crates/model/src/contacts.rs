@@ -113,6 +113,61 @@ pub struct OnWhatsApp {
     pub query: String,
 }
 
+/// The body of `checkContacts`.
+#[derive(Clone, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[schema(as = CheckContactsInputBody)]
+pub struct CheckContactsInput {
+    /// The numbers, in digits, with `+` or without: 1 to 50.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(max_items = 50)]
+    pub phones: Option<Vec<String>>,
+}
+
+/// Whether numbers are on WhatsApp.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct ListOnWhatsApp {
+    /// For each number, in the order of the question.
+    pub data: Vec<OnWhatsApp>,
+}
+
+/// The people whom the account has blocked.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Blocklist {
+    /// Their JIDs.
+    pub data: Vec<String>,
+}
+
+/// The body of `saveContact`.
+#[derive(Clone, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[schema(as = SaveContactInputBody)]
+pub struct SaveContactInput {
+    /// The first name, where it is to be shown alone.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(max_length = 256)]
+    pub first_name: Option<String>,
+    /// The full name.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(max_length = 256)]
+    pub full_name: Option<String>,
+}
+
+// Numbers and names are people's own.
+impl std::fmt::Debug for CheckContactsInput {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("CheckContactsInput(…)")
+    }
+}
+
+impl std::fmt::Debug for SaveContactInput {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("SaveContactInput(…)")
+    }
+}
+
 /// A profile picture on WhatsApp's servers.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]

@@ -50,8 +50,9 @@ pub use communities::{
     ListCommunity, ListCommunityGroup, RefusedGroup,
 };
 pub use contacts::{
-    Contact, ContactAbout, ContactDetail, ContactGroup, ContactSource, Identity, ListContact,
-    OnWhatsApp, ProfilePicture,
+    Blocklist, CheckContactsInput, Contact, ContactAbout, ContactDetail, ContactGroup,
+    ContactSource, Identity, ListContact, ListOnWhatsApp, OnWhatsApp, ProfilePicture,
+    SaveContactInput,
 };
 pub use cursors::{Cursor, CursorError};
 pub use errors::{ApiError, ErrorCode, ErrorDetail};
@@ -77,8 +78,8 @@ pub use organizations::Organization;
 pub use payloads::{
     AuthCodePayload, AuthQrPayload, CallPayload, ChatUpdatePayload, ContactData,
     ContactUpdatePayload, GroupPayload, LocationData, MentionData, MessagePayload,
-    MessageStatusPayload, MessageType, NewsletterPayload, PollData, PresenceState, PresenceStatus,
-    SessionStatusPayload,
+    MessageStatusPayload, MessageType, NewsletterPayload, PollData, PollRecapOption,
+    PollRecapPayload, PollRecapVoter, PresenceState, PresenceStatus, SessionStatusPayload,
 };
 pub use people::{
     Email, EmailError, Invitation, Member, PersonPrincipal, PlatformRole, Role, Subject,
@@ -99,7 +100,7 @@ pub use sessions::{
     PairingCodeRequest, Qr, Restriction, RestrictionKind, SessionDefaults, SessionStatus,
     StatusDetail, StatusReason, UnknownHistorySyncStatus, UpdateSession, WaSession,
 };
-pub use status::{PostStatusInput, PostedStatus, StatusFont, StatusPost, StatusType};
+pub use status::{PostStatusInput, PostedStatus, StatusFile, StatusFont, StatusPost, StatusType};
 pub use storage::{
     ListStorageBucket, SessionStorage, SessionStorageBody, StorageBucket, StorageBucketBody,
 };

@@ -388,6 +388,53 @@ pub struct CallPayload {
     pub timestamp: i64,
 }
 
+/// How often an option of a poll was chosen.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct PollRecapOption {
+    /// How often.
+    pub count: i64,
+    /// The option.
+    pub option: String,
+}
+
+/// What somebody voted for in a poll.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct PollRecapVoter {
+    /// The voter's name; empty where it is not known.
+    pub display_name: String,
+    /// The options chosen.
+    pub selected_options: Vec<String>,
+    /// The voter's JID, by LID where known.
+    pub voter_id: String,
+}
+
+/// Payload of `poll.recap`.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct PollRecapPayload {
+    /// The chat.
+    pub chat_jid: String,
+    /// When the poll closed, in milliseconds since 1970.
+    pub end_time: i64,
+    /// Whether voters stay hidden.
+    pub hide_votes: bool,
+    /// The question.
+    pub name: String,
+    /// The options, in the poll's order.
+    pub options: Vec<PollRecapOption>,
+    /// The poll's id on WhatsApp.
+    pub poll_message_id: String,
+    /// How many options one voter may choose; 0: any number.
+    pub selectable_count: i64,
+    /// How many people voted.
+    pub total_votes: i64,
+    /// Who voted for what, unless votes are hidden.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub voters: Option<Vec<PollRecapVoter>>,
+}
+
 /// Payload of `newsletter.update`.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct NewsletterPayload {

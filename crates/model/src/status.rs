@@ -3,8 +3,8 @@
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use crate::Faults;
 use crate::validation::limits;
+use crate::{Faults, MediaKind, MediaPayload};
 
 /// The background of a text story where none is asked for, as `0xAARRGGBB`.
 const DEFAULT_BACKGROUND: u32 = 0xFF1E_6E4F;
@@ -18,8 +18,23 @@ pub enum StatusType {
     /// A text on a coloured background.
     #[default]
     Text,
-    /// A picture; not offered yet.
+    /// A picture.
     Image,
+    /// A film.
+    Video,
+    /// A voice note.
+    Audio,
+}
+
+impl StatusType {
+    const fn media_kind(self) -> Option<MediaKind> {
+        match self {
+            Self::Text => None,
+            Self::Image => Some(MediaKind::Image),
+            Self::Video => Some(MediaKind::Video),
+            Self::Audio => Some(MediaKind::Audio),
+        }
+    }
 }
 
 /// The font of a text story.
@@ -57,7 +72,10 @@ pub struct PostStatusInput {
     /// The text's font: `system` by default.
     #[serde(default)]
     pub font: Option<StatusFont>,
-    /// The text.
+    /// The file, for types image, video and audio.
+    #[serde(default)]
+    pub media: Option<MediaPayload>,
+    /// The text, or what stands under a picture or film.
     #[serde(default)]
     #[schema(max_length = 700)]
     pub text: Option<String>,
@@ -67,28 +85,48 @@ pub struct PostStatusInput {
 }
 
 impl PostStatusInput {
-    /// The story, where it has no faults.
-    pub fn into_post(self, faults: &mut Faults) -> StatusPost {
-        let is_text = self.kind.unwrap_or_default() == StatusType::Text;
-        faults.check(is_text, "type", || {
-            "must be text: stories with media are not offered yet".into()
-        });
+    /// The story, where it has no faults, with its file where it has one.
+    pub fn into_post(mut self, faults: &mut Faults) -> (StatusPost, Option<StatusFile>) {
+        let base = self.kind.unwrap_or_default().media_kind();
+        let file = base.and_then(|base| self.take_file(base, faults));
+        let needs_text = base.is_none() && !faults.is_unreadable("type");
         match self.text.as_deref() {
-            None | Some("") => faults.add("text", "is required"),
-            Some(text) if text.trim().is_empty() => faults.add("text", "must not be blank"),
+            None | Some("") if needs_text => faults.add("text", "is required"),
+            Some(text) if needs_text && text.trim().is_empty() => {
+                faults.add("text", "must not be blank");
+            }
             Some(text) => faults.check_text("text", text, limits::STATUS_CHARS),
+            None => {}
         }
         let background = self.background_color.as_deref().map(background);
         faults.check(background != Some(None), "backgroundColor", || {
             "must be a colour such as #1E6E4F".into()
         });
-        StatusPost {
+        let post = StatusPost {
             text: self.text.unwrap_or_default(),
             background_argb: background.flatten().unwrap_or(DEFAULT_BACKGROUND),
             font: self.font.unwrap_or_default(),
+        };
+        (post, file)
+    }
+
+    fn take_file(&mut self, base: MediaKind, faults: &mut Faults) -> Option<StatusFile> {
+        let Some(mut media) = self.media.take() else {
+            faults.add("media", format!("is required for type {}", base.as_str()));
+            return None;
+        };
+        if base == MediaKind::Audio {
+            media.voice = Some(true);
         }
+        let kind = media.check("media", base, faults);
+        let caption = self.text.clone().filter(|_| kind != MediaKind::Voice);
+        media.caption = media.caption.or(caption);
+        Some((kind, media))
     }
 }
+
+/// A story's file: what it is to be, and where it comes from.
+pub type StatusFile = (MediaKind, MediaPayload);
 
 /// A colour written as `#RRGGBB`.
 fn background(text: &str) -> Option<u32> {
@@ -98,7 +136,7 @@ fn background(text: &str) -> Option<u32> {
     Some(OPAQUE | colour)
 }
 
-/// A text story to post.
+/// A story to post.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct StatusPost {
     /// The text.
@@ -146,7 +184,7 @@ mod tests {
     fn post(body: &str) -> Result<StatusPost, Vec<String>> {
         let input: PostStatusInput = serde_json::from_str(body).unwrap();
         let mut faults = Faults::new();
-        let post = input.into_post(&mut faults);
+        let (post, _) = input.into_post(&mut faults);
         if faults.is_empty() {
             return Ok(post);
         }
@@ -169,7 +207,9 @@ mod tests {
     #[test]
     fn every_fault_is_named() {
         let body = r##"{"text":" ","type":"image","backgroundColor":"#+12345"}"##;
-        assert_eq!(post(body).unwrap_err(), ["backgroundColor", "text", "type"]);
+        assert_eq!(post(body).unwrap_err(), ["backgroundColor", "media"]);
+        let voice = r#"{"type":"audio","media":{"data":"AA==","gifPlayback":true}}"#;
+        assert_eq!(post(voice).unwrap_err(), ["media.gifPlayback"]);
         assert_eq!(post("{}").unwrap_err(), ["text"]);
     }
 }

@@ -39,6 +39,7 @@ mod messages;
 mod migrations;
 mod organizations;
 mod outbox;
+mod polls;
 mod rates;
 mod restrictions;
 mod seal;
@@ -78,6 +79,7 @@ pub use messages::{AdvancedMessage, MessageFilter, MessagePosition, NewMessage, 
 pub use migrations::{Migrations, known_schema_version};
 pub use organizations::EndedOrganization;
 pub use outbox::{DueOutbox, Enqueued, IdempotencyKey, NewOutbox, OutboxRecord, OutboxState};
+pub use polls::{DuePoll, PollVote};
 pub use rates::{RateDecision, RateLimits};
 pub use seal::{KeyId, MASTER_KEY_LEN, MasterKeys, SealError};
 pub use sessions::{Account, NewSession, SessionRecord};

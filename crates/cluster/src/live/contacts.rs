@@ -29,6 +29,17 @@ pub enum ContactRequest {
         /// Whether to block.
         is_blocked: bool,
     },
+    /// Whom the account has blocked.
+    Blocklist,
+    /// Save a person under a name, on all devices of the account.
+    Save {
+        /// The person.
+        person: Jid,
+        /// The full name.
+        full_name: String,
+        /// The first name.
+        first_name: Option<String>,
+    },
 }
 
 impl ContactRequest {
@@ -38,6 +49,8 @@ impl ContactRequest {
             Self::About { .. } => "get_about",
             Self::Picture { .. } => "get_picture",
             Self::SetBlocked { .. } => "set_blocked",
+            Self::Blocklist => "get_blocklist",
+            Self::Save { .. } => "save_contact",
         }
     }
 
@@ -46,7 +59,9 @@ impl ContactRequest {
             Self::Check { .. }
             | Self::About { .. }
             | Self::Picture { .. }
-            | Self::SetBlocked { .. } => true,
+            | Self::SetBlocked { .. }
+            | Self::Blocklist
+            | Self::Save { .. } => true,
         }
     }
 }
@@ -61,4 +76,6 @@ pub enum ContactReply {
     About(String),
     /// The picture, where one is shown to this account.
     Picture(Option<ProfilePicture>),
+    /// Whom the account has blocked.
+    Blocklist(Vec<Jid>),
 }

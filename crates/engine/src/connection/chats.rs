@@ -131,7 +131,7 @@ fn range(chat: &Jid, latest: Option<&LatestMessage>) -> Option<SyncActionMessage
     Some(message_range(seconds, None, vec![(key, seconds)]))
 }
 
-fn failure(error: &AppStateError) -> RequestError {
+pub(super) fn failure(error: &AppStateError) -> RequestError {
     let AppStateError::Internal(error) = error else {
         return RequestError::Failed;
     };

@@ -1,12 +1,17 @@
 //! People: whether they are there, what they show, and whether they are blocked.
 
+use std::pin::Pin;
+
 use wagate_model::{Jid, JidKind, OnWhatsApp, ProfilePicture};
-use whatsapp_rust::features::{BlockingError, ContactError};
+use whatsapp_rust::Client;
+use whatsapp_rust::features::{AppStateError, BlockingError, ContactError};
 
 use super::Connection;
 use super::actions::request_error;
+use super::chats::failure as app_state_error;
+use super::hook::other_address;
 use crate::convert::{library_jid, model_jid};
-use crate::{KnownPerson, RequestError};
+use crate::{ContactName, KnownPerson, RequestError};
 
 impl Connection {
     /// Whether numbers are on WhatsApp, in the order of the question.
@@ -106,6 +111,34 @@ impl Connection {
         }
     }
 
+    /// Saves a person under a name, on the account's other devices; gives what is to be noted.
+    ///
+    /// Fails with code 404 where the person's phone number is not known: contacts have one.
+    pub async fn save_contact(
+        &self,
+        person: &Jid,
+        full_name: &str,
+        first_name: Option<&str>,
+    ) -> Result<ContactName, RequestError> {
+        let client = self.logged_in()?;
+        let other = other_address(client, person).await;
+        let (phone, alias) = match person.kind() {
+            JidKind::Lid => (other, Some(person.clone())),
+            _ => (Some(person.clone()), other),
+        };
+        let phone = phone.ok_or(RequestError::Refused { code: 404 })?;
+        let name = ContactName {
+            person: phone,
+            alias,
+            full_name: Some(full_name.to_owned()),
+            first_name: first_name.map(str::to_owned),
+            is_initial: false,
+        };
+        let saving = save(client, &name);
+        saving.await.map_err(|error| app_state_error(&error))?;
+        Ok(name)
+    }
+
     async fn change_blocklist(&self, person: &Jid, is_blocked: bool) -> Result<(), BlockingError> {
         let blocking = self.session().client.blocking();
         let person = library_jid(person);
@@ -126,6 +159,21 @@ impl Connection {
             .filter_map(|entry| model_jid(&entry.jid))
             .collect())
     }
+}
+
+/// Behind a pointer, as in [`super::chats`]: the library's future is nested too deeply.
+#[inline(never)]
+fn save<'s>(
+    client: &'s Client,
+    name: &'s ContactName,
+) -> Pin<Box<dyn Future<Output = Result<(), AppStateError>> + Send + 's>> {
+    Box::pin(async move {
+        let person = library_jid(&name.person);
+        let (full, first) = (name.full_name.clone(), name.first_name.clone());
+        let actions = client.chat_actions();
+        // Into the phone's own address book nothing is written.
+        actions.save_contact(&person, full, first, false).await
+    })
 }
 
 fn contact_error(error: &ContactError) -> RequestError {

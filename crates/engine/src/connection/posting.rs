@@ -120,7 +120,7 @@ pub(super) async fn send_status(
 ) -> Result<LibraryJid, SendError> {
     let is_story = matches!(
         outgoing.content,
-        OutgoingContent::Status(_) | OutgoingContent::Revoke { .. }
+        OutgoingContent::Status(_) | OutgoingContent::File(_) | OutgoingContent::Revoke { .. }
     );
     if !is_story {
         return Err(cannot_be_built("kind of message for a story"));

@@ -8,22 +8,22 @@
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 
-use wagate_engine::{Content, InboundMessage};
+use wagate_engine::{Content, InboundMessage, VoteChoice};
 use wagate_model::{
     ChatType, Direction, EventKind, Jid, JidKind, MediaId, MediaMeta, MentionData, MessageStatus,
     PollData,
 };
 use wagate_store::{
     ChatFacts, ChatRef, IdentityFacts, IdentityRecord, NewEvent, NewMedia, NewMessage, Owned,
-    Result,
+    PollVote, Result,
 };
 
 use super::content::{poll_of, stored_content};
 use super::familiar::{Acquaintance, Familiar};
 use super::files::file_of;
 use super::payload::{
-    Addresses, Facts, InteractivePayload, event_kind, is_own_message, media_of, message_payload,
-    target_id,
+    Addresses, Facts, InteractivePayload, chosen_options, event_kind, is_own_message, media_of,
+    message_payload, target_id,
 };
 
 /// The name of the kind under which an edit is kept, beside the names of the contract.
@@ -256,6 +256,10 @@ impl<'o, 't> Batch<'o, 't> {
                     .edit_message(chat.id, &target.id, &sender, body, self.now_ms)
                     .await?;
             }
+            Content::Poll(poll) => self.note_poll(message, chat, poll).await?,
+            Content::PollVote { target, choice } => {
+                self.note_vote(message, chat, &target.id, choice).await?;
+            }
             Content::Revoke { target } => {
                 // A group's admin deletes messages of others; elsewhere only the author does.
                 let author = (message.chat.kind() != JidKind::Group).then(|| sender_key(message));
@@ -266,6 +270,48 @@ impl<'o, 't> Batch<'o, 't> {
             _ => {}
         }
         Ok(())
+    }
+
+    /// Notes a poll that will close; one of the past is no news.
+    async fn note_poll(
+        &mut self,
+        message: &InboundMessage,
+        chat: &ChatRef,
+        poll: &PollData,
+    ) -> Result<()> {
+        let Some(ends_at) = poll.end_time.filter(|end| *end > self.now_ms) else {
+            return Ok(());
+        };
+        self.owned
+            .note_timed_poll(chat.id, &message.id, poll, ends_at)
+            .await
+    }
+
+    /// Notes a vote for the end of its poll, where that closes at a time.
+    async fn note_vote(
+        &mut self,
+        message: &InboundMessage,
+        chat: &ChatRef,
+        poll_id: &str,
+        choice: &VoteChoice,
+    ) -> Result<()> {
+        if matches!(choice, VoteChoice::Unreadable) {
+            return Ok(());
+        }
+        let Some(poll) = self.poll(chat.id, poll_id).await? else {
+            return Ok(());
+        };
+        let voter = message.sender_lid.as_ref().or(message.sender_jid.as_ref());
+        let (Some(_), Some(voter)) = (poll.end_time, voter) else {
+            return Ok(());
+        };
+        let vote = PollVote {
+            voter: voter.to_string(),
+            name: message.push_name.clone(),
+            options: chosen_options(choice, &poll.options),
+            voted_at_ms: message.timestamp_ms,
+        };
+        self.owned.note_poll_vote(chat.id, poll_id, &vote).await
     }
 
     async fn tell(

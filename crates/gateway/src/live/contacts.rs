@@ -1,8 +1,14 @@
 //! People: whether they are there, what they show, and whether they are blocked.
 
+use std::sync::Arc;
+
 use wagate_cluster::{ContactReply, ContactRequest, LiveReply};
+use wagate_engine::EngineEvent;
+use wagate_model::Jid;
 
 use super::{Live, LiveResult};
+use crate::inbound::commit_news;
+use crate::outbox::store_refusal;
 
 impl Live<'_> {
     pub(super) async fn contact(&self, request: ContactRequest) -> LiveResult {
@@ -21,10 +27,36 @@ impl Live<'_> {
             ContactRequest::SetBlocked { person, is_blocked } => {
                 return self.done(connection.set_blocked(&person, is_blocked).await);
             }
+            ContactRequest::Blocklist => connection.blocklist().await.map(ContactReply::Blocklist),
+            ContactRequest::Save {
+                person,
+                full_name,
+                first_name,
+            } => return self.save(&person, full_name, first_name).await,
         };
         match reply {
             Ok(reply) => Ok(LiveReply::Contact(reply)),
             Err(error) => Err(self.refusal(&error)),
         }
+    }
+
+    /// Has WhatsApp tell the name to the account's other devices, and notes it here.
+    async fn save(
+        &self,
+        person: &Jid,
+        full_name: String,
+        first_name: Option<String>,
+    ) -> LiveResult {
+        let connection = &self.connection;
+        let saved = connection
+            .save_contact(person, &full_name, first_name.as_deref())
+            .await;
+        let name = match saved {
+            Ok(name) => EngineEvent::ContactName(name),
+            Err(error) => return Err(self.refusal(&error)),
+        };
+        let noted = commit_news(self.cx, self.session, Arc::new(vec![name])).await;
+        noted.map_err(|error| store_refusal(&error))?;
+        Ok(LiveReply::Done)
     }
 }

@@ -94,7 +94,14 @@ impl Order {
                 let attachment = attachments.into_iter().next()?;
                 Some(vec![(id, Self::with_file(task, attachment))])
             }
-            _ => Some(vec![(id, Self::new(task))]),
+            _ => {
+                // Stories have a file or not.
+                let order = match attachments.into_iter().next() {
+                    Some(attachment) => Self::with_file(task, attachment),
+                    None => Self::new(task),
+                };
+                Some(vec![(id, order)])
+            }
         }
     }
 

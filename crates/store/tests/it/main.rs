@@ -18,6 +18,7 @@ mod media;
 mod members;
 mod outbox;
 mod people;
+mod polls;
 mod restrictions;
 mod retention;
 mod schema;

@@ -73,6 +73,17 @@ async fn whatsapp_is_asked_about_people() {
         nobody,
         json!({"query": "15550009999", "isOnWhatsApp": false})
     );
+    let both = json!({ "phones": [bob, "15550009999"] });
+    let path = session.path("/contacts:check");
+    let found = sandbox.api.post(&path, &both).await.expect(200);
+    assert_eq!(found, json!({ "data": [there, nobody] }));
+    for wrong in [
+        json!({}),
+        json!({ "phones": [] }),
+        json!({ "phones": ["x"] }),
+    ] {
+        sandbox.api.post(&path, &wrong).await.expect(400);
+    }
     get("check").await.expect(400);
     get("check?phone=0").await.expect(400);
 
@@ -101,5 +112,35 @@ async fn whatsapp_is_asked_about_people() {
 
     sandbox.api.act(&session.path(":stop")).await;
     get(&format!("check?phone={bob}")).await.expect(409);
+    sandbox.stop().await;
+}
+
+#[tokio::test]
+async fn a_saved_name_reaches_the_account_s_other_devices() {
+    let sandbox = TestSandbox::start().await;
+    let (alice, bob) = (&sandbox.phones[0], &sandbox.phones[1]);
+    let first = sandbox.pair(alice).await;
+    let second = sandbox.pair(alice).await;
+    let ticket = json!({"scope": "session", "session": second.id, "events": ["contact.update"]});
+    let mut socket = sandbox.api.realtime(&ticket).await;
+    let path = first.path(&format!("/contacts/{bob}/name"));
+    let name = json!({ "fullName": "Bob the Builder", "firstName": "Bob" });
+    let saved = sandbox.api.call(Method::PUT, &path, Some(&name)).await;
+    saved.expect(204);
+    let told = socket
+        .wait_for(|frame| frame["payload"]["fullName"] == "Bob the Builder")
+        .await;
+    assert_eq!(told["payload"]["firstName"], "Bob");
+    let blank = json!({ "fullName": " " });
+    let refused = sandbox.api.call(Method::PUT, &path, Some(&blank)).await;
+    refused.expect(400);
+
+    let blocked = first.path("/blocklist");
+    assert_eq!(sandbox.api.get(&blocked).await, json!({ "data": [] }));
+    let block = first.path(&format!("/contacts/{bob}/block"));
+    let answer = sandbox.api.call(Method::POST, &block, None).await;
+    answer.expect(204);
+    let list = sandbox.api.get(&blocked).await;
+    assert_eq!(list["data"].as_array().unwrap().len(), 1, "{list}");
     sandbox.stop().await;
 }

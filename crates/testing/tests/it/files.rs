@@ -154,6 +154,9 @@ async fn each_kind_of_file_goes_out_and_can_be_had_again() {
         let (file, bytes) = fetched(&sandbox, &payload).await;
         assert_eq!(file["size"], bytes.len());
         assert_eq!(file["mimetype"], mimetype);
+        // The phone has decrypted the same.
+        assert_eq!(got.0["media"]["sha256"], file["sha256"], "{got:?}");
+        assert_eq!(got.0["media"]["size"], bytes.len());
         if let Some(unchanged) = unchanged {
             assert_eq!(bytes, unchanged, "{kind}");
         }
@@ -171,6 +174,53 @@ async fn each_kind_of_file_goes_out_and_can_be_had_again() {
         .iter()
         .filter(|m| m["media"]["filename"] == "offer.pdf");
     assert_eq!(names.count(), 1);
+    sandbox.stop().await;
+}
+
+#[tokio::test]
+async fn files_of_phones_come_in() {
+    let sandbox = TestSandbox::start().await;
+    let (alice, bob) = (&sandbox.phones[0], &sandbox.phones[1]);
+    let session = sandbox.pair(alice).await;
+    let mut socket = sandbox.api.realtime(&json!({})).await;
+    let path = format!("/phones/{bob}/messages");
+    let words = b"the offer, in plain words";
+    for (kind, bytes) in [
+        ("image", STANDARD.decode(PNG).unwrap()),
+        ("document", words.to_vec()),
+        ("audio", wav()),
+    ] {
+        let body = json!({"to": alice, "type": kind, "media": {
+            "data": STANDARD.encode(&bytes), "fileName": "offer.bin"
+        }});
+        let sent = sandbox
+            .simulated
+            .call(Method::POST, &path, Some(&body))
+            .await;
+        let event = socket
+            .wait_for(|frame| {
+                frame["event"] == "message" && frame["payload"]["waMessageId"] == sent["id"]
+            })
+            .await;
+        let payload = event["payload"].clone();
+        assert_eq!(
+            (&payload["type"], &payload["hasMedia"]),
+            (&json!(kind), &json!(true))
+        );
+        let (file, content) = fetched(&sandbox, &payload).await;
+        assert_eq!(content, bytes, "{kind}");
+        assert_eq!(file["size"], bytes.len());
+        // What came in goes on with its content.
+        let forward = session.path(&format!(
+            "/messages/{}/forward",
+            sent["id"].as_str().unwrap()
+        ));
+        let body = json!({"chat": bob, "to": bob});
+        let forwarded = sandbox.api.post(&forward, &body).await.expect(200);
+        let id = forwarded["waMessageId"].as_str().unwrap();
+        let got = sandbox.simulated.wait_for(bob, |m| m.id() == id).await;
+        assert_eq!(got.0["media"]["size"], bytes.len(), "{got:?}");
+    }
     sandbox.stop().await;
 }
 

@@ -19,6 +19,7 @@ mod limits;
 mod messages;
 mod pairing;
 mod people;
+mod polls;
 mod presence;
 mod profile;
 mod realtime;
@@ -28,6 +29,7 @@ mod roles;
 mod safety;
 mod scale;
 mod status;
+mod surface;
 mod webhooks;
 
 use std::path::Path;

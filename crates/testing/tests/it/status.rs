@@ -104,3 +104,32 @@ async fn the_phone_s_settings_say_who_sees_a_story() {
     sandbox.api.post(&path, &shown).await.expect(409);
     sandbox.stop().await;
 }
+
+/// A picture of one pixel.
+const PNG: &str = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNkYPhfDwAChwGA60e6kgAA\
+AABJRU5ErkJggg==";
+
+#[tokio::test]
+async fn a_story_is_a_picture_too() {
+    let sandbox = TestSandbox::start().await;
+    let (alice, bob) = (&sandbox.phones[0], &sandbox.phones[1]);
+    let session = sandbox.pair(alice).await;
+    session.send_text(bob, "hello").await;
+    let path = session.path("/status");
+    let story = json!({ "type": "image", "text": "The harbour", "media": { "data": PNG } });
+    let posted = sandbox.api.post(&path, &story).await.expect(200);
+    let id = posted["messageId"].as_str().unwrap();
+    let seen = sandbox
+        .simulated
+        .wait_for(bob, |message| message.id() == id)
+        .await;
+    assert_eq!(seen.0["type"], "image");
+    assert_eq!(seen.0["media"]["mimeType"], "image/jpeg", "{seen:?}");
+    for body in [
+        json!({ "type": "image" }),
+        json!({ "type": "video", "media": { "data": PNG } }),
+    ] {
+        sandbox.api.post(&path, &body).await.expect(400);
+    }
+    sandbox.stop().await;
+}
