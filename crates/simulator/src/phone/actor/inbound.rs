@@ -318,6 +318,8 @@ impl Actor {
                 target_id: described.target_id,
                 quoted_id: described.quoted_id,
                 mentions: described.mentions,
+                // Files of channels are not encrypted, and phones here do not fetch them.
+                media: None,
             },
             encoded: plaintext,
         });
