@@ -7,8 +7,10 @@
 mod architecture;
 mod chats;
 mod commands;
+mod communities;
 mod contacts;
 mod crashes;
+mod group_world;
 mod groups;
 mod guide;
 mod idempotency;
