@@ -91,7 +91,7 @@ pub use engine::{Endpoint, Engine, EngineConfig, verifies_certificate_chain};
 pub use error::{EngineError, PairingCodeError, RequestError};
 pub use events::{
     Account, Call, CallStage, ChatChange, ChatSetting, ContactName, Disconnect, DropReason,
-    EndReason, EngineEvent, GroupChange, GroupEntry, KnownPerson, LatestMessage, PairingEnd,
+    EndReason, EngineEvent, GroupChange, GroupEntry, KnownPerson, LatestMessage, Mark, PairingEnd,
     Picture, Presence, QrCode, Receipt, Typing, TypingState, UnreadableMessage, UnreadableReason,
 };
 pub use groups::{
