@@ -1,7 +1,9 @@
 //! What a session tells while it is open.
 
+use std::sync::Arc;
 use std::time::Duration;
 
+use tokio::sync::oneshot;
 use wagate_model::{GroupPayload, Jid, MessageStatus, Restriction, RestrictionKind};
 
 use crate::InboundMessage;
@@ -98,12 +100,29 @@ pub enum EngineEvent {
     History(HistoryChunk),
     /// Everything that waited at WhatsApp while the session was away has arrived.
     CaughtUp,
+    /// Somebody waits until this and what came before it is dealt with: until it is dropped.
+    Mark(Mark),
 }
 
 impl EngineEvent {
     /// Whether it may be dropped when the receiver is far behind.
     pub(crate) const fn is_ephemeral(&self) -> bool {
         matches!(self, Self::Presence(_) | Self::Typing(_))
+    }
+}
+
+/// What is dropped once the events before it are dealt with.
+#[derive(Debug, Clone)]
+pub struct Mark {
+    _held: Arc<oneshot::Sender<()>>,
+}
+
+impl Mark {
+    /// A mark, and what resolves when it is dropped.
+    pub(crate) fn new() -> (Self, oneshot::Receiver<()>) {
+        let (sender, receiver) = oneshot::channel();
+        let held = Arc::new(sender);
+        (Self { _held: held }, receiver)
     }
 }
 

@@ -93,7 +93,7 @@ pub use error::{EngineError, PairingCodeError, RequestError};
 pub use events::{
     Account, Call, CallStage, ChannelChange, ChannelNews, ChatChange, ChatSetting, ContactName,
     Disconnect, DropReason, EndReason, EngineEvent, GroupChange, GroupEntry, KnownPerson,
-    LatestMessage, PairingEnd, Picture, Presence, QrCode, Receipt, Typing, TypingState,
+    LatestMessage, Mark, PairingEnd, Picture, Presence, QrCode, Receipt, Typing, TypingState,
     UnreadableMessage, UnreadableReason,
 };
 pub use groups::{

@@ -120,9 +120,8 @@ impl Owned<'_> {
 impl Admin<'_> {
     /// Polls whose time has come, the longest overdue first.
     pub async fn due_polls(&mut self, now_ms: i64, limit: i64) -> Result<Vec<DuePoll>> {
-        let rows: Vec<DueRow> =
-            on!(self.tx, |conn| {
-                sqlx::query_as(
+        let rows: Vec<DueRow> = on!(self.tx, |conn| {
+            sqlx::query_as(
             "SELECT s.organization_id, c.session_id, p.chat_id, c.jid, p.wa_message_id, p.poll, \
              p.ends_at FROM timed_poll p JOIN chat c ON c.id = p.chat_id \
              JOIN session s ON s.id = c.session_id \
@@ -132,7 +131,7 @@ impl Admin<'_> {
         .bind(limit)
         .fetch_all(conn)
         .await
-            })?;
+        })?;
         let due = rows.into_iter().map(|row| {
             Ok(DuePoll {
                 organization: row.organization_id.0,

@@ -15,7 +15,9 @@ use whatsapp_rust::wacore::iq::keepalive::KeepaliveSpec;
 use super::Connection;
 use super::hook::{other_address, own};
 use crate::convert::library_jid;
-use crate::{Account, EndReason, EngineError, MediaOrigin, RequestError, TypingState};
+use crate::{
+    Account, EndReason, EngineError, EngineEvent, Mark, MediaOrigin, RequestError, TypingState,
+};
 
 /// How long WhatsApp may take to answer a request.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(20);
@@ -97,6 +99,14 @@ impl Connection {
     /// Drops the connection and makes a new one, when a probe stayed unanswered.
     pub async fn reconnect(&self) {
         self.session().client.reconnect_immediately().await;
+    }
+
+    /// Waits until all events that WhatsApp has brought about so far are dealt with.
+    pub async fn settled(&self) {
+        let (mark, is_dropped) = Mark::new();
+        self.session().mailbox.tell(EngineEvent::Mark(mark));
+        // Nothing is ever sent: the end is what is waited for.
+        let _ = is_dropped.await;
     }
 
     /// A person's other address (phone number or LID), where the session knows it.

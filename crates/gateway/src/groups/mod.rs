@@ -6,10 +6,14 @@
 //! notification says too little of, and after a while everything, is asked for in the
 //! background.
 
+mod change;
 mod notes;
+mod snapshot;
 mod sync;
-mod write;
+#[cfg(test)]
+mod tests;
 
+pub(crate) use change::{own_address, store_change};
 pub(crate) use notes::GroupNotes;
+pub(crate) use snapshot::{Arrival, store_snapshot};
 pub(crate) use sync::{MAX_SYNCS, SyncError, store_group, sync_all, tend};
-pub(crate) use write::{Arrival, own_address, store_change, store_snapshot};

@@ -9,8 +9,9 @@ use wagate_engine::{Connection, GroupPerson, GroupSnapshot, RequestError};
 use wagate_model::{EventKind, GroupPayload, Jid};
 use wagate_store::{Owned, StoreError};
 
+use super::change::own_address;
 use super::notes::{GroupNotes, Work};
-use super::write::{Arrival, own_address, store_snapshot};
+use super::snapshot::{Arrival, store_snapshot};
 use crate::context::{Context, millis};
 use crate::inbound::{note_alias, tell};
 use crate::session::Session;

@@ -4,6 +4,8 @@
 //! is known already. Where it cannot be stored, the request has succeeded all the same, and the
 //! group is asked for in the background.
 
+use std::time::Duration;
+
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
 use wagate_cluster::{GroupReply, GroupRequest, LiveReply, MemberChange, Refusal};
@@ -18,6 +20,9 @@ use wagate_store::{Account, StoreError};
 use super::{Live, LiveResult};
 use crate::groups::{self, Arrival, own_address};
 use crate::inbound::both_addresses;
+
+/// How long notifications may take to be stored before a change of the account's own is.
+const SETTLE: Duration = Duration::from_secs(5);
 
 impl Live<'_> {
     pub(super) async fn groups(&self, request: GroupRequest) -> LiveResult {
@@ -295,8 +300,18 @@ impl Live<'_> {
         }
     }
 
+    /// Waits for what WhatsApp has told so far. Else the notification of an earlier change of
+    /// the account could come behind a later one, and look like news.
+    async fn settle(&self) {
+        let settled = tokio::time::timeout(SETTLE, self.connection.settled());
+        if settled.await.is_err() {
+            tracing::debug!(session.id = %self.session.id(), "notifications are behind");
+        }
+    }
+
     /// Stores a group that the account has come into by its own doing.
     async fn store_entry(&self, snapshot: GroupSnapshot, turn: u64) {
+        self.settle().await;
         let own = self.session.account();
         let arrival = Arrival {
             tells_entry: true,
@@ -320,6 +335,7 @@ impl Live<'_> {
         is_about_members: bool,
         aliases: Vec<(Jid, Jid)>,
     ) {
+        self.settle().await;
         let (own, now_ms) = (self.session.account(), self.cx.now_ms());
         let change = GroupChange {
             group: group.clone(),

@@ -233,7 +233,9 @@ impl<'a> Actor<'a> {
 
     /// Commits news, however long the database is away: WhatsApp does not send them again.
     pub(super) async fn store_news(&mut self, news: Vec<EngineEvent>) -> Result<()> {
-        if news.is_empty() {
+        // Marks are dropped here, as whoever waits for them wants it.
+        let is_nothing = |event: &EngineEvent| matches!(event, EngineEvent::Mark(_));
+        if news.iter().all(is_nothing) {
             return Ok(());
         }
         if let Some(EngineEvent::OwnPushName(name)) = news
