@@ -133,7 +133,7 @@ impl Observer {
         if self.attempt.connected() {
             self.mailbox.tell(EngineEvent::Connected);
             if let Some(client) = self.client.upgrade() {
-                restrictions::ask(client, self.mailbox.clone(), self.cancel.clone());
+                restrictions::ask(client, self.mailbox.clone(), self.work.cancel.clone());
             }
         }
     }
