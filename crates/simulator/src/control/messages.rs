@@ -16,6 +16,8 @@ use super::router::{Control, split_action};
 use super::send_request;
 use crate::phone::{FieldError, MessageQuery, PhoneError, Sent, StoredMessage};
 
+/// The largest body of a message without files, in bytes.
+const MAX_PLAIN_BODY_LEN: usize = 2 * 1024 * 1024;
 /// Messages in one answer unless the client asks for another number.
 const DEFAULT_LIMIT: usize = 1_000;
 /// Messages in one answer at most.
@@ -31,6 +33,9 @@ pub(crate) async fn send(
 ) -> Result<Response, ApiError> {
     let phone = find(&control, &number)?;
     let request = send_request::parse(&bytes)?;
+    if bytes.len() > MAX_PLAIN_BODY_LEN && !request.content.has_files() {
+        return Ok(StatusCode::PAYLOAD_TOO_LARGE.into_response());
+    }
     Ok(created(&phone.send(request).await?))
 }
 

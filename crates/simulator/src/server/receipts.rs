@@ -96,7 +96,11 @@ impl Server {
         // Reading without telling stays among one's own devices.
         if kind != "read-self" && kind != "played-self" {
             let receipt = self.receipt_from(session, node, addressing, kind);
-            let only = FOR_ONE_DEVICE.contains(&kind).then_some(to.device);
+            let only = match kind {
+                // Companions name themselves; it is the primary that can upload files again.
+                "server-error" if is_own => Some(0),
+                kind => FOR_ONE_DEVICE.contains(&kind).then_some(to.device),
+            };
             let device_ids = target.device_ids().into_iter().filter(|device_id| {
                 only.is_none_or(|only| only == *device_id)
                     && !(is_own && *device_id == session.device_id)

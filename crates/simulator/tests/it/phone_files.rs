@@ -1,5 +1,6 @@
 //! Files that phones send and receive, with the real client library linked to them.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -56,16 +57,26 @@ async fn with_file(phone: &Phone, id: &str, state: MediaState) -> StoredMessage 
     found.unwrap_or_else(|| panic!("{:?}", phone.message(id)))
 }
 
-/// The next message with this id.
+/// The message with this id.
 async fn heard(engine: &mut Engine, id: &str) -> wa::Message {
-    engine
-        .wait_for("message", |event: &Event| {
-            let mut messages = event.messages();
-            messages
-                .find(|message| message.info.id == id)
-                .map(|message| (*message.message).clone())
-        })
-        .await
+    heard_all(engine, &[id]).await.remove(0)
+}
+
+/// The messages with these ids, which may come together.
+async fn heard_all(engine: &mut Engine, ids: &[&str]) -> Vec<wa::Message> {
+    let mut found = HashMap::new();
+    while found.len() < ids.len() {
+        let batch = engine.wait_for("message", |event: &Event| {
+            let messages = event.messages();
+            let batch: Vec<_> = messages
+                .map(|message| (message.info.id.clone(), (*message.message).clone()))
+                .filter(|(id, _)| ids.contains(&&**id))
+                .collect();
+            (!batch.is_empty()).then_some(batch)
+        });
+        found.extend(batch.await);
+    }
+    ids.iter().map(|id| found[*id].clone()).collect()
 }
 
 async fn downloaded(engine: &Engine, file: &dyn Downloadable) -> anyhow::Result<Vec<u8>> {
@@ -227,12 +238,16 @@ async fn an_album_is_announced_and_its_files_name_it() {
     };
     let sent = alice.send(request(&bob, album)).await.unwrap();
     assert_eq!(sent.items.len(), 3);
-    let announced = heard(&mut engine, &sent.id).await;
-    let announced = announced.album_message.as_option().unwrap();
+    let ids: Vec<&str> = [&sent.id]
+        .into_iter()
+        .chain(&sent.items)
+        .map(|id| &**id)
+        .collect();
+    let messages = heard_all(&mut engine, &ids).await;
+    let announced = messages[0].album_message.as_option().unwrap();
     assert_eq!(announced.expected_image_count, Some(2));
     assert_eq!(announced.expected_video_count, Some(1));
-    for (place, id) in sent.items.iter().enumerate() {
-        let message = heard(&mut engine, id).await;
+    for (place, (id, message)) in sent.items.iter().zip(&messages[1..]).enumerate() {
         let context = message.message_context_info.as_option().unwrap();
         let association = context.message_association.as_option().unwrap();
         let parent = association.parent_message_key.as_option().unwrap();

@@ -64,6 +64,13 @@ pub enum Content {
     },
 }
 
+impl Content {
+    /// Whether files go along with it.
+    pub(crate) const fn has_files(&self) -> bool {
+        matches!(self, Self::File(_) | Self::Album { .. })
+    }
+}
+
 impl SendRequest {
     /// A text without anything else.
     pub fn text(to: impl Into<String>, text: impl Into<String>) -> Self {

@@ -60,7 +60,9 @@ pub(crate) async fn fetch(server: &Server, file: &FileRef) -> Result<Fetched, Ph
     // The path comes from another device, which may have written anything.
     let path = path.parse::<Uri>().ok().filter(|uri| uri.host().is_none());
     let path = path.ok_or_else(|| not_there("the message names no path"))?;
-    let request = Request::get(path).body(Body::empty());
+    let request = Request::get(path)
+        .extension(media::ByPhone)
+        .body(Body::empty());
     let answer = ask(server, request).await?;
     match answer.status() {
         StatusCode::OK => {}

@@ -7,5 +7,5 @@ mod store;
 mod upload;
 
 pub(crate) use auth::MediaAuth;
-pub(crate) use http::router;
+pub(crate) use http::{ByPhone, router};
 pub(crate) use store::MediaFiles;
