@@ -9,6 +9,7 @@ mod chats;
 mod commands;
 mod contacts;
 mod crashes;
+mod files;
 mod guide;
 mod idempotency;
 mod kinds;
