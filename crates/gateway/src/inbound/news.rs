@@ -68,7 +68,7 @@ const fn may_be_known(event: &EngineEvent) -> bool {
 /// the account is asked for at every connection.
 async fn commit_unknown(
     cx: &Arc<Context>,
-    session: &Session,
+    session: &Arc<Session>,
     events: &[EngineEvent],
 ) -> Result<()> {
     let mut told = session.told_channels.lock().await;
@@ -93,7 +93,7 @@ async fn commit_unknown(
 
 async fn commit_all(
     cx: &Arc<Context>,
-    session: &Session,
+    session: &Arc<Session>,
     events: Arc<Vec<EngineEvent>>,
 ) -> Result<()> {
     if events.is_empty() {

@@ -10,7 +10,8 @@ use wacore::types::events::Event;
 use wagate_simulator::Simulator;
 use wagate_simulator::faults::{FaultKind, FaultSpec};
 use wagate_simulator::phone::{
-    Content, FileContent, FileKind, MediaState, Phone, PhoneError, SendRequest, StoredMessage,
+    Content, FileContent, FileKind, MediaState, MessageQuery, Phone, PhoneError, SendRequest,
+    StoredMessage,
 };
 use waproto::buffa::MessageField;
 use waproto::whatsapp as wa;
@@ -80,7 +81,7 @@ async fn heard_all(engine: &mut Engine, ids: &[&str]) -> Vec<wa::Message> {
 }
 
 async fn downloaded(engine: &Engine, file: &dyn Downloadable) -> anyhow::Result<Vec<u8>> {
-    Ok(engine.client.download(file).await?)
+    engine.client.download(file).await
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -294,7 +295,7 @@ async fn a_phone_uploads_again_what_is_gone() {
             client.media_reupload().request(&request).await.unwrap()
         }
     };
-    let unknown = ask("3EB0", media_key.to_vec()).await;
+    let unknown = ask("3EB0", media_key.clone()).await;
     assert!(matches!(unknown, MediaRetryResult::NotFound), "{unknown:?}");
     let unreadable = ask("", vec![5; 32]).await;
     assert!(
@@ -307,12 +308,12 @@ async fn a_phone_uploads_again_what_is_gone() {
         ..FaultSpec::new(FaultKind::RefuseUpload)
     };
     simulator.server().inject(refused).unwrap();
-    let failed = ask("", media_key.to_vec()).await;
+    let failed = ask("", media_key.clone()).await;
     assert!(
         matches!(failed, MediaRetryResult::GeneralError),
         "{failed:?}"
     );
-    let again = ask("", media_key.to_vec()).await;
+    let again = ask("", media_key.clone()).await;
     let MediaRetryResult::Success { direct_path } = again else {
         panic!("{again:?}");
     };
@@ -359,7 +360,7 @@ async fn a_refused_upload_sends_no_message() {
         matches!(error, PhoneError::Refused { code: 507, .. }),
         "{error:?}"
     );
-    assert!(alice.messages(&Default::default()).unwrap().is_empty());
+    assert!(alice.messages(&MessageQuery::default()).unwrap().is_empty());
     let sent = alice.send(request(&bob, file())).await.unwrap();
     with_file(&bob, &sent.id, MediaState::Ready).await;
     simulator.shutdown().await;

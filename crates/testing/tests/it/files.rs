@@ -7,7 +7,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
-use wagate_testing::{Realtime, Session, TestSandbox};
+use wagate_testing::{PhoneMessage, Realtime, Session, TestSandbox};
 
 /// A picture of one pixel.
 const PNG: &str = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNkYPhfDwAChwGA60e6kgAA\
@@ -143,7 +143,9 @@ async fn each_kind_of_file_goes_out_and_can_be_had_again() {
         let caption = media["caption"].clone();
         let body = json!({"type": kind, "to": bob, "media": media});
         let id = send(&sandbox, &session, body).await;
-        let got = sandbox.simulated.wait_for(bob, |m| m.id() == id).await;
+        // Once the phone has fetched and decrypted it.
+        let is_there = |m: &PhoneMessage| m.id() == id && m.0["media"]["state"] == "ready";
+        let got = sandbox.simulated.wait_for(bob, is_there).await;
         assert_eq!(got.0["type"], kind);
         let payload = told(&mut socket, &id).await;
         assert_eq!(payload["type"], kind);
@@ -191,7 +193,7 @@ async fn files_of_phones_come_in() {
         ("audio", wav()),
     ] {
         let body = json!({"to": alice, "type": kind, "media": {
-            "data": STANDARD.encode(&bytes), "fileName": "offer.bin"
+            "data": STANDARD.encode(&bytes), "filename": "offer.bin"
         }});
         let sent = sandbox
             .simulated

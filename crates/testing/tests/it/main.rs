@@ -12,6 +12,7 @@ mod communities;
 mod contacts;
 mod crashes;
 mod files;
+mod files_in;
 mod group_world;
 mod groups;
 mod guide;

@@ -71,7 +71,7 @@ pub struct FileContent {
     /// Audio: whether it is a voice note.
     pub is_voice: bool,
     /// Where it is, once it is at the media host.
-    pub(crate) uploaded: Option<Uploaded>,
+    pub(crate) uploaded: Option<Box<Uploaded>>,
     /// The message that announces the album that it belongs to.
     pub(crate) album: Option<String>,
 }
@@ -86,7 +86,8 @@ pub(crate) struct Uploaded {
     pub(crate) enc_sha256: [u8; 32],
     /// Of the plain file, in bytes.
     pub(crate) size: u64,
-    pub(crate) uploaded_at_s: i64,
+    /// When it was uploaded, in seconds since the Unix epoch.
+    pub(crate) at_s: i64,
 }
 
 impl FileContent {
@@ -126,7 +127,7 @@ pub(super) fn file_message(file: &FileContent, context: Option<wa::ContextInfo>)
                 inner.file_sha256 = Some(place.sha256.to_vec());
                 inner.file_enc_sha256 = Some(place.enc_sha256.to_vec());
                 inner.file_length = Some(place.size);
-                inner.media_key_timestamp = Some(place.uploaded_at_s);
+                inner.media_key_timestamp = Some(place.at_s);
             }
             MessageField::some(inner)
         }};
@@ -179,7 +180,6 @@ pub(super) fn album_message(
             expected_image_count: count(FileKind::Image),
             expected_video_count: count(FileKind::Video),
             context_info: context.into(),
-            ..Default::default()
         }),
         ..Default::default()
     }

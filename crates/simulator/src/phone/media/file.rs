@@ -34,9 +34,9 @@ impl FileRef {
                     return Some(Self {
                         media_type: MediaType::$media_type,
                         direct_path: file.direct_path.clone()?,
-                        media_key: file.media_key.clone()?.into(),
-                        sha256: file.file_sha256.clone()?.into(),
-                        enc_sha256: file.file_enc_sha256.clone()?.into(),
+                        media_key: file.media_key.clone()?,
+                        sha256: file.file_sha256.clone()?,
+                        enc_sha256: file.file_enc_sha256.clone()?,
                         mime_type: file.mimetype.clone().unwrap_or_default(),
                         file_name: name(file),
                     });

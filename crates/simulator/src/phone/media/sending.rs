@@ -122,15 +122,15 @@ impl Phone {
         let kind = media_type.mms_type();
         let place = upload(&server, &auth, kind, &token, bytes.clone()).await?;
         media.keep(&self.shared.number, &token, bytes);
-        file.uploaded = Some(Uploaded {
+        file.uploaded = Some(Box::new(Uploaded {
             url: place.url,
             direct_path: place.direct_path,
             media_key: sealed.media_key,
             sha256: sealed.file_sha256,
             enc_sha256: sealed.file_enc_sha256,
             size,
-            uploaded_at_s: server.clock().now_s(),
-        });
+            at_s: server.clock().now_s(),
+        }));
         Ok(())
     }
 

@@ -1,0 +1,54 @@
+//! Files that simulated phones send, as the service's users read them.
+
+use reqwest::Method;
+use serde_json::json;
+use wagate_testing::TestSandbox;
+
+#[tokio::test]
+async fn a_phones_file_is_read_and_asked_for_again_when_it_is_gone() {
+    let sandbox = TestSandbox::start().await;
+    let (alice, bob) = (&sandbox.phones[0], &sandbox.phones[1]);
+    let session = sandbox.pair(alice).await;
+    let mut socket = sandbox.api.realtime(&json!({})).await;
+    let messages = format!("/phones/{bob}/messages");
+    for (text, is_gone) in [("YSxiCg==", false), ("YyxkCg==", true)] {
+        let body = json!({"to": alice, "type": "document", "caption": "figures",
+            "media": {"data": text, "mimetype": "text/csv", "filename": "a.csv"}});
+        let sent = sandbox
+            .simulated
+            .call(Method::POST, &messages, Some(&body))
+            .await;
+        let told = socket
+            .wait_for(|frame| {
+                frame["event"] == "message" && frame["payload"]["waMessageId"] == sent["id"]
+            })
+            .await;
+        let payload = &told["payload"];
+        assert_eq!(payload["type"], "document");
+        assert_eq!(payload["body"], "figures");
+        let media = &payload["media"];
+        assert_eq!(media["mimetype"], "text/csv");
+        assert_eq!(media["filename"], "a.csv");
+        assert_eq!(media["size"], 4);
+        let ready = |m: &wagate_testing::PhoneMessage| {
+            m.0["id"] == sent["id"] && m.0["media"]["state"] == "ready"
+        };
+        sandbox.simulated.wait_for(alice, ready).await;
+        if is_gone {
+            let path = "/media:expire";
+            let all = Some(json!({}));
+            sandbox
+                .simulated
+                .call(Method::POST, path, all.as_ref())
+                .await;
+        }
+        let id = media["id"].as_str().unwrap();
+        let path = format!("/api/v1/media/{id}/content");
+        let answer = sandbox.api.call(Method::GET, &path, None).await;
+        assert_eq!(answer.status, 200, "{:?}", answer.body);
+        let expected = if is_gone { "c,d\n" } else { "a,b\n" };
+        assert_eq!(answer.body, expected);
+    }
+    assert!(!session.messages(bob).await.is_empty());
+    sandbox.stop().await;
+}
