@@ -33,10 +33,12 @@ async fn world() -> World {
     }
 }
 
+#[expect(clippy::unnecessary_wraps, reason = "the gateway answers with it")]
 fn done() -> Result<CommandReply, Refusal> {
     Ok(CommandReply::Live(Box::new(LiveReply::Done)))
 }
 
+#[expect(clippy::unnecessary_wraps, reason = "the gateway answers with it")]
 fn reply(reply: GroupReply) -> Result<CommandReply, Refusal> {
     Ok(CommandReply::Live(Box::new(LiveReply::Groups(reply))))
 }

@@ -150,6 +150,7 @@ impl World {
     }
 }
 
+#[expect(clippy::unnecessary_wraps, reason = "payloads hold it so")]
 fn people(all: &[&str]) -> Option<Vec<String>> {
     Some(all.iter().map(|&one| one.to_owned()).collect())
 }
