@@ -169,7 +169,7 @@ mod tests {
     #[test]
     fn every_fault_is_named() {
         let body = r##"{"text":" ","type":"image","backgroundColor":"#+12345"}"##;
-        assert_eq!(post(body).unwrap_err(), ["backgroundColor", "text", "type"]);
+        assert_eq!(post(body).unwrap_err(), ["type", "text", "backgroundColor"]);
         assert_eq!(post("{}").unwrap_err(), ["text"]);
     }
 }
