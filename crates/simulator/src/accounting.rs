@@ -1,7 +1,8 @@
 //! Counting messages between numbers, so that loss and duplication are seen and not felt.
 //!
-//! Counted are user messages: not notes to oneself, not peer messages between an account's own devices, and not what a
-//! sender encrypts again for a device that asked for a retry.
+//! Counted are user messages from one person to another: not messages to groups, not notes to oneself, not peer
+//! messages between an account's own devices, and not what a sender encrypts again for a device that asked for a
+//! retry.
 //!
 //! - *accepted*: the server answers the sender with an acknowledgement; what there is for the
 //!   recipient's devices has been queued durably. There is nothing when the sender is blocked or

@@ -360,7 +360,7 @@ async fn unknown_numbers_and_odd_recipients_are_refused() {
     let (alice, _bob) = pair(&phones).await;
     let unknown = alice.send_text("15559999999", "x").await;
     assert!(matches!(unknown, Err(PhoneError::NotFound(_))));
-    for odd in ["abc", "123@g.us", ""] {
+    for odd in ["abc", "123@newsletter", ""] {
         let refused = alice.send_text(odd, "x").await;
         assert!(matches!(refused, Err(PhoneError::Invalid(_))), "{odd}");
     }

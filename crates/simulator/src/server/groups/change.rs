@@ -251,19 +251,13 @@ impl Change<'_> {
 
     /// Writes everything down, and then makes it known.
     pub(in crate::server) fn commit(mut self) -> Result<(), JournalError> {
+        let batch = &mut self.transaction.batch;
         for (id, draft) in &self.drafts {
-            match draft {
-                Some(record) => {
-                    self.transaction
-                        .batch
-                        .put(namespace::GROUP, id, to_json(&**record));
-                }
-                None => {
-                    self.transaction.batch.delete(namespace::GROUP, id);
-                    self.transaction
-                        .batch
-                        .delete(namespace::PICTURE, format!("group:{id}"));
-                }
+            if let Some(record) = draft {
+                batch.put(namespace::GROUP, id, to_json(&**record));
+            } else {
+                batch.delete(namespace::GROUP, id);
+                batch.delete(namespace::PICTURE, format!("group:{id}"));
             }
         }
         let groups = &self.server.inner.groups;

@@ -10,7 +10,7 @@ use super::record::GroupRecord;
 
 #[derive(Debug, Default)]
 struct Index {
-    by_id: HashMap<String, Arc<GroupRecord>>,
+    records: HashMap<String, Arc<GroupRecord>>,
     by_member: HashMap<String, BTreeSet<String>>,
     /// Also codes that have been reset.
     by_code: HashMap<String, String>,
@@ -26,28 +26,30 @@ impl Groups {
     pub(in crate::server) fn restore(journal: &Journal) -> Result<Self, JournalError> {
         let groups = Self::default();
         for (_, value) in journal.scan(namespace::GROUP)? {
-            match serde_json::from_slice::<GroupRecord>(&value) {
-                Ok(record) => groups.put(Arc::new(record)),
-                Err(_) => tracing::warn!("skipped an unreadable group"),
+            if let Ok(record) = serde_json::from_slice::<GroupRecord>(&value) {
+                groups.put(Arc::new(record));
+            } else {
+                tracing::warn!("skipped an unreadable group");
             }
         }
         Ok(groups)
     }
 
     pub(in crate::server) fn get(&self, id: &str) -> Option<Arc<GroupRecord>> {
-        self.read(|index| index.by_id.get(id).cloned())
+        self.read(|index| index.records.get(id).cloned())
     }
 
     /// The group that an invitation's code leads to, or once led to.
     pub(in crate::server) fn by_code(&self, code: &str) -> Option<Arc<GroupRecord>> {
-        self.read(|index| index.by_id.get(index.by_code.get(code)?).cloned())
+        self.read(|index| index.records.get(index.by_code.get(code)?).cloned())
     }
 
     /// The groups that a number is in, by id.
     pub(in crate::server) fn of_member(&self, number: &str) -> Vec<Arc<GroupRecord>> {
         self.read(|index| {
             let ids = index.by_member.get(number).into_iter().flatten();
-            ids.filter_map(|id| index.by_id.get(id).cloned()).collect()
+            ids.filter_map(|id| index.records.get(id).cloned())
+                .collect()
         })
     }
 
@@ -64,7 +66,7 @@ impl Groups {
     }
 
     pub(in crate::server) fn all(&self) -> Vec<Arc<GroupRecord>> {
-        let mut all: Vec<_> = self.read(|index| index.by_id.values().cloned().collect());
+        let mut all: Vec<_> = self.read(|index| index.records.values().cloned().collect());
         all.sort_by(|a, b| a.id.cmp(&b.id));
         all
     }
@@ -73,20 +75,13 @@ impl Groups {
         let mut index = self.0.write().unwrap_or_else(PoisonError::into_inner);
         index.forget(&record.id);
         for number in record.members.keys() {
-            match index.by_member.get_mut(number) {
-                Some(ids) => {
-                    ids.insert(record.id.clone());
-                }
-                None => {
-                    let ids = BTreeSet::from([record.id.clone()]);
-                    index.by_member.insert(number.clone(), ids);
-                }
-            }
+            let ids = index.by_member.entry(number.clone()).or_default();
+            ids.insert(record.id.clone());
         }
         for code in record.reset_codes.iter().chain([&record.invite_code]) {
             index.by_code.insert(code.clone(), record.id.clone());
         }
-        index.by_id.insert(record.id.clone(), record);
+        index.records.insert(record.id.clone(), record);
     }
 
     pub(super) fn remove(&self, id: &str) {
@@ -101,7 +96,7 @@ impl Groups {
 
 impl Index {
     fn forget(&mut self, id: &str) {
-        let Some(before) = self.by_id.remove(id) else {
+        let Some(before) = self.records.remove(id) else {
             return;
         };
         for number in before.members.keys() {

@@ -112,7 +112,7 @@ impl Server {
             return Ok(request.error(403, "forbidden"));
         }
         let image = request.child("picture").and_then(content_bytes);
-        if image.as_ref().is_some_and(is_too_large) {
+        if image.as_deref().is_some_and(is_too_large) {
             return Ok(request.error(406, "not-acceptable"));
         }
         let picture_id = image
@@ -173,6 +173,6 @@ impl Server {
 }
 
 /// Whether a picture is refused for its size.
-pub(super) fn is_too_large(image: &Vec<u8>) -> bool {
+pub(super) fn is_too_large(image: &[u8]) -> bool {
     image.len() > MAX_PICTURE_LEN
 }

@@ -8,7 +8,9 @@ use wacore_binary::builder::NodeBuilder;
 use super::joining::{check_newcomer, result_for};
 use super::router::{Answer, BAD_REQUEST, FORBIDDEN, NOT_ACCEPTABLE, NOT_FOUND};
 use crate::server::api::Server;
-use crate::server::groups::{Change, GroupRecord, Link, group_jid, group_node, participant_node};
+use crate::server::groups::{
+    Change, GroupRecord, Link, Role, group_jid, group_node, participant_node,
+};
 use crate::server::iq::router::Request;
 use crate::server::stanza::{jid_attr, text_attr};
 use crate::server::state::AccountCell;
@@ -231,7 +233,7 @@ fn orphans(change: &Change<'_>, server: &Server, parent: &str, numbers: &[String
         .collect();
     let manages = |number: &str| {
         let parent = change.group(parent);
-        parent.is_some_and(|parent| parent.role_of(number).is_some_and(|role| role.is_admin()))
+        parent.is_some_and(|parent| parent.role_of(number).is_some_and(Role::is_admin))
     };
     let is_elsewhere = |number: &str| {
         let mut groups = groups.iter();

@@ -10,7 +10,7 @@ use super::router::{
     Answer, BAD_REQUEST, FORBIDDEN, Fault, NOT_ACCEPTABLE, NOT_AUTHORIZED, NOT_FOUND,
 };
 use crate::server::api::Server;
-use crate::server::groups::{Change, GroupRecord, JoinRequest, group_jid};
+use crate::server::groups::{Change, GroupRecord, JoinRequest, Role, group_jid};
 use crate::server::iq::router::Request;
 use crate::server::jids::Addressing;
 use crate::server::stanza::{jid_attr, number_attr, text_attr};
@@ -20,7 +20,7 @@ impl Server {
     pub(super) fn invite_code(&self, request: &Request<'_>, id: &str) -> Answer {
         let group = self.member_of(request, id)?;
         let role = group.role_of(&request.session.account.number);
-        if !group.is_link_open && !role.is_some_and(|role| role.is_admin()) {
+        if !group.is_link_open && !role.is_some_and(Role::is_admin) {
             return Err(NOT_AUTHORIZED);
         }
         Ok(vec![invite(&group)])
@@ -138,7 +138,7 @@ impl Server {
     pub(super) fn join_requests(&self, request: &Request<'_>, id: &str) -> Answer {
         let group = self.member_of(request, id)?;
         let role = group.role_of(&request.session.account.number);
-        if !role.is_some_and(|role| role.is_admin()) {
+        if !role.is_some_and(Role::is_admin) {
             return Err(FORBIDDEN);
         }
         let requests = group.requests.iter().map(|(number, asked)| {

@@ -40,22 +40,19 @@ impl Server {
         let mut act = self.act(request, id)?;
         act.require_editor()?;
         let image = request.child("picture").and_then(content_bytes);
-        if image.as_ref().is_some_and(is_too_large) {
+        if image.as_deref().is_some_and(is_too_large) {
             return Err(NOT_ACCEPTABLE);
         }
         let batch = &mut act.change.transaction.batch;
-        let action = match image {
-            Some(image) => {
-                batch.put(namespace::PICTURE, key(id), image);
-                let picture_id = self.inner.config.clock.now_ms().unsigned_abs();
-                act.group.picture_id = Some(picture_id);
-                NodeBuilder::new("set").attr("id", picture_id)
-            }
-            None => {
-                batch.delete(namespace::PICTURE, key(id));
-                act.group.picture_id = None;
-                NodeBuilder::new("delete")
-            }
+        let action = if let Some(image) = image {
+            batch.put(namespace::PICTURE, key(id), image);
+            let picture_id = self.inner.config.clock.now_ms().unsigned_abs();
+            act.group.picture_id = Some(picture_id);
+            NodeBuilder::new("set").attr("id", picture_id)
+        } else {
+            batch.delete(namespace::PICTURE, key(id));
+            act.group.picture_id = None;
+            NodeBuilder::new("delete")
         };
         let action = action
             .attr("jid", act.group.jid())

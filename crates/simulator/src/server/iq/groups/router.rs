@@ -1,6 +1,6 @@
 //! From a request's first child to what answers it.
 
-use wacore_binary::{JidExt as _, Node};
+use wacore_binary::{Jid, JidExt as _, Node};
 
 use crate::journal::JournalError;
 use crate::server::api::Server;
@@ -55,7 +55,7 @@ impl Server {
     fn answer_about_groups(&self, request: &Request<'_>) -> Answer {
         let first = request.iq.children().and_then(<[Node]>::first);
         let child = first.ok_or(BAD_REQUEST)?;
-        match jid_attr(request.iq, "to").filter(|to| to.is_group()) {
+        match jid_attr(request.iq, "to").filter(Jid::is_group) {
             Some(to) if !to.user.is_empty() => {
                 if request.is_get {
                     self.get_of_group(request, &to.user, child)
