@@ -140,6 +140,6 @@ mod tests {
         assert!(faults(r#"{"name":"News"}"#).is_empty());
         assert_eq!(faults("{}"), ["name"]);
         let long = format!(r#"{{"name":" ","description":"{}"}}"#, "x".repeat(2_049));
-        assert_eq!(faults(&long), ["description", "name"]);
+        assert_eq!(faults(&long), ["name", "description"]);
     }
 }

@@ -207,7 +207,7 @@ mod tests {
     #[test]
     fn every_fault_is_named() {
         let body = r##"{"text":" ","type":"image","backgroundColor":"#+12345"}"##;
-        assert_eq!(post(body).unwrap_err(), ["backgroundColor", "media"]);
+        assert_eq!(post(body).unwrap_err(), ["media", "backgroundColor"]);
         let voice = r#"{"type":"audio","media":{"data":"AA==","gifPlayback":true}}"#;
         assert_eq!(post(voice).unwrap_err(), ["media.gifPlayback"]);
         assert_eq!(post("{}").unwrap_err(), ["text"]);

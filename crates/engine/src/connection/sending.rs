@@ -24,7 +24,7 @@ impl Connection {
     /// The id is the caller's, reserved before the first attempt; sending again
     /// under the same id is safe after any failure.
     pub async fn send(&self, outgoing: &Outgoing) -> Result<Sent, SendFailure> {
-        let sending = prepare_and_send(self.session(), outgoing);
+        let sending = Box::pin(prepare_and_send(self.session(), outgoing));
         self.acknowledged(outgoing, sending).await
     }
 
@@ -37,7 +37,7 @@ impl Connection {
         audience: &[Jid],
     ) -> Result<Sent, SendFailure> {
         let client = &self.session().client;
-        let sending = posting::send_status(client, outgoing, audience);
+        let sending = Box::pin(posting::send_status(client, outgoing, audience));
         self.acknowledged(outgoing, sending).await
     }
 

@@ -181,7 +181,7 @@ mod tests {
             .build()
     }
 
-    fn told(field: &str, value: Value) -> Option<ChannelNews> {
+    fn told(field: &str, value: &Value) -> Option<ChannelNews> {
         let event = channel_news(&notification(json!({ "data": { field: value } })))?;
         match event {
             EngineEvent::Channel(change) => Some(change.news),
@@ -217,21 +217,21 @@ mod tests {
         let joined = json!({ "id": id, "thread_metadata": { "name": { "text": "News" } } });
         let name = Some("News".to_owned());
         assert_eq!(
-            told("xwa2_notify_newsletter_on_join", joined),
+            told("xwa2_notify_newsletter_on_join", &joined),
             Some(ChannelNews::Joined { name })
         );
         assert_eq!(
-            told("xwa2_notify_newsletter_on_leave", json!({ "id": id })),
+            told("xwa2_notify_newsletter_on_leave", &json!({ "id": id })),
             Some(ChannelNews::Left)
         );
         assert_eq!(
             told(
                 "xwa2_notify_newsletter_on_mute_change",
-                json!({ "id": id, "mute": "ON" })
+                &json!({ "id": id, "mute": "ON" })
             ),
             Some(ChannelNews::Muted(true))
         );
-        assert_eq!(told("xwa2_notify_lid_change", json!({ "id": id })), None);
+        assert_eq!(told("xwa2_notify_lid_change", &json!({ "id": id })), None);
     }
 
     proptest! {

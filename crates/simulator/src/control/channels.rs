@@ -6,7 +6,7 @@ use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use serde_json::{Value, json};
-use wacore_binary::{Jid, JidExt as _};
+use wacore_binary::{Jid, JidExt};
 use waproto::whatsapp as wa;
 
 use super::body::Body;
@@ -103,7 +103,7 @@ pub(crate) async fn act(
 
 fn newsletter_jid(text: &str) -> Result<Jid, PhoneError> {
     let jid = text.parse::<Jid>().ok();
-    jid.filter(|jid| jid.is_newsletter())
+    jid.filter(JidExt::is_newsletter)
         .ok_or_else(|| PhoneError::NotFound(NewsletterError::Unknown.to_string()))
 }
 

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use wacore_binary::builder::NodeBuilder;
-use wacore_binary::{Jid, JidExt as _, Node};
+use wacore_binary::{Jid, JidExt, Node};
 
 use crate::accounting::DeviceProgress;
 use crate::journal::JournalError;
@@ -43,7 +43,7 @@ impl Server {
         {
             self.count_views(session, newsletter, node)?;
         }
-        if to.as_ref().is_some_and(|to| to.is_status_broadcast()) {
+        if to.as_ref().is_some_and(JidExt::is_status_broadcast) {
             return self.handle_status_receipt(session, node, &kind);
         }
         let target = to

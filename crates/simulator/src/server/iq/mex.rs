@@ -57,12 +57,11 @@ impl Server {
             return Ok(request.bad_request());
         };
         let payload = content_bytes(query).unwrap_or_default();
-        let data = match self.mex_about_groups(request, &id, &payload) {
-            Some(answer) => answer.map_err(Refusal::from),
-            None => {
-                let body: Value = serde_json::from_slice(&payload).unwrap_or_default();
-                self.mex_data(request, &id, &body["variables"])
-            }
+        let data = if let Some(answer) = self.mex_about_groups(request, &id, &payload) {
+            answer.map_err(Refusal::from)
+        } else {
+            let body: Value = serde_json::from_slice(&payload).unwrap_or_default();
+            self.mex_data(request, &id, &body["variables"])
         };
         let answer = match data {
             Ok(data) => json!({ "data": data }),
@@ -159,8 +158,7 @@ impl Server {
 
 fn newsletter_jid(value: &Value) -> Result<Jid, Refusal> {
     let jid = value.as_str().and_then(|text| text.parse::<Jid>().ok());
-    jid.filter(|jid| jid.is_newsletter())
-        .ok_or(Refusal::Code(400))
+    jid.filter(JidExt::is_newsletter).ok_or(Refusal::Code(400))
 }
 
 fn brief(jid: &Jid) -> Value {

@@ -67,5 +67,5 @@ fn newsletter_of(server: &Server, request: &Request<'_>, asked: Option<&Node>) -
         let invite = text_attr(asked, "key")?;
         return server.newsletter_by_invite(&invite).ok();
     }
-    jid_attr(asked, "jid").filter(|jid| jid.is_newsletter())
+    jid_attr(asked, "jid").filter(JidExt::is_newsletter)
 }

@@ -14,7 +14,7 @@ impl Server {
     pub(super) fn iq_status(&self, request: &Request<'_>) -> Result<Node, JournalError> {
         let account = &request.session.account;
         if request.is_get && request.child("privacy").is_some() {
-            return Ok(self.status_privacy(request));
+            return Ok(Self::status_privacy(request));
         }
         if request.is_get {
             let state = account.lock();
@@ -45,7 +45,7 @@ impl Server {
     }
 
     /// All lists, of which one is in use.
-    fn status_privacy(&self, request: &Request<'_>) -> Node {
+    fn status_privacy(request: &Request<'_>) -> Node {
         let used = request.session.account.lock().record.status_privacy.clone();
         let lists = ["contacts", "blacklist", "whitelist"].map(|kind| {
             let list = NodeBuilder::new("list").attr("type", kind);

@@ -193,20 +193,16 @@ impl Server {
         let count = count.unwrap_or(MAX_PAGE).min(MAX_PAGE);
         let before = query.before.unwrap_or(u64::MAX);
         self.inner.newsletters.with(&jid.user, |entry| {
-            let posts: Vec<Node> = match query.after {
-                Some(after) => {
-                    let newer = entry.posts.range(after.saturating_add(1)..);
-                    let newer = newer.take_while(|(server_id, _)| **server_id < before);
-                    let page = newer.take(count);
-                    page.map(|(_, post)| post.node(None, viewer)).collect()
-                }
-                None => {
-                    let older = entry.posts.range(..before).rev().take(count);
-                    let mut page: Vec<Node> =
-                        older.map(|(_, post)| post.node(None, viewer)).collect();
-                    page.reverse();
-                    page
-                }
+            let posts: Vec<Node> = if let Some(after) = query.after {
+                let newer = entry.posts.range(after.saturating_add(1)..);
+                let newer = newer.take_while(|(server_id, _)| **server_id < before);
+                let page = newer.take(count);
+                page.map(|(_, post)| post.node(None, viewer)).collect()
+            } else {
+                let older = entry.posts.range(..before).rev().take(count);
+                let mut page: Vec<Node> = older.map(|(_, post)| post.node(None, viewer)).collect();
+                page.reverse();
+                page
             };
             Ok(posts)
         })
