@@ -99,9 +99,9 @@ impl FromRequestParts<ApiState> for ReadableMedia {
     ),
     security((), ("bearerAuth" = []), ("apiKey" = [])),
     responses(
-        (status = 200, description = "The file.", content_type = "application/octet-stream"),
+        (status = 200, description = "The file.", content_type = "*/*"),
         (status = 206, description = "The part of the file.",
-            content_type = "application/octet-stream"),
+            content_type = "*/*"),
     ),
 )]
 async fn get_media_content(

@@ -119,6 +119,8 @@ impl Contract {
         let kind = content_type.split(';').next().unwrap_or_default();
         let media = content
             .get(kind)
+            // A file of a message has the type that its sender gave it.
+            .or_else(|| content.get("*/*"))
             .unwrap_or_else(|| panic!("{method} {template} {status} answered with {kind}"));
         if kind == "application/json" && media["schema"].is_object() {
             let value: Value = serde_json::from_slice(body).expect("a JSON answer is JSON");

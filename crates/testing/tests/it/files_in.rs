@@ -13,7 +13,7 @@ async fn a_phones_file_is_read_and_asked_for_again_when_it_is_gone() {
     let messages = format!("/phones/{bob}/messages");
     for (text, is_gone) in [("YSxiCg==", false), ("YyxkCg==", true)] {
         let body = json!({"to": alice, "type": "document", "caption": "figures",
-            "media": {"data": text, "mimetype": "application/octet-stream", "filename": "a.csv"}});
+            "media": {"data": text, "mimetype": "text/csv", "filename": "a.csv"}});
         let sent = sandbox
             .simulated
             .call(Method::POST, &messages, Some(&body))
@@ -27,7 +27,7 @@ async fn a_phones_file_is_read_and_asked_for_again_when_it_is_gone() {
         assert_eq!(payload["type"], "document");
         assert_eq!(payload["body"], "figures");
         let media = &payload["media"];
-        assert_eq!(media["mimetype"], "application/octet-stream");
+        assert_eq!(media["mimetype"], "text/csv");
         assert_eq!(media["filename"], "a.csv");
         assert_eq!(media["size"], 4);
         let ready = |m: &wagate_testing::PhoneMessage| {
