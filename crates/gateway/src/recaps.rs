@@ -34,7 +34,7 @@ pub(crate) async fn close_polls(cx: Arc<Context>) {
 }
 
 async fn close_due(cx: &Context) -> Result<()> {
-    let now_ms = cx.now_ms();
+    let now_ms = cx.store.now_ms();
     let due = {
         let mut tx = cx.store.read().await?;
         tx.admin().due_polls(now_ms, AT_ONCE).await?

@@ -91,7 +91,8 @@ fn every_fault_is_told_with_its_path() {
             "mentions[2]: must be a string",
             "text: must be a string",
             "to: is required",
-            "type: must be one of: text, poll, location, contact",
+            "type: must be one of: text, poll, location, contact, image, video, audio, document, \
+             sticker, album",
             "yyy: is not a known field",
             "zzz: is not a known field",
         ]

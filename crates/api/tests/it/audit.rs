@@ -20,6 +20,7 @@ use crate::sessions::pair;
 /// and events, by the account itself.
 const UNTOLD: &[&str] = &[
     "adminStartSessionBackfill",
+    "checkContacts",
     "createRealtimeTicket",
     "endLogin",
     "logIn",

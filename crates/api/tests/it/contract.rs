@@ -78,6 +78,7 @@ const FIELDS_BEYOND_THE_CONTRACT: &[&str] = &[
     "MediaPayload.viewOnce",
     "MediaPayload.voice",
     "MessageStatusPayload.error",
+    "PostStatusInputBody.media",
     "NewsletterPayload.muted",
     "PostStatusInputBody.backgroundColor",
     "PostStatusInputBody.font",
@@ -105,6 +106,8 @@ const DESCRIBED_OTHERWISE: &[&str] = &[
     // Any text where the contract has a closed set.
     "NewsletterPayload.action",
     "PresenceStatus.media",
+    // Beyond the contract, films and sound too.
+    "PostStatusInputBody.type",
     // Not said to be required, though it is always there, as an object or null.
     "MessagePayload.media",
 ];

@@ -11,6 +11,7 @@ use whatsapp_rust::{wacore, waproto};
 
 use super::attachments::{album_message, file_message};
 use super::identity::Own;
+use super::wrappers::unwrap;
 use crate::{Outgoing, OutgoingContent, Quoted, Target};
 
 /// The protocol's form of a message; none for a vote, which has to be encrypted first, where
@@ -54,7 +55,8 @@ pub(crate) fn outgoing(outgoing: &Outgoing, own: &Own) -> Option<wa::Message> {
         OutgoingContent::Vote { .. } => return None,
         OutgoingContent::Forward { raw } => {
             let original = waproto::codec::message_decode(raw).ok()?;
-            *original.get_base_message().prepare_for_forward()
+            // Alone, without the album or whatever else it was in.
+            *unwrap(&original).message.prepare_for_forward()
         }
     })
 }

@@ -145,6 +145,12 @@ impl SendRequest {
         }
     }
 
+    /// The chat's address, of a request that was validated: its files may be gone meanwhile.
+    pub fn recipient(&self) -> Result<Jid, Faults> {
+        let mut faults = Faults::new();
+        self.check_recipient(&mut faults).ok_or(faults)
+    }
+
     /// Adds the faults of every field, and gives the chat's address where it has none.
     pub fn check(&self, faults: &mut Faults) -> Option<Jid> {
         let chat = self.check_recipient(faults);

@@ -140,7 +140,7 @@ impl SendTask {
     /// The chat that it is sent to; faults where a message is not as it must be.
     pub fn recipient(&self) -> Result<Jid, Faults> {
         match self {
-            Self::Send(request) => request.validate(),
+            Self::Send(request) => request.recipient(),
             Self::Edit { target, .. }
             | Self::Revoke { target }
             | Self::React { target, .. }

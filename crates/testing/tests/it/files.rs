@@ -364,7 +364,10 @@ async fn what_is_no_file_of_the_kind_is_refused_before_anything_is_sent() {
     let refused = answer.expect(400);
     let faults = &refused["error"]["details"]["errors"];
     assert_eq!(faults[0]["field"], "medias[1].data");
-    assert!(session.messages(bob).await.is_empty());
+    // Not even a chat has begun.
+    let path = session.path(&format!("/chats/{bob}"));
+    let chat = sandbox.api.call(Method::GET, &path, None).await;
+    chat.expect(404);
     sandbox.stop().await;
 }
 

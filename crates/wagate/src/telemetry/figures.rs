@@ -36,6 +36,10 @@ const COUNTERS: &[(&str, &str)] = &[
         "Events of connections that could not be stored.",
     ),
     (
+        "wagate_gateway_group_syncs_total",
+        "How often sessions asked WhatsApp for their groups, by outcome.",
+    ),
+    (
         "wagate_gateway_inbound_failed_total",
         "Incoming messages that could not be committed and are delivered again.",
     ),
@@ -154,6 +158,10 @@ const HISTOGRAMS: &[(&str, &str)] = &[
     (
         "wagate_gateway_send_seconds",
         "From an attempt to send to WhatsApp's acknowledgement.",
+    ),
+    (
+        "wagate_gateway_upload_seconds",
+        "How long files took to WhatsApp's media hosts.",
     ),
     (
         "wagate_http_request_duration_seconds",

@@ -141,6 +141,7 @@ fn wrapped(message: &wa::Message) -> Option<&wa::Message> {
         &message.view_once_message_v2_extension,
         &message.document_with_caption_message,
         &message.edited_message,
+        &message.associated_child_message,
     ]
     .into_iter()
     .find_map(|field| field.as_option()?.message.as_option())
