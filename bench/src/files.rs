@@ -73,7 +73,9 @@ pub(crate) async fn measure(
     let elapsed = started.elapsed().as_secs_f64();
     let peak_out = peak_kib(service)?;
     let mut out = Latencies::default();
-    sent.into_iter().for_each(|took| out.add(took));
+    for took in sent {
+        out.add(took);
+    }
     let read = Instant::now();
     let bytes = read_back(&setup, &attached[0], &recipient).await?;
     anyhow::ensure!(bytes == mebibytes << 20, "the file came back changed");

@@ -53,7 +53,7 @@ impl Default for FileLimits {
             message_bytes: 64 << 20,
             waiting_bytes: 1 << 30,
             memory_bytes: 192 << 20,
-            fetch_timeout: Duration::from_secs(60),
+            fetch_timeout: Duration::from_mins(1),
         }
     }
 }

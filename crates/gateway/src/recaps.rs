@@ -69,7 +69,7 @@ fn recap(due: &DuePoll, votes: &[PollVote]) -> PollRecapPayload {
         i64::try_from(chosen.count()).unwrap_or(i64::MAX)
     };
     let hide_votes = poll.hide_votes == Some(true);
-    let voters = cast().map(|vote| PollRecapVoter {
+    let by_person = cast().map(|vote| PollRecapVoter {
         display_name: vote.name.clone().unwrap_or_default(),
         selected_options: vote.options.clone(),
         voter_id: vote.voter.clone(),
@@ -90,7 +90,7 @@ fn recap(due: &DuePoll, votes: &[PollVote]) -> PollRecapPayload {
         poll_message_id: due.wa_message_id.clone(),
         selectable_count: poll.selectable_count,
         total_votes: i64::try_from(cast().count()).unwrap_or(i64::MAX),
-        voters: (!hide_votes).then(|| voters.collect()),
+        voters: (!hide_votes).then(|| by_person.collect()),
     }
 }
 

@@ -128,25 +128,25 @@ impl Audience {
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct PrivacySettings {
-    /// The text below the name: all, contacts, contact_blacklist or none.
+    /// The text below the name: all, contacts, `contact_blacklist` or none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub about: Option<Audience>,
     /// Who may call: all or known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub calls: Option<Audience>,
-    /// Who may add the account to groups: all, contacts, contact_blacklist or none.
+    /// Who may add the account to groups: all, contacts, `contact_blacklist` or none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub groups: Option<Audience>,
-    /// When it was last seen: all, contacts, contact_blacklist or none.
+    /// When it was last seen: all, contacts, `contact_blacklist` or none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub last_seen: Option<Audience>,
     /// Who may write: all or contacts.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub messages: Option<Audience>,
-    /// Whether it is online: all or match_last_seen.
+    /// Whether it is online: all or `match_last_seen`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub online: Option<Audience>,
-    /// The picture: all, contacts, contact_blacklist or none.
+    /// The picture: all, contacts, `contact_blacklist` or none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub picture: Option<Audience>,
     /// Whether read receipts are sent and seen: all or none.

@@ -55,7 +55,6 @@ pub(super) fn album_message(
             expected_image_count: Some(images),
             expected_video_count: Some(videos),
             context_info: context.into(),
-            ..Default::default()
         }),
         ..Default::default()
     }

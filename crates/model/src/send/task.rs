@@ -22,6 +22,10 @@ pub struct TargetMessage {
 }
 
 /// Something to send: a message of its own, or one about another.
+#[expect(
+    clippy::large_enum_variant,
+    reason = "commands and orders, which hold one each, are behind pointers"
+)]
 #[derive(Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", tag = "do", content = "with")]
 pub enum SendTask {

@@ -39,9 +39,9 @@ fn wav() -> Vec<u8> {
 }
 
 /// A box of an MP4 file (ISO/IEC 14496-12).
-fn mp4_box(name: &[u8; 4], content: &[u8]) -> Vec<u8> {
+fn mp4_box(name: [u8; 4], content: &[u8]) -> Vec<u8> {
     let length = u32::try_from(8 + content.len()).unwrap();
-    [&length.to_be_bytes()[..], name, content].concat()
+    [&length.to_be_bytes()[..], &name, content].concat()
 }
 
 /// A film of 3 seconds and 64 × 48 pixels, as far as its boxes say.
@@ -51,20 +51,20 @@ fn mp4() -> Vec<u8> {
         bytes.collect()
     };
     let mvhd = mp4_box(
-        b"mvhd",
+        *b"mvhd",
         &[words(&[0, 0, 0, 1_000, 3_000]), vec![0; 80]].concat(),
     );
     let matrix = words(&[0x1_0000, 0, 0, 0, 0x1_0000, 0, 0, 0, 0x4000_0000]);
     let size = words(&[64 << 16, 48 << 16]);
     let head = [words(&[0, 0, 0, 1, 0, 3_000]), vec![0; 16]].concat();
-    let tkhd = mp4_box(b"tkhd", &[head, matrix, size].concat());
+    let tkhd = mp4_box(*b"tkhd", &[head, matrix, size].concat());
     let hdlr = [words(&[0, 0]), b"vide".to_vec(), vec![0; 13]].concat();
-    let mdia = mp4_box(b"mdia", &mp4_box(b"hdlr", &hdlr));
+    let mdia = mp4_box(*b"mdia", &mp4_box(*b"hdlr", &hdlr));
     let moov = mp4_box(
-        b"moov",
-        &[mvhd, mp4_box(b"trak", &[tkhd, mdia].concat())].concat(),
+        *b"moov",
+        &[mvhd, mp4_box(*b"trak", &[tkhd, mdia].concat())].concat(),
     );
-    [mp4_box(b"ftyp", b"isom\0\0\0\0isom"), moov].concat()
+    [mp4_box(*b"ftyp", b"isom\0\0\0\0isom"), moov].concat()
 }
 
 async fn send(sandbox: &TestSandbox, session: &Session, body: Value) -> String {
@@ -286,7 +286,7 @@ async fn file_server() -> String {
             "/endless",
             get(|| async {
                 let piece =
-                    Ok::<_, std::convert::Infallible>(bytes::Bytes::from_static(&[0; 65_536]));
+                    Ok::<_, std::convert::Infallible>(bytes::Bytes::from_static(&[0; 8_192]));
                 let pieces = futures::stream::repeat_with(move || piece.clone());
                 axum::body::Body::from_stream(pieces)
             }),

@@ -1,9 +1,8 @@
 //! Polls that close at a time.
 
-use std::time::{Duration, SystemTime};
-
 use reqwest::Method;
 use serde_json::json;
+use wagate_model::{Clock as _, SystemClock};
 use wagate_testing::TestSandbox;
 
 #[tokio::test]
@@ -11,11 +10,8 @@ async fn the_end_of_a_timed_poll_is_told_once_to_each_session() {
     let sandbox = TestSandbox::start().await;
     let (alice, bob) = (&sandbox.phones[0], &sandbox.phones[1]);
     let (asks, votes) = (sandbox.pair(alice).await, sandbox.pair(bob).await);
-    let since_1970 = SystemTime::now()
-        .duration_since(SystemTime::UNIX_EPOCH)
-        .unwrap();
     // Time enough to vote: voting later than that would be no vote.
-    let end = i64::try_from((since_1970 + Duration::from_secs(10)).as_millis()).unwrap();
+    let end = SystemClock.now_ms() + 10_000;
     let poll = json!({"type": "poll", "to": bob, "name": "When?", "pollEndTime": end,
         "options": ["Monday", "Tuesday"]});
     let path = asks.path("/messages");
@@ -27,11 +23,11 @@ async fn the_end_of_a_timed_poll_is_told_once_to_each_session() {
         // The poll may still be on its way.
         let path = votes.path(&format!("/messages/{id}/vote"));
         let vote = json!({"chat": alice, "options": ["Tuesday"]});
-        let voted = sandbox.api.call(Method::POST, &path, Some(&vote)).await;
-        if voted.status == 200 {
+        let answer = sandbox.api.call(Method::POST, &path, Some(&vote)).await;
+        if answer.status == 200 {
             break;
         }
-        voted.expect(404);
+        answer.expect(404);
     }
     let told = socket
         .wait_for(|frame| frame["event"] == "poll.recap")
