@@ -371,6 +371,7 @@ pub(crate) mod parts {
         Message = "mid",
         Address = "jid",
         Call = "callId",
+        Outbox = "outboxId",
         User = "user"
     );
 }

@@ -37,6 +37,7 @@ mod query;
 mod realtime;
 mod reference;
 mod router;
+mod scheduled;
 mod search;
 mod server;
 mod sessions;

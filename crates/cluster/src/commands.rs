@@ -4,8 +4,8 @@ use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
 use tokio::time::Instant;
 use wagate_model::{
-    Attachment, MediaId, OrganizationId, OutboxId, Qr, SendMode, SendResult, SendTask, SessionId,
-    SessionStatus, StatusDetail, StatusReason,
+    Attachment, LinkPreview, MediaId, OrganizationId, OutboxId, Qr, SendMode, SendResult, SendTask,
+    SessionId, SessionStatus, StatusDetail, StatusReason,
 };
 
 use crate::live::{LiveReply, LiveRequest};
@@ -95,6 +95,9 @@ pub struct SendCommand {
     /// may be missing.
     #[serde(default)]
     pub attachments: Vec<Attachment>,
+    /// What its text shows of the page that it links to.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub preview: Option<LinkPreview>,
 }
 
 /// What makes a repeated request recognizable within its organization.

@@ -108,6 +108,7 @@ impl FileIntake {
         let limits = FetchLimits {
             bytes: limit,
             total: self.limits.fetch_timeout,
+            redirects: 0,
         };
         let fetched = self.client.fetch(&url, limits).await;
         let fetched = fetched.map_err(|error| file.fault(error.to_string()))?;

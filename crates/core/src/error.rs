@@ -32,6 +32,8 @@ pub enum What {
     Call,
     /// A stored message.
     Message,
+    /// A message that waits for its time.
+    ScheduledMessage,
     /// A webhook.
     Webhook,
     /// A delivery of a webhook.
@@ -75,6 +77,7 @@ impl What {
             Self::Picture => "There is no picture, or it is not shown to this account.",
             Self::Call => "There is no such call.",
             Self::Message => "There is no such message in this chat.",
+            Self::ScheduledMessage => "No such message waits for its time.",
             Self::Webhook => "There is no such webhook.",
             Self::Delivery => "There is no such delivery.",
             Self::QrCode => "No QR code is ready yet; pairing has begun, ask again in a moment.",

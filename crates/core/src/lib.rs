@@ -27,9 +27,11 @@ mod organizations;
 mod owners;
 mod pages;
 mod presence;
+mod previews;
 mod profile;
 mod providers;
 mod realtime;
+mod scheduled;
 mod search;
 mod service;
 mod sessions;
@@ -55,6 +57,7 @@ pub use organizations::{
     Acceptance, AcceptanceForm, ApiKeyForm, InvitationForm, OrganizationAccess,
 };
 pub use pages::{DEFAULT_LIMIT, MAX_LIMIT, Page};
+pub use previews::LinkPreviews;
 pub use providers::ProviderReturn;
 pub use realtime::{
     EventStream, FoundTicket, IssuedTicket, StreamItem, StreamScope, TicketRequest,

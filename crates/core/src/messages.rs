@@ -3,13 +3,14 @@
 use sha2::{Digest as _, Sha256};
 use wagate_cluster::{CommandReply, IdempotencyKey, SendCommand, SessionAction};
 use wagate_model::{
-    Draft, EditMessageInput, Faults, ForwardInput, MessageStatus, ReactionInput,
+    Draft, EditMessageInput, Faults, ForwardInput, LinkPreview, MessageStatus, ReactionInput,
     RevokeMessageInput, SendMode, SendRequest, SendResult, SendTask, SessionId, VoteInput, limits,
 };
 
 use crate::caller::SessionAccess;
 use crate::error::{Error, Result, What};
 use crate::owners::unexpected;
+use crate::previews::link_of;
 use crate::service::Core;
 
 /// How a message is to be sent.
@@ -22,7 +23,8 @@ pub struct SendOptions {
 }
 
 impl Core {
-    /// Sends a message: waits for WhatsApp (sync), or queues it (async).
+    /// Sends a message: waits for WhatsApp (sync), queues it (async), or keeps it until its time
+    /// has come.
     ///
     /// A sync send whose outcome is not known in time is answered as pending: the
     /// message is on its way and its outcome comes as `message.status`.
@@ -39,10 +41,7 @@ impl Core {
         let request = match request.open() {
             Ok((request, mut found)) => {
                 request.check(&mut found);
-                let is_ahead = request
-                    .poll_end_time
-                    .is_none_or(|end| end > self.clock.now_ms());
-                found.check(is_ahead, "pollEndTime", || "must be in the future".into());
+                request.check_times(self.clock.now_ms(), &mut found);
                 faults.extend(found);
                 request
             }
@@ -52,8 +51,19 @@ impl Core {
             }
         };
         faults.into_result()?;
-        self.send_task(access, SendTask::Send(request), options)
-            .await
+        let Some(send_at_ms) = request.send_at else {
+            return self
+                .send_task(access, SendTask::Send(request), options)
+                .await;
+        };
+        let options = SendOptions {
+            mode: SendMode::Async,
+            ..options
+        };
+        let command = self
+            .prepare(access, SendTask::Send(request), options)
+            .await?;
+        self.schedule(access, command, send_at_ms).await
     }
 
     /// Changes the text of a message that this session has sent.
@@ -155,9 +165,20 @@ impl Core {
     pub(crate) async fn send_task(
         &self,
         access: &SessionAccess,
-        mut task: SendTask,
+        task: SendTask,
         options: SendOptions,
     ) -> Result<SendResult> {
+        let command = self.prepare(access, task, options).await?;
+        self.send_command(access, command).await
+    }
+
+    /// Takes in what a task needs beside what its request says.
+    async fn prepare(
+        &self,
+        access: &SessionAccess,
+        mut task: SendTask,
+        options: SendOptions,
+    ) -> Result<SendCommand> {
         let mode = options.mode;
         let idempotency = match options.idempotency_key {
             Some(key) => Some(IdempotencyKey {
@@ -178,13 +199,31 @@ impl Core {
             }
             _ => Vec::new(),
         };
-        let command = SendCommand {
+        let preview = self.preview(access, &task, idempotency.as_ref()).await?;
+        Ok(SendCommand {
             task,
             mode,
             idempotency,
             attachments,
+            preview,
+        })
+    }
+
+    /// What a text shows of the page that it links to.
+    async fn preview(
+        &self,
+        access: &SessionAccess,
+        task: &SendTask,
+        idempotency: Option<&IdempotencyKey>,
+    ) -> Result<Option<LinkPreview>> {
+        let link = task.request().and_then(link_of);
+        let (Some(link), Some(previews)) = (link, &self.previews) else {
+            return Ok(None);
         };
-        self.send_command(access, command).await
+        if self.is_repeated(access, idempotency).await? {
+            return Ok(None);
+        }
+        Ok(previews.of(access.organization_id(), link).await)
     }
 
     /// Has a message sent; its files go where nobody takes them.
@@ -211,12 +250,7 @@ impl Core {
         let Some(idempotency) = idempotency else {
             return Ok(false);
         };
-        let mut body_hash = [0; 32];
-        hex::decode_to_slice(&idempotency.body_hash, &mut body_hash).map_err(Error::internal)?;
-        let key = wagate_store::IdempotencyKey {
-            key: idempotency.key.clone(),
-            body_hash,
-        };
+        let key = store_key(idempotency)?;
         let mut tx = self.store.read().await?;
         let found = tx.outbox_by_key(access.organization_id(), &key).await?;
         Ok(found.is_some())
@@ -248,6 +282,16 @@ impl Core {
             other => Err(unexpected(&other)),
         }
     }
+}
+
+/// A key in the store's form.
+pub(crate) fn store_key(key: &IdempotencyKey) -> Result<wagate_store::IdempotencyKey> {
+    let mut body_hash = [0; 32];
+    hex::decode_to_slice(&key.body_hash, &mut body_hash).map_err(Error::internal)?;
+    Ok(wagate_store::IdempotencyKey {
+        key: key.key.clone(),
+        body_hash,
+    })
 }
 
 /// Whether a text can be the id of a message on WhatsApp.

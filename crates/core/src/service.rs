@@ -16,6 +16,7 @@ use crate::attachments::FileIntake;
 use crate::caller::Caller;
 use crate::error::{Error, Result};
 use crate::health::Health;
+use crate::previews::LinkPreviews;
 
 /// What an operator can set.
 #[derive(Debug, Clone)]
@@ -66,6 +67,8 @@ pub struct Parts {
     pub files: Files,
     /// Takes in files that are to be sent.
     pub intake: FileIntake,
+    /// Looks at pages that texts link to; none where texts show nothing of them.
+    pub previews: Option<LinkPreviews>,
     /// Judges URLs that users give.
     pub address_guard: AddressGuard,
     /// What webhooks without a secret of their own are signed with.

@@ -24,6 +24,7 @@ impl Core {
             mode: SendMode::Sync,
             idempotency: None,
             attachments,
+            preview: None,
         };
         let posted = self.send_command(access, command).await?;
         let message_id = posted

@@ -2,9 +2,10 @@
 
 use std::time::Duration;
 
-use reqwest::Method;
-use reqwest::header::{CONTENT_DISPOSITION, CONTENT_TYPE};
+use reqwest::header::{CONTENT_DISPOSITION, CONTENT_TYPE, LOCATION};
+use reqwest::{Method, Request, Response};
 use tokio::time::Instant;
+use url::Url;
 
 use crate::client::{GuardedClient, PostError};
 
@@ -15,6 +16,8 @@ pub struct FetchLimits {
     pub bytes: usize,
     /// From the request to the end of the file.
     pub total: Duration,
+    /// How many redirects are followed; the guard judges each address.
+    pub redirects: usize,
 }
 
 /// A file that was fetched.
@@ -26,6 +29,8 @@ pub struct Fetched {
     pub content_type: Option<String>,
     /// The file name of its `Content-Disposition`.
     pub filename: Option<String>,
+    /// Where it was found in the end.
+    pub url: Url,
 }
 
 impl std::fmt::Debug for Fetched {
@@ -45,7 +50,7 @@ pub enum FetchFileError {
     /// It answered with something else than a file.
     #[error("cannot be fetched: it answered {0}")]
     Status(u16),
-    /// It points elsewhere, where it could be anything.
+    /// It points elsewhere, or on and on, where it could be anything.
     #[error("cannot be fetched: it answered {0}, and redirects are not followed")]
     Redirect(u16),
     /// The file is too large, or has no end.
@@ -60,48 +65,72 @@ impl GuardedClient {
     /// Fetches a whole file into memory, within limits.
     pub async fn fetch(&self, url: &str, limits: FetchLimits) -> Result<Fetched, FetchFileError> {
         let deadline = Instant::now() + limits.total;
-        let url = self.guard().check_url(url).map_err(PostError::from)?;
-        let request = reqwest::Request::new(Method::GET, url);
-        let head = self.timeouts().total.min(limits.total);
-        let mut response = self.send(request, head).await?;
-        let status = response.status();
-        if status.is_redirection() {
-            return Err(FetchFileError::Redirect(status.as_u16()));
+        let mut url = self.guard().check_url(url).map_err(PostError::from)?;
+        let mut redirects = 0;
+        loop {
+            let left = deadline.saturating_duration_since(Instant::now());
+            let head = self.timeouts().total.min(left);
+            let request = Request::new(Method::GET, url.clone());
+            let response = self.send(request, head).await?;
+            let status = response.status();
+            if !status.is_redirection() {
+                return read(response, url, limits, deadline).await;
+            }
+            let next = next_url(&url, &response).filter(|_| redirects < limits.redirects);
+            url = next.ok_or(FetchFileError::Redirect(status.as_u16()))?;
+            redirects += 1;
         }
-        if status != 200 {
-            return Err(FetchFileError::Status(status.as_u16()));
-        }
-        let too_large = FetchFileError::TooLarge {
-            limit: limits.bytes,
+    }
+}
+
+/// Where a redirect leads.
+fn next_url(url: &Url, response: &Response) -> Option<Url> {
+    let location = response.headers().get(LOCATION)?.to_str().ok()?;
+    url.join(location).ok()
+}
+
+/// Reads an answer to its end.
+async fn read(
+    mut response: Response,
+    url: Url,
+    limits: FetchLimits,
+    deadline: Instant,
+) -> Result<Fetched, FetchFileError> {
+    let status = response.status();
+    if status != 200 {
+        return Err(FetchFileError::Status(status.as_u16()));
+    }
+    let too_large = FetchFileError::TooLarge {
+        limit: limits.bytes,
+    };
+    let announced = response.content_length().unwrap_or(0);
+    if usize::try_from(announced).map_or(true, |announced| announced > limits.bytes) {
+        return Err(too_large);
+    }
+    let header = |name| {
+        let value = response.headers().get(name)?;
+        value.to_str().ok().map(str::to_owned)
+    };
+    let content_type = header(CONTENT_TYPE);
+    let filename = header(CONTENT_DISPOSITION).and_then(|value| filename_of(&value));
+    let mut bytes = Vec::new();
+    loop {
+        let chunk = tokio::time::timeout_at(deadline, response.chunk()).await;
+        let chunk = chunk.map_err(|_| PostError::Timeout)?;
+        let Some(chunk) = chunk.map_err(|_| PostError::Broken)? else {
+            break;
         };
-        let announced = response.content_length().unwrap_or(0);
-        if usize::try_from(announced).map_or(true, |announced| announced > limits.bytes) {
+        if bytes.len() + chunk.len() > limits.bytes {
             return Err(too_large);
         }
-        let header = |name| {
-            let value = response.headers().get(name)?;
-            value.to_str().ok().map(str::to_owned)
-        };
-        let content_type = header(CONTENT_TYPE);
-        let filename = header(CONTENT_DISPOSITION).and_then(|value| filename_of(&value));
-        let mut bytes = Vec::new();
-        loop {
-            let chunk = tokio::time::timeout_at(deadline, response.chunk()).await;
-            let chunk = chunk.map_err(|_| PostError::Timeout)?;
-            let Some(chunk) = chunk.map_err(|_| PostError::Broken)? else {
-                break;
-            };
-            if bytes.len() + chunk.len() > limits.bytes {
-                return Err(too_large);
-            }
-            bytes.extend_from_slice(&chunk);
-        }
-        Ok(Fetched {
-            bytes,
-            content_type,
-            filename,
-        })
+        bytes.extend_from_slice(&chunk);
     }
+    Ok(Fetched {
+        bytes,
+        content_type,
+        filename,
+        url,
+    })
 }
 
 /// The plain `filename` parameter of a `Content-Disposition` (RFC 6266), without folders.

@@ -1,22 +1,11 @@
 //! Message ids.
 
-use rand::Rng;
+use wagate_model::message_id;
 
 /// Makes a fresh message id to reserve before the first attempt to send.
-///
-/// The form is WhatsApp Web's: `3EB0` and 18 hexadecimal digits (source:
-/// wacore's `RequestUtils::generate_message_id`); 72 random bits keep ids of
-/// many senders apart.
 #[must_use]
 pub fn new_message_id() -> String {
-    let mut random = [0u8; 9];
-    rand::rng().fill_bytes(&mut random);
-    random.iter().fold(String::from("3EB0"), |mut id, byte| {
-        const DIGITS: &[u8; 16] = b"0123456789ABCDEF";
-        id.push(char::from(DIGITS[usize::from(byte >> 4)]));
-        id.push(char::from(DIGITS[usize::from(byte & 0x0F)]));
-        id
-    })
+    message_id(rand::random())
 }
 
 #[cfg(test)]

@@ -1,7 +1,7 @@
 //! What goes out, and what became of it.
 
 use bytes::Bytes;
-use wagate_model::{Attachment, ContactData, Jid, LocationData, PollData, StatusPost};
+use wagate_model::{Attachment, ContactData, Jid, LinkPreview, LocationData, PollData, StatusPost};
 
 use crate::Uploaded;
 
@@ -18,6 +18,8 @@ pub struct Outgoing {
     pub mentions: Vec<Jid>,
     /// The message it answers.
     pub quoted: Option<Quoted>,
+    /// What its text shows of the page that it links to.
+    pub preview: Option<LinkPreview>,
     /// After how many seconds it disappears, in a chat that is set so.
     pub expires_after_s: Option<u32>,
 }

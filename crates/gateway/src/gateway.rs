@@ -19,7 +19,7 @@ use crate::context::Context;
 use crate::groups::MAX_SYNCS;
 use crate::inbound::Familiar;
 use crate::ordered_ids::OrderedIds;
-use crate::outbox::Waiters;
+use crate::outbox::{Waiters, accept_scheduled};
 use crate::ownership::{claim_sessions, keep_leases};
 use crate::recaps::close_polls;
 use crate::registry::Registry;
@@ -52,6 +52,7 @@ pub struct Gateway {
     claiming: JoinHandle<()>,
     probing: JoinHandle<()>,
     recapping: JoinHandle<()>,
+    scheduling: JoinHandle<()>,
 }
 
 impl Gateway {
@@ -93,6 +94,7 @@ impl Gateway {
             claiming: tokio::spawn(claim_sessions(cx.clone())),
             probing: tokio::spawn(probe_sessions(cx.clone())),
             recapping: tokio::spawn(close_polls(cx.clone())),
+            scheduling: tokio::spawn(accept_scheduled(cx.clone())),
             cx,
         })
     }
@@ -140,6 +142,7 @@ impl Gateway {
         self.keeping.abort();
         self.probing.abort();
         self.recapping.abort();
+        self.scheduling.abort();
         leave(&self.cx).await;
         self.cx.bus.publish(Signal::SessionsWanted);
     }
@@ -152,6 +155,7 @@ impl Drop for Gateway {
         self.claiming.abort();
         self.probing.abort();
         self.recapping.abort();
+        self.scheduling.abort();
         for session in self.cx.registry.all() {
             session.lost.cancel();
         }

@@ -19,6 +19,7 @@ mod outbox;
 mod ownership;
 mod recaps;
 mod registry;
+mod rounds;
 mod session;
 mod typing;
 

@@ -6,11 +6,11 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::time::MissedTickBehavior;
 use wagate_model::{EventKind, PollRecapOption, PollRecapPayload, PollRecapVoter};
 use wagate_store::{DuePoll, NewEvent, PollVote, Result, StoreError};
 
 use crate::context::Context;
+use crate::rounds::in_rounds;
 
 /// How often there is a look.
 const EVERY: Duration = Duration::from_secs(2);
@@ -19,18 +19,13 @@ const AT_ONCE: i64 = 100;
 
 /// Closes polls until the gateway drains.
 pub(crate) async fn close_polls(cx: Arc<Context>) {
-    let mut ticks = tokio::time::interval(EVERY);
-    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    while cx
-        .draining
-        .run_until_cancelled(ticks.tick())
-        .await
-        .is_some()
-    {
-        if let Err(error) = close_due(&cx).await {
-            tracing::debug!(error = %error, "polls could not be closed; it is tried again");
-        }
-    }
+    in_rounds(
+        cx,
+        EVERY,
+        "recaps",
+        |cx| async move { close_due(&cx).await },
+    )
+    .await;
 }
 
 async fn close_due(cx: &Context) -> Result<()> {

@@ -20,6 +20,7 @@ mod error;
 #[cfg(any(test, feature = "fuzzing"))]
 pub mod fuzzing;
 mod kinds;
+mod pages;
 mod pictures;
 mod prepare;
 mod sniff;
@@ -31,6 +32,7 @@ mod tests;
 
 pub use error::PrepareError;
 pub use kinds::{Kind, Prepared, WAVEFORM_POINTS, Wanted};
-pub use pictures::square_picture;
+pub use pages::{PageFacts, page_facts};
+pub use pictures::{square_picture, thumbnail_of};
 pub use prepare::prepare;
 pub use sniff::sniff;

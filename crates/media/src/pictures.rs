@@ -38,12 +38,28 @@ pub fn square_picture(file: &[u8]) -> Result<Vec<u8>, PrepareError> {
     catch_unwind(AssertUnwindSafe(make)).unwrap_or(Err(PrepareError::broken("its decoder gave up")))
 }
 
+/// A small JPEG of a picture, whose longest side has so many pixels at most.
+///
+/// # Errors
+///
+/// A file that is empty, no picture, broken, or too large once unpacked.
+pub fn thumbnail_of(file: &[u8], side: u32) -> Result<Vec<u8>, PrepareError> {
+    if file.is_empty() {
+        return Err(PrepareError::Empty);
+    }
+    let make = || {
+        let picture = decode(file, format_of(Kind::Image, file)?)?;
+        thumbnail(&picture, side)
+    };
+    catch_unwind(AssertUnwindSafe(make)).unwrap_or(Err(PrepareError::broken("its decoder gave up")))
+}
+
 /// JPEG stays as it is; what else can be decoded becomes JPEG, as official clients send it.
 pub(crate) fn prepare(file: &[u8]) -> Result<Prepared, PrepareError> {
     let format = format_of(Kind::Image, file)?;
     let picture = decode(file, format)?;
     let (width, height) = (picture.width(), picture.height());
-    let thumbnail = thumbnail(&picture)?;
+    let thumbnail = thumbnail(&picture, THUMBNAIL_SIDE)?;
     let converted = match format {
         ImageFormat::Jpeg => None,
         _ => Some(jpeg(&opaque(picture), JPEG_QUALITY)?),
@@ -104,12 +120,12 @@ pub(crate) fn decode(file: &[u8], format: ImageFormat) -> Result<DynamicImage, P
     Ok(picture)
 }
 
-fn thumbnail(picture: &DynamicImage) -> Result<Vec<u8>, PrepareError> {
-    let is_small = picture.width().max(picture.height()) <= THUMBNAIL_SIDE;
+fn thumbnail(picture: &DynamicImage, side: u32) -> Result<Vec<u8>, PrepareError> {
+    let is_small = picture.width().max(picture.height()) <= side;
     let small = if is_small {
         picture.clone()
     } else {
-        picture.thumbnail(THUMBNAIL_SIDE, THUMBNAIL_SIDE)
+        picture.thumbnail(side, side)
     };
     jpeg(&opaque(small), THUMBNAIL_QUALITY)
 }

@@ -20,6 +20,20 @@ pub enum IdError {
     Ulid,
 }
 
+/// A fresh id for a message of ours, of 72 random bits, which keep ids of many senders apart.
+///
+/// The form is WhatsApp Web's: `3EB0` and 18 hexadecimal digits (source: wacore's
+/// `RequestUtils::generate_message_id`).
+#[must_use]
+pub fn message_id(random: [u8; 9]) -> String {
+    const DIGITS: &[u8; 16] = b"0123456789ABCDEF";
+    random.iter().fold(String::from("3EB0"), |mut id, byte| {
+        id.push(char::from(DIGITS[usize::from(byte >> 4)]));
+        id.push(char::from(DIGITS[usize::from(byte & 0x0F)]));
+        id
+    })
+}
+
 macro_rules! ulid_id {
     ($(#[$doc:meta])* $name:ident, shown: $shown:literal, accepted: $accepted:literal) => {
         $(#[$doc])*

@@ -67,7 +67,7 @@ pub use groups::{Group, GroupMember, GroupRole, ListGroup, ListGroupMember};
 pub use ids::{
     ApiKeyId, AttachmentId, AuditId, BackfillId, BucketId, DeliveryId, EventId, GatewayId,
     GatewayNameError, IdError, InvitationId, LoginId, MediaId, OrganizationId, OutboxId, RequestId,
-    SessionId, TicketId, TokenKeyId, UserId, WebhookId,
+    SessionId, TicketId, TokenKeyId, UserId, WebhookId, message_id,
 };
 pub use jids::{Jid, JidError, JidKind, PhoneNumber, PhoneNumberError};
 pub use media::{
@@ -92,8 +92,9 @@ pub use profile::{
 };
 pub use send::{
     AlbumMediaPayload, AlbumMediaType, Attachment, ContactCard, EditMessageInput, ForwardInput,
-    MediaPayload, ReactionInput, RevokeMessageInput, SendMode, SendRequest, SendResult, SendTask,
-    SendType, TargetMessage, VoteInput,
+    LinkPreview, ListScheduledMessage, MediaPayload, ReactionInput, RevokeMessageInput,
+    ScheduledMessage, ScheduledStatus, SendMode, SendRequest, SendResult, SendTask, SendType,
+    TargetMessage, VoteInput,
 };
 pub use sessions::{
     CreateSession, HistorySync, HistorySyncStatus, ListWaSession, Me, PairingCode,

@@ -67,6 +67,10 @@ pub mod limits {
     pub const MESSAGE_ID_CHARS: usize = 128;
     /// An `Idempotency-Key`, in visible ASCII characters.
     pub const IDEMPOTENCY_KEY_CHARS: usize = 255;
+    /// How far ahead a message can be scheduled, in milliseconds.
+    pub const SCHEDULE_MS: i64 = 366 * 86_400_000;
+    /// Messages of one session that wait for their time.
+    pub const SCHEDULED_MESSAGES: i64 = 10_000;
     /// A webhook's URL.
     pub const URL_CHARS: usize = 2_048;
     /// A webhook's secret.

@@ -215,27 +215,11 @@ impl Tx {
         now_ms: i64,
     ) -> Result<Enqueued> {
         if let Some(idempotency) = &new.idempotency {
-            // The update changes nothing, but makes the statement give the row that won,
-            // also when two callers come at the same moment.
-            let row: KeyRow = on!(self, |conn| sqlx::query_as(
-                "INSERT INTO idempotency_key \
-                 (organization_id, key, body_hash, outbox_id, created_at) \
-                 VALUES ($1, $2, $3, $4, $5) \
-                 ON CONFLICT (organization_id, key) DO UPDATE SET key = excluded.key \
-                 RETURNING body_hash, outbox_id"
-            )
-            .bind(Text(organization))
-            .bind(&idempotency.key)
-            .bind(idempotency.body_hash.as_slice())
-            .bind(Text(new.id))
-            .bind(now_ms)
-            .fetch_one(conn)
-            .await)?;
-            if row.body_hash != idempotency.body_hash {
-                return Ok(Enqueued::OtherRequest);
-            }
-            if row.outbox_id.0 != new.id {
-                return Ok(Enqueued::Replayed(row.outbox_id.0));
+            let claimed = self
+                .claim_key(organization, idempotency, new.id, now_ms)
+                .await?;
+            if claimed != Enqueued::New {
+                return Ok(claimed);
             }
         }
         let request = self.seal(SEALED_AS, new.id.to_string().as_bytes(), &new.request);
@@ -251,6 +235,39 @@ impl Tx {
             created_at: now_ms,
         });
         Ok(Enqueued::New)
+    }
+
+    /// Takes an idempotency key for a message, unless it was used before.
+    pub async fn claim_key(
+        &mut self,
+        organization: OrganizationId,
+        idempotency: &IdempotencyKey,
+        id: OutboxId,
+        now_ms: i64,
+    ) -> Result<Enqueued> {
+        // The update changes nothing, but makes the statement give the row that won,
+        // also when two callers come at the same moment.
+        let row: KeyRow = on!(self, |conn| sqlx::query_as(
+            "INSERT INTO idempotency_key \
+             (organization_id, key, body_hash, outbox_id, created_at) \
+             VALUES ($1, $2, $3, $4, $5) \
+             ON CONFLICT (organization_id, key) DO UPDATE SET key = excluded.key \
+             RETURNING body_hash, outbox_id"
+        )
+        .bind(Text(organization))
+        .bind(&idempotency.key)
+        .bind(idempotency.body_hash.as_slice())
+        .bind(Text(id))
+        .bind(now_ms)
+        .fetch_one(conn)
+        .await)?;
+        Ok(if row.body_hash != idempotency.body_hash {
+            Enqueued::OtherRequest
+        } else if row.outbox_id.0 == id {
+            Enqueued::New
+        } else {
+            Enqueued::Replayed(row.outbox_id.0)
+        })
     }
 
     /// Writes the entries that wait, where this one is among them.

@@ -6,6 +6,7 @@ use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 use tokio::sync::OnceCell;
 
+use crate::covered::note_event;
 use crate::{Contract, Realtime};
 
 /// An answer of the API.
@@ -216,6 +217,7 @@ impl Api {
                 return events;
             };
             after = last["id"].as_str().map(str::to_owned);
+            data.iter().for_each(note_event);
             events.extend(data);
         }
     }
@@ -288,9 +290,18 @@ impl Session {
     /// When no answer comes.
     pub async fn send_once(&self, to: &str, text: &str, key: &str) -> reqwest::Result<Answer> {
         let body = json!({"type": "text", "to": to, "text": text});
+        self.send_keyed(&body, key).await
+    }
+
+    /// Sends any message with an idempotency key, whatever comes of it.
+    ///
+    /// # Errors
+    ///
+    /// When no answer comes.
+    pub async fn send_keyed(&self, body: &Value, key: &str) -> reqwest::Result<Answer> {
         let headers = [("Idempotency-Key", key)];
         self.api
-            .try_call(Method::POST, &self.path("/messages"), Some(&body), &headers)
+            .try_call(Method::POST, &self.path("/messages"), Some(body), &headers)
             .await
     }
 

@@ -7,7 +7,7 @@ use std::time::Duration;
 use anyhow::Context as _;
 use async_trait::async_trait;
 use wagate_cluster::{Bus, CommandReply, Placement, SessionAction, SessionCommand};
-use wagate_core::{FileIntake, FileLimits};
+use wagate_core::{FileIntake, FileLimits, LinkPreviews};
 use wagate_delivery::{AddressGuard, ClientTimeouts, GuardedClient};
 use wagate_engine::{FetchError, MediaFetcher, MediaOrigin};
 use wagate_model::{MediaId, OrganizationId, SessionId};
@@ -64,6 +64,18 @@ pub(crate) fn intake(config: &Config, guard: AddressGuard) -> anyhow::Result<Fil
         ..FileLimits::default()
     };
     Ok(FileIntake::new(client, limits))
+}
+
+/// Looks at pages that texts link to, unless the operator wants none of it.
+pub(crate) fn previews(
+    config: &Config,
+    guard: AddressGuard,
+) -> anyhow::Result<Option<LinkPreviews>> {
+    if !config.media.link_previews {
+        return Ok(None);
+    }
+    let client = GuardedClient::new(guard, ClientTimeouts::default())?;
+    Ok(Some(LinkPreviews::new(client)))
 }
 
 /// WhatsApp's media hosts.

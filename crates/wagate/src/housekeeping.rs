@@ -13,6 +13,9 @@ use crate::parts::Parts;
 const HOUR_MS: i64 = 3_600_000;
 const DAY_MS: i64 = 24 * HOUR_MS;
 
+/// How long the list of scheduled messages shows one that was given up.
+const SCHEDULED_DAYS: i64 = 7;
+
 /// How often there is a look.
 const EVERY: Duration = Duration::from_mins(1);
 
@@ -48,6 +51,8 @@ enum Chore {
     Events,
     IdempotencyKeys,
     Outbox,
+    /// Messages that were to be sent later and were given up.
+    Scheduled,
     /// Files of messages that were never accepted.
     Attachments,
     Tickets,
@@ -62,12 +67,13 @@ enum Chore {
 }
 
 impl Chore {
-    const ALL: [Self; 14] = [
+    const ALL: [Self; 15] = [
         Self::AbandonedDeliveries,
         Self::Deliveries,
         Self::Events,
         Self::IdempotencyKeys,
         Self::Outbox,
+        Self::Scheduled,
         Self::Attachments,
         Self::Tickets,
         Self::AuditLines,
@@ -88,6 +94,7 @@ impl Chore {
             Self::IdempotencyKeys | Self::Outbox => {
                 i64::from(retention.idempotency_hours) * HOUR_MS
             }
+            Self::Scheduled => SCHEDULED_DAYS * DAY_MS,
             Self::AuditLines => i64::from(retention.audit_days) * DAY_MS,
             // Who counts failures looks no further back.
             Self::LoginFailures => DAY_MS,
@@ -135,6 +142,7 @@ async fn sweep_once(
                     Chore::Deliveries => admin.purge_deliveries(before_ms, BATCH).await,
                     Chore::Events => admin.purge_events(before_ms, BATCH).await,
                     Chore::IdempotencyKeys => admin.purge_idempotency_keys(before_ms, BATCH).await,
+                    Chore::Scheduled => admin.purge_scheduled(before_ms, BATCH).await,
                     Chore::Outbox => admin.purge_outbox(before_ms, BATCH).await,
                     Chore::Attachments => admin.purge_attachments(before_ms, BATCH).await,
                     Chore::Tickets => admin.purge_tickets(before_ms, BATCH).await,

@@ -286,6 +286,7 @@ impl Service {
             identity,
             files,
             intake: crate::files::intake(config, address_guard.clone())?,
+            previews: crate::files::previews(config, address_guard.clone())?,
             address_guard,
             signing_root,
             clock,

@@ -531,6 +531,7 @@ fn process(
         health: Health::new(store.clone(), bus.clone()),
         placement: Placement::new(store),
         identity,
+        previews: None,
         intake: FileIntake::new(
             GuardedClient::new(
                 AddressGuard::new(AllowList::none()),

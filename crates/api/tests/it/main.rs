@@ -34,6 +34,7 @@ mod pulls;
 mod quiet_logs;
 mod realtime;
 mod references;
+mod scheduled;
 mod searches;
 mod sending;
 mod sessions;

@@ -4,7 +4,7 @@ use http::Method;
 use serde_json::{Value, json};
 use wagate_identity::{Client, NewUser};
 use wagate_model::{
-    Actor, ApiKeyId, Capabilities, Clock as _, EventId, LoginId, MediaId, OrganizationId,
+    Actor, ApiKeyId, Capabilities, Clock as _, EventId, LoginId, MediaId, OrganizationId, OutboxId,
     PlatformRole, Role, SessionId, User,
 };
 
@@ -57,6 +57,8 @@ pub(crate) struct Place {
     pub(crate) bucket: String,
     pub(crate) webhook: String,
     pub(crate) delivery: String,
+    /// A message that waits for its time.
+    pub(crate) scheduled: OutboxId,
     pub(crate) invitation: String,
     pub(crate) event: EventId,
     /// A cursor of each list of this organization, by the operation's name.
@@ -231,6 +233,7 @@ async fn place(service: &Service, traits: &Traits) -> Place {
     let webhook = json!({ "url": format!("https://{name}.example/hook") });
     let webhook = service.made("/api/v1/webhooks", &as_key, webhook).await;
     let webhook = webhook["id"].as_str().unwrap().to_owned();
+    let scheduled = service.schedule(organization, session, text).await;
     let events = service.emit(organization, session, 0..3).await;
     let mut place = Place {
         organization,
@@ -244,6 +247,7 @@ async fn place(service: &Service, traits: &Traits) -> Place {
         bucket: bucket["id"].as_str().unwrap().to_owned(),
         webhook,
         delivery: String::new(),
+        scheduled,
         invitation: invited["id"].as_str().unwrap().to_owned(),
         event: events[2],
         cursors: Vec::new(),
@@ -307,6 +311,11 @@ impl Place {
                 key(),
             ),
             (
+                "listScheduledMessages",
+                format!("/api/v1/sessions/{session}/scheduled"),
+                key(),
+            ),
+            (
                 "searchMessages",
                 format!("/api/v1/sessions/{session}/messages"),
                 key(),
@@ -328,6 +337,7 @@ impl Place {
             self.media.to_string(),
             self.bucket.clone(),
             self.webhook.clone(),
+            self.scheduled.to_string(),
             self.delivery.clone(),
             self.invitation.clone(),
             self.event.to_string(),
@@ -514,6 +524,11 @@ pub(crate) const PARAMETERS: &[Parameter] = &[
         name: "deliveryId",
         of: |place| place.delivery.clone(),
         unknown: &["dlv_01J9ZX8K2QHV0M3T6R7P4N5W8C", UNKNOWN],
+    },
+    Parameter {
+        name: "outboxId",
+        of: |place| place.scheduled.to_string(),
+        unknown: &["out_01J9ZX8K2QHV0M3T6R7P4N5W8C", UNKNOWN],
     },
     Parameter {
         name: "organization",

@@ -106,6 +106,7 @@ pub fn quote(raw: &[u8]) {
             raw: Some(Bytes::copy_from_slice(raw)),
             body: Some("asked".to_owned()),
         }),
+        preview: None,
         expires_after_s: None,
     };
     let answer = super::outgoing(&content, &own()).expect("a text is built");

@@ -1,9 +1,13 @@
 //! Messages to send.
 
+use base64::Engine as _;
+use base64::prelude::BASE64_STANDARD;
 use bytes::Bytes;
 use wacore::proto_helpers::{MessageBuilderExt, MessageExt};
 use wacore::time;
-use wagate_model::{ContactData, Jid, JidKind, LocationData, PollData, StatusFont, StatusPost};
+use wagate_model::{
+    ContactData, Jid, JidKind, LinkPreview, LocationData, PollData, StatusFont, StatusPost,
+};
 use whatsapp_rust::waproto::buffa::{Message as _, MessageField};
 use whatsapp_rust::waproto::whatsapp as wa;
 use whatsapp_rust::waproto::whatsapp::message::protocol_message::Type as ProtocolType;
@@ -21,9 +25,10 @@ use crate::{Outgoing, OutgoingContent, Quoted, Target};
 pub(crate) fn outgoing(outgoing: &Outgoing, own: &Own) -> Option<wa::Message> {
     let context = context(outgoing, own);
     Some(match &outgoing.content {
-        OutgoingContent::Text(text) => match context {
-            None => wa::Message::text(text.as_str()),
-            Some(context) => wa::Message::text_with_context(text.as_str(), context),
+        OutgoingContent::Text(text) => match (&outgoing.preview, context) {
+            (Some(preview), context) => text_with_preview(text, preview, context),
+            (None, None) => wa::Message::text(text.as_str()),
+            (None, Some(context)) => wa::Message::text_with_context(text.as_str(), context),
         },
         OutgoingContent::Status(post) => story(post),
         OutgoingContent::Poll { poll, secret } => poll_message(poll, secret, context),
@@ -59,6 +64,29 @@ pub(crate) fn outgoing(outgoing: &Outgoing, own: &Own) -> Option<wa::Message> {
             *unwrap(&original).message.prepare_for_forward()
         }
     })
+}
+
+/// A text with what it shows of a page; a small picture goes along in the message.
+fn text_with_preview(
+    text: &str,
+    preview: &LinkPreview,
+    context: Option<wa::ContextInfo>,
+) -> wa::Message {
+    let thumbnail = preview.thumbnail.as_deref();
+    let thumbnail = thumbnail.and_then(|encoded| BASE64_STANDARD.decode(encoded).ok());
+    wa::Message {
+        extended_text_message: MessageField::some(wa::message::ExtendedTextMessage {
+            text: Some(text.to_owned()),
+            matched_text: Some(preview.matched_text.clone()),
+            title: Some(preview.title.clone()),
+            description: preview.description.clone(),
+            preview_type: Some(wa::message::extended_text_message::PreviewType::NONE),
+            jpeg_thumbnail: thumbnail.map(Into::into),
+            context_info: context.into(),
+            ..Default::default()
+        }),
+        ..Default::default()
+    }
 }
 
 /// What is kept of a message that goes out, for later quotes and forwards of it.

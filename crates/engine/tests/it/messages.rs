@@ -17,6 +17,7 @@ fn text(chat: Jid, text: &str) -> Outgoing {
         content: OutgoingContent::Text(text.to_owned()),
         mentions: Vec::new(),
         quoted: None,
+        preview: None,
         expires_after_s: None,
     }
 }

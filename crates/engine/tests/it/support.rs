@@ -175,6 +175,7 @@ impl Session {
             content: OutgoingContent::Text(text.to_owned()),
             mentions: Vec::new(),
             quoted: None,
+            preview: None,
             expires_after_s: None,
         };
         self.connection.send(&outgoing).await

@@ -177,7 +177,8 @@ pub(crate) async fn accept(
         SendMode::Async => None,
     };
     let now_ms = cx.now_ms();
-    let parts = Order::all_of(command.task, command.attachments, new_message_id);
+    let (task, preview) = (command.task, command.preview);
+    let parts = Order::all_of(task, command.attachments, preview, new_message_id);
     // Whoever made the request found it repeated; it was forgotten just now.
     let parts = parts.ok_or(Refusal::Unavailable)?.into_iter();
     let entry = Arc::new(Entry {
@@ -191,6 +192,7 @@ pub(crate) async fn accept(
         chat,
         mode: command.mode,
         key,
+        is_scheduled: false,
         now_ms,
         checks_depth: session.sends.has_backlog(),
     });
@@ -205,21 +207,10 @@ pub(crate) async fn accept(
     let chat_jid: Arc<str> = match accepted {
         Accepted::New { chat_jid } => chat_jid.into(),
         Accepted::Replayed(id) => return replay_outcome(cx, organization, id, deadline).await,
+        // Only what waited for its time can be taken back.
+        Accepted::Withdrawn => return Err(Refusal::Missing),
     };
-    metrics::counter!("wagate_gateway_sends_accepted_total").increment(1);
-    for part in &entry.parts {
-        session.sends.push(Item {
-            id: part.id,
-            wa_message_id: part.wa_message_id.clone(),
-            chat: chat_jid.clone(),
-            mode: entry.mode,
-            order: part.order.clone(),
-            created_at_ms: now_ms,
-            attempts: 0,
-            uploaded: None,
-        });
-    }
-    super::wake(cx, session);
+    hand_over(cx, session, &entry, &chat_jid);
     if entry.mode == SendMode::Async {
         return Ok(queued(entry.first().id, false));
     }
@@ -233,6 +224,29 @@ pub(crate) async fn accept(
         first.get_or_insert(reply);
     }
     first.ok_or(Refusal::Internal)
+}
+
+/// Gives what was accepted to the session's sender.
+pub(super) fn hand_over(
+    cx: &Arc<Context>,
+    session: &Arc<Session>,
+    entry: &Entry,
+    chat_jid: &Arc<str>,
+) {
+    metrics::counter!("wagate_gateway_sends_accepted_total").increment(1);
+    for part in &entry.parts {
+        session.sends.push(Item {
+            id: part.id,
+            wa_message_id: part.wa_message_id.clone(),
+            chat: chat_jid.clone(),
+            mode: entry.mode,
+            order: part.order.clone(),
+            created_at_ms: entry.now_ms,
+            attempts: 0,
+            uploaded: None,
+        });
+    }
+    super::wake(cx, session);
 }
 
 /// Waits for the outcome of a message that was just accepted.
@@ -257,7 +271,7 @@ async fn first_outcome(
 ///
 /// A commit that failed may have stored it all the same: then it is tried again under the
 /// same id, because "not accepted" would be a lie that makes callers send it once more.
-async fn store(
+pub(super) async fn store(
     cx: &Arc<Context>,
     session: &Arc<Session>,
     entry: &Arc<Entry>,

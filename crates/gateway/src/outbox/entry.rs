@@ -27,6 +27,8 @@ pub(super) enum Accepted {
     New { chat_jid: String },
     /// It is a repetition; this is the first one's entry.
     Replayed(OutboxId),
+    /// It waited for its time, and was taken back meanwhile.
+    Withdrawn,
 }
 
 /// One message, with its reserved id.
@@ -44,6 +46,8 @@ pub(super) struct Entry {
     pub(super) chat: Jid,
     pub(super) mode: SendMode,
     pub(super) key: Option<IdempotencyKey>,
+    /// Whether it waited for its time in the store.
+    pub(super) is_scheduled: bool,
     pub(super) now_ms: i64,
     pub(super) checks_depth: bool,
 }
@@ -63,6 +67,9 @@ impl Entry {
         if may_be_stored && let Some(stored) = owned.outbox(organization, self.first().id).await? {
             let chat_jid = stored.chat_jid;
             return Ok(Accepted::New { chat_jid });
+        }
+        if self.is_scheduled && !owned.take_scheduled(self.first().id).await? {
+            return Ok(Accepted::Withdrawn);
         }
         let facts = ChatFacts {
             jid: self.chat.to_string(),

@@ -8,6 +8,7 @@ use wagate_store::{Account, Owned, Result};
 use super::finish::{Finish, NotFinished};
 use super::outcome::{Failure, Outcome};
 use super::queue::Item;
+use super::scheduled;
 use crate::context::Context;
 use crate::session::Session;
 
@@ -48,10 +49,26 @@ pub(crate) async fn abandon(cx: &Context, session: &Session, reason: &'static st
             })
             .await?;
         if given_up.is_empty() {
-            return Ok(());
+            break;
         }
         GivenUp::tell(given_up, cx);
     }
+    while session
+        .commit(&cx.store, move |owned| {
+            Box::pin(async move { give_up_scheduled(owned, reason, now_ms).await })
+        })
+        .await?
+    {}
+    Ok(())
+}
+
+/// Gives up messages that wait for their time, a few at a time; whether there were any.
+async fn give_up_scheduled(owned: &mut Owned<'_>, reason: &str, now_ms: i64) -> Result<bool> {
+    let waiting = owned.waiting_scheduled(AT_ONCE).await?;
+    for row in &waiting {
+        scheduled::give_up(owned, row, reason, now_ms).await?;
+    }
+    Ok(!waiting.is_empty())
 }
 
 /// Gives up all, in the caller's transaction.
@@ -65,10 +82,12 @@ pub(crate) async fn give_up_all(
     loop {
         let given_up = give_up(owned, account, reason, now_ms).await?;
         if given_up.is_empty() {
-            return Ok(all);
+            break;
         }
         all.extend(given_up);
     }
+    while give_up_scheduled(owned, reason, now_ms).await? {}
+    Ok(all)
 }
 
 async fn give_up(

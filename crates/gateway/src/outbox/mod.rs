@@ -15,11 +15,13 @@ mod order;
 mod outcome;
 mod own;
 mod queue;
+mod scheduled;
 mod sender;
 mod waiters;
 
 pub(crate) use accept::{accept, replay, store_refusal};
 pub(crate) use give_up::{GivenUp, LOGGED_OUT, abandon, give_up_all};
 pub(crate) use queue::SendQueue;
+pub(crate) use scheduled::accept_scheduled;
 pub(crate) use sender::wake;
 pub(crate) use waiters::Waiters;

@@ -1,7 +1,7 @@
 //! What the outbox holds of a message.
 
 use serde::{Deserialize, Serialize};
-use wagate_model::{Attachment, MediaKind, SendRequest, SendTask, SendType};
+use wagate_model::{Attachment, LinkPreview, MediaKind, SendRequest, SendTask, SendType};
 
 /// A message to send, with what was decided when it was accepted.
 #[derive(Clone, Serialize, Deserialize)]
@@ -17,6 +17,9 @@ pub(crate) struct Order {
     /// The album that it is of.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) album: Option<Album>,
+    /// What the message's text shows of the page that it links to.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) preview: Option<LinkPreview>,
 }
 
 /// What a message has to do with an album.
@@ -45,6 +48,7 @@ impl Order {
             secret,
             attachment: None,
             album: None,
+            preview: None,
         }
     }
 
@@ -61,6 +65,7 @@ impl Order {
     pub(crate) fn all_of(
         task: SendTask,
         attachments: Vec<Attachment>,
+        preview: Option<LinkPreview>,
         mut new_id: impl FnMut() -> String,
     ) -> Option<Vec<(String, Self)>> {
         let kind = task.request().map(|request| request.kind);
@@ -98,7 +103,10 @@ impl Order {
                 // Stories have a file or not.
                 let order = match attachments.into_iter().next() {
                     Some(attachment) => Self::with_file(task, attachment),
-                    None => Self::new(task),
+                    None => Self {
+                        preview,
+                        ..Self::new(task)
+                    },
                 };
                 Some(vec![(id, order)])
             }
@@ -153,7 +161,7 @@ mod tests {
             attachment("image"),
         ];
         let mut last = 0;
-        let all = Order::all_of(send("album"), files, || {
+        let all = Order::all_of(send("album"), files, None, || {
             last += 1;
             last.to_string()
         });
@@ -181,9 +189,9 @@ mod tests {
     #[test]
     fn a_file_that_is_missing_is_no_message() {
         let id = || "1".to_owned();
-        assert!(Order::all_of(send("image"), Vec::new(), id).is_none());
-        assert!(Order::all_of(send("album"), Vec::new(), id).is_none());
-        let one = Order::all_of(send("image"), vec![attachment("image")], id).unwrap();
+        assert!(Order::all_of(send("image"), Vec::new(), None, id).is_none());
+        assert!(Order::all_of(send("album"), Vec::new(), None, id).is_none());
+        let one = Order::all_of(send("image"), vec![attachment("image")], None, id).unwrap();
         let stored = serde_json::to_vec(&one[0].1).unwrap();
         let read = Order::read(&stored).unwrap();
         assert!(read.attachment == one[0].1.attachment && read.secret == one[0].1.secret);

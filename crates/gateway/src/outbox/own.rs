@@ -199,6 +199,7 @@ pub(super) fn outgoing(
         content: outgoing_content(order, about.target, uploaded),
         mentions: request.map(SendRequest::mentioned).unwrap_or_default(),
         quoted: about.quoted,
+        preview: order.preview.clone(),
         expires_after_s: None,
     }
 }

@@ -254,6 +254,7 @@ pub(crate) fn answer_to(to: &Phone, text: &str, reply_to: Option<&str>) -> SendC
         mode: SendMode::Sync,
         idempotency: None,
         attachments: Vec::new(),
+        preview: None,
     }
 }
 

@@ -2,12 +2,16 @@
 
 mod actions;
 mod files;
+mod preview;
 mod request;
 mod result;
+mod scheduled;
 mod task;
 
 pub use actions::{EditMessageInput, ForwardInput, ReactionInput, RevokeMessageInput, VoteInput};
 pub use files::{AlbumMediaPayload, AlbumMediaType, Attachment, MediaPayload};
+pub use preview::LinkPreview;
 pub use request::{ContactCard, SendRequest, SendType};
 pub use result::{SendMode, SendResult};
+pub use scheduled::{ListScheduledMessage, ScheduledMessage, ScheduledStatus};
 pub use task::{SendTask, TargetMessage};

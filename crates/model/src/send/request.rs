@@ -80,6 +80,9 @@ pub struct SendRequest {
     /// Degrees north, for type location.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub latitude: Option<f64>,
+    /// Whether a text shows what its first link leads to, unless the installation shows none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub link_preview: Option<bool>,
     /// Degrees east, for type location.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub longitude: Option<f64>,
@@ -115,6 +118,9 @@ pub struct SendRequest {
     /// How many answers of a poll one voter may choose: 1 by default, 0 for any number.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub selectable_count: Option<i64>,
+    /// When to send it, in milliseconds since 1970: later than now, and within a year.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub send_at: Option<i64>,
     /// The text.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(max_length = 65536)]
@@ -385,6 +391,29 @@ impl SendRequest {
                 "must be a phone number or the JID of a person".into()
             });
         }
+    }
+
+    /// Adds the faults of its times, which depend on what time it is now.
+    pub fn check_times(&self, now_ms: i64, faults: &mut Faults) {
+        let sent_at = self.send_at.unwrap_or(now_ms);
+        if self.send_at.is_some() {
+            let latest = now_ms.saturating_add(limits::SCHEDULE_MS);
+            faults.check(sent_at > now_ms && sent_at <= latest, "sendAt", || {
+                "must be in the future, and within a year".into()
+            });
+        }
+        let is_ahead = self.poll_end_time.is_none_or(|end| end > sent_at);
+        faults.check(is_ahead, "pollEndTime", || match self.send_at {
+            Some(_) => "must be later than sendAt".into(),
+            None => "must be in the future".into(),
+        });
+    }
+
+    /// What can be read of it in a list: the text, the caption, or the question of a poll.
+    #[must_use]
+    pub fn shown_text(&self) -> Option<&str> {
+        let texts = [&self.text, &self.caption, &self.name];
+        texts.into_iter().find_map(Option::as_deref)
     }
 
     /// The people mentioned, for a request that was validated.

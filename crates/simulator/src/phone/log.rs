@@ -43,6 +43,21 @@ pub enum MessageStatus {
     Played,
 }
 
+/// What a text shows of the page that it links to.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct LinkPreview {
+    /// The link as it stands in the text.
+    pub matched_text: String,
+    /// The page's title.
+    pub title: String,
+    /// What the page says of itself.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub description: Option<String>,
+    /// How many bytes its small picture has; 0 where there is none.
+    pub thumbnail_bytes: usize,
+}
+
 /// One message in a phone's log.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -74,6 +89,9 @@ pub struct StoredMessage {
     /// The message that this one answers.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub quoted_id: Option<String>,
+    /// What the text shows of the page that it links to.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub link_preview: Option<LinkPreview>,
     /// JIDs that the text mentions.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub mentions: Vec<String>,

@@ -23,7 +23,7 @@ pub use content::{Content, FileContent, FileKind, SendRequest};
 pub use error::{FieldError, PhoneError};
 pub use groups::{GroupSettings, Joined, MemberAction, MemberOutcome, NewGroup};
 pub use handle::{ChatState, Phone, Sent};
-pub use log::{MessageQuery, MessageStatus, StoredMessage};
+pub use log::{LinkPreview, MessageQuery, MessageStatus, StoredMessage};
 pub use media::{FoundFile, MediaState, StoredMedia};
 pub(crate) use phones::unknown_phone;
 pub use phones::{Phones, PhonesConfig};

@@ -6,9 +6,9 @@ use super::{Admin, TOKEN_KEY_SEALED_AS, TOTP_SEALED_AS};
 use crate::buckets::{ACCESS_KEY_SEALED_AS, BUCKET_SECRET_SEALED_AS};
 use crate::error::Result;
 use crate::media::SOURCE_SEALED_AS;
-use crate::outbox;
 use crate::tx::on;
 use crate::webhooks::{PREVIOUS_SECRET_SEALED_AS, SECRET_SEALED_AS};
+use crate::{outbox, scheduled};
 
 /// A column of sealed values in a table whose key is one text column.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -43,6 +43,12 @@ impl SealedColumn {
             key: "id",
             column: "request",
             sealed_as: outbox::SEALED_AS,
+        },
+        Self {
+            table: "scheduled_message",
+            key: "id",
+            column: "request",
+            sealed_as: scheduled::SEALED_AS,
         },
         Self {
             table: "user_account",

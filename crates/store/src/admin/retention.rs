@@ -12,7 +12,7 @@ use crate::tx::on;
 /// What a deleted session leaves behind, the largest first; the rest goes with its row.
 ///
 /// Rows of files go by themselves once their files are removed; see [`Admin::unwanted_media`].
-const SESSION_TABLES: [&str; 9] = [
+const SESSION_TABLES: [&str; 10] = [
     "UPDATE media SET is_removed = TRUE WHERE id IN \
      (SELECT id FROM media WHERE session_id = $1 AND NOT is_removed LIMIT $2)",
     "DELETE FROM message WHERE id IN \
@@ -27,6 +27,8 @@ const SESSION_TABLES: [&str; 9] = [
      (SELECT id FROM identity WHERE session_id = $1 LIMIT $2)",
     "DELETE FROM outbox WHERE id IN \
      (SELECT id FROM outbox WHERE session_id = $1 LIMIT $2)",
+    "DELETE FROM scheduled_message WHERE id IN \
+     (SELECT id FROM scheduled_message WHERE session_id = $1 LIMIT $2)",
     "DELETE FROM webhook_delivery WHERE id IN (SELECT d.id FROM webhook_delivery d \
      JOIN webhook w ON w.id = d.webhook_id WHERE w.session_id = $1 LIMIT $2)",
     "DELETE FROM engine_record WHERE session_id = $1 AND key IN \
@@ -149,6 +151,8 @@ impl Admin<'_> {
              SELECT k.organization_id, k.key FROM idempotency_key k WHERE k.created_at < $1 \
              AND NOT EXISTS (SELECT 1 FROM outbox o \
              WHERE o.id = k.outbox_id AND o.finished_at IS NULL) \
+             AND NOT EXISTS (SELECT 1 FROM scheduled_message s \
+             WHERE s.id = k.outbox_id AND s.failed_at IS NULL) \
              ORDER BY k.created_at LIMIT $2)",
             before_ms,
             limit,
@@ -169,6 +173,17 @@ impl Admin<'_> {
         .await
     }
 
+    /// Deletes scheduled messages that were given up before a time; gives how many.
+    pub async fn purge_scheduled(&mut self, before_ms: i64, limit: i64) -> Result<u64> {
+        self.sweep(
+            "DELETE FROM scheduled_message WHERE id IN (SELECT id FROM scheduled_message \
+             WHERE failed_at IS NOT NULL AND failed_at < $1 ORDER BY failed_at LIMIT $2)",
+            before_ms,
+            limit,
+        )
+        .await
+    }
+
     /// Deletes files that were written before a time and that no message waits with; gives how
     /// many.
     pub async fn purge_attachments(&mut self, before_ms: i64, limit: i64) -> Result<u64> {
@@ -176,6 +191,8 @@ impl Admin<'_> {
             "DELETE FROM attachment WHERE id IN (SELECT a.id FROM attachment a \
              WHERE a.created_at < $1 AND NOT EXISTS (SELECT 1 FROM outbox o \
              WHERE o.id = a.outbox_id AND o.finished_at IS NULL) \
+             AND NOT EXISTS (SELECT 1 FROM scheduled_message s \
+             WHERE s.id = a.outbox_id AND s.failed_at IS NULL) \
              ORDER BY a.created_at LIMIT $2)",
             before_ms,
             limit,

@@ -21,6 +21,7 @@ mod people;
 mod polls;
 mod restrictions;
 mod retention;
+mod scheduled;
 mod schema;
 mod search;
 mod tenants;

@@ -80,6 +80,7 @@ const OUTER: &[(&str, &[&str])] = &[
         ],
     ),
     ("image", &["wagate-media"]),
+    ("html5gum", &["wagate-media"]),
     ("symphonia", &["wagate-media"]),
     ("ropus", &["wagate-media"]),
     ("ogg", &["wagate-media"]),

@@ -5,6 +5,7 @@ use std::path::Path;
 
 use futures::{StreamExt as _, stream};
 use serde_json::Value;
+use wagate_model::{Clock as _, SystemClock};
 use wagate_testing::{Receiver, SandboxProcess, Session, SimulatorProcess, TestDatabase};
 
 use crate::program;
@@ -219,4 +220,31 @@ async fn an_idempotency_key_holds_over_a_crash() {
             .count(),
         1
     );
+}
+
+#[tokio::test]
+async fn a_scheduled_message_is_sent_once_over_a_crash() {
+    let stage = Stage::new().await;
+    let sandbox = stage.start().await;
+    let (alice, bob) = (sandbox.phones()[0].clone(), sandbox.phones()[1].clone());
+    let session = stage.pair(&sandbox, &alice).await;
+    // Due at about the time of the crash: before it, while nobody runs, or after it.
+    let send_at = SystemClock.now_ms() + 300;
+    let body = serde_json::json!({"type": "text", "to": bob, "text": "due", "sendAt": send_at});
+    let accepted = session.send_keyed(&body, "due").await.unwrap().expect(202);
+    sandbox.process.kill().await;
+
+    let sandbox = stage.start().await;
+    let simulated = &stage.simulator.simulated;
+    let arrived = simulated
+        .wait_for(&bob, |message| message.body() == "due")
+        .await;
+    assert_eq!(arrived.id(), accepted["waMessageId"]);
+    let session = sandbox.api.session(&session.id);
+    let page = sandbox.api.get(&session.path("/scheduled")).await;
+    assert_eq!(page["data"], serde_json::json!([]));
+    let log = simulated.messages(&bob).await;
+    let times = log.iter().filter(|message| message.body() == "due");
+    assert_eq!(times.count(), 1);
+    assert_eq!(arrived.0["duplicates"], 0);
 }

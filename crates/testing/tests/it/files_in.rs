@@ -52,3 +52,43 @@ async fn a_phones_file_is_read_and_asked_for_again_when_it_is_gone() {
     assert!(!session.messages(bob).await.is_empty());
     sandbox.stop().await;
 }
+
+#[tokio::test]
+async fn a_file_that_is_fetched_as_it_comes_is_told_with_a_link() {
+    let sandbox = TestSandbox::start().await;
+    let (alice, bob) = (&sandbox.phones[0], &sandbox.phones[1]);
+    let session = sandbox.pair(alice).await;
+    let storage = session.path("/storage");
+    let capture = json!({ "capture": true });
+    let answer = sandbox
+        .api
+        .call(Method::PUT, &storage, Some(&capture))
+        .await;
+    answer.expect(200);
+    let mut socket = sandbox.api.realtime(&json!({})).await;
+    let body = json!({"to": alice, "type": "document",
+        "media": {"data": "YSxiCg==", "mimetype": "text/csv", "filename": "a.csv"}});
+    let path = format!("/phones/{bob}/messages");
+    let sent = sandbox
+        .simulated
+        .call(Method::POST, &path, Some(&body))
+        .await;
+    let ready = socket
+        .wait_for(|frame| frame["event"] == "media.ready")
+        .await;
+    let file = &ready["payload"];
+    assert_eq!(
+        (&file["waMessageId"], &file["status"]),
+        (&sent["id"], &json!("ready"))
+    );
+    // The link alone is enough.
+    let link = reqwest::get(format!(
+        "{}{}",
+        sandbox.api.base(),
+        file["url"].as_str().unwrap()
+    ))
+    .await
+    .unwrap();
+    assert_eq!(link.text().await.unwrap(), "a,b\n");
+    sandbox.stop().await;
+}

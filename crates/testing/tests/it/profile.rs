@@ -90,3 +90,31 @@ async fn a_call_is_rejected() {
     }
     sandbox.stop().await;
 }
+
+#[tokio::test]
+async fn a_new_picture_is_told_to_those_who_write_with_the_account() {
+    let sandbox = TestSandbox::start().await;
+    let (alice, bob) = (&sandbox.phones[0], &sandbox.phones[1]);
+    let (shows, sees) = (sandbox.pair(alice).await, sandbox.pair(bob).await);
+    shows.send_text(bob, "hello").await;
+    let ticket =
+        json!({"scope": "session", "session": sees.id, "events": ["message", "chat.update"]});
+    let mut socket = sandbox.api.realtime(&ticket).await;
+    let picture = shows.path("/profile/picture");
+    let put = json!({ "data": PNG });
+    let answer = sandbox.api.call(Method::PUT, &picture, Some(&put)).await;
+    answer.expect(204);
+    let told = socket
+        .wait_for(|frame| frame["event"] == "chat.update")
+        .await;
+    assert_eq!(told["payload"]["change"], "picture");
+    assert!(told["payload"]["pictureId"].is_string(), "{told}");
+    let answer = sandbox.api.call(Method::DELETE, &picture, None).await;
+    answer.expect(204);
+    let gone = socket
+        .wait_for(|frame| frame["event"] == "chat.update")
+        .await;
+    assert_eq!(gone["payload"]["removed"], true);
+    assert_eq!(gone["payload"]["chatJid"], told["payload"]["chatJid"]);
+    sandbox.stop().await;
+}

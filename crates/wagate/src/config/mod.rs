@@ -280,6 +280,7 @@ pub(crate) struct MediaConfig {
     pub(crate) file_limit_bytes: usize,
     pub(crate) message_limit_bytes: usize,
     pub(crate) concurrency: usize,
+    pub(crate) link_previews: bool,
 }
 
 impl Default for MediaConfig {
@@ -290,6 +291,7 @@ impl Default for MediaConfig {
             file_limit_bytes: 16 << 20,
             message_limit_bytes: 64 << 20,
             concurrency: 4,
+            link_previews: true,
         }
     }
 }

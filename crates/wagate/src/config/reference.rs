@@ -258,6 +258,11 @@ const SETTINGS: &[(&str, &str, &str)] = &[
         "Files that a worker fetches from WhatsApp at the same time.",
     ),
     (
+        "media.link_previews",
+        "true",
+        "Whether texts show title and picture of the first page that they link to; it is fetched through the guard.",
+    ),
+    (
         "retention.events_days",
         "30",
         "How long events can be pulled and replayed.",

@@ -127,6 +127,7 @@ fn what_is_sent_is_read_back() {
             raw: None,
             body: Some("before".into()),
         }),
+        preview: None,
         expires_after_s: None,
     };
     let sent = outgoing(&content, &own()).unwrap();
@@ -163,6 +164,7 @@ fn a_stored_message_can_be_quoted() {
             raw: Some(stored.raw),
             body: None,
         }),
+        preview: None,
         expires_after_s: None,
     };
     let sent = outgoing(&content, &own()).unwrap();

@@ -280,6 +280,7 @@ impl Actor {
                 duplicates: 0,
                 target_id: described.target_id,
                 quoted_id: described.quoted_id,
+                link_preview: described.link_preview,
                 mentions: described.mentions,
                 media: described.media,
             },
@@ -317,6 +318,7 @@ impl Actor {
                 duplicates: 0,
                 target_id: described.target_id,
                 quoted_id: described.quoted_id,
+                link_preview: described.link_preview,
                 mentions: described.mentions,
                 // Files of channels are not encrypted, and phones here do not fetch them.
                 media: None,

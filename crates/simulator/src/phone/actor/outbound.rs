@@ -248,6 +248,7 @@ impl Actor {
                 duplicates: 0,
                 target_id: described.target_id,
                 quoted_id: described.quoted_id,
+                link_preview: described.link_preview,
                 mentions: described.mentions,
                 media: described.media,
             },

@@ -2,6 +2,7 @@
 
 use waproto::whatsapp as wa;
 
+use crate::phone::log::LinkPreview;
 use crate::phone::media::{StoredMedia, shown};
 
 /// The readable parts of a message.
@@ -15,6 +16,8 @@ pub(crate) struct Described {
     pub(crate) target_id: Option<String>,
     /// The message that this one answers.
     pub(crate) quoted_id: Option<String>,
+    /// What the text shows of the page that it links to.
+    pub(crate) link_preview: Option<LinkPreview>,
     /// JIDs that the text mentions.
     pub(crate) mentions: Vec<String>,
     /// The file.
@@ -74,11 +77,19 @@ fn describe_text(message: &wa::Message) -> Answer {
     }
     let text = message.extended_text_message.as_option()?;
     let body = text.text.as_deref().unwrap_or_default();
-    Some(Some(in_context(
-        "text",
-        body,
-        text.context_info.as_option(),
-    )))
+    Some(Some(Described {
+        link_preview: link_preview(text),
+        ..in_context("text", body, text.context_info.as_option())
+    }))
+}
+
+fn link_preview(text: &wa::message::ExtendedTextMessage) -> Option<LinkPreview> {
+    Some(LinkPreview {
+        matched_text: text.matched_text.clone()?,
+        title: text.title.clone()?,
+        description: text.description.clone(),
+        thumbnail_bytes: text.jpeg_thumbnail.as_ref().map_or(0, |jpeg| jpeg.len()),
+    })
 }
 
 fn describe_media(message: &wa::Message) -> Answer {
@@ -157,6 +168,7 @@ fn targeting(kind: &'static str, body: &str, target_id: Option<String>) -> Descr
         body: body.to_owned(),
         target_id,
         quoted_id: None,
+        link_preview: None,
         mentions: Vec::new(),
         media: None,
     }

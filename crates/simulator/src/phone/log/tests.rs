@@ -17,6 +17,7 @@ fn entry(id: &str, chat: &str) -> LogEntry {
             duplicates: 0,
             target_id: None,
             quoted_id: None,
+            link_preview: None,
             mentions: Vec::new(),
             media: None,
         },
