@@ -32,7 +32,10 @@ cmp docs/openapi.json "$generated/openapi.json" || { echo "make it anew: cargo r
 cmp docs/configuration.md "$generated/configuration.md" || { echo "make it anew: cargo run -p wagate -- config > docs/configuration.md" >&2; exit 1; }
 
 step "tests on SQLite"
-scripts/with-nats.sh cargo nextest run --workspace --features wagate/sandbox
+TEST_COVERED="$generated/covered" scripts/with-nats.sh cargo nextest run --workspace --features wagate/sandbox
+
+step "every operation and every event has an end-to-end test"
+scripts/covered.sh "$generated/covered"
 
 step "tests on PostgreSQL"
 scripts/with-nats.sh scripts/with-postgres.sh cargo nextest run --workspace --features wagate/sandbox --profile postgres

@@ -5,6 +5,7 @@
 //! for the answer of a request.
 
 mod api;
+mod covered;
 mod database;
 mod openapi;
 mod person;

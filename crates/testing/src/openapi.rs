@@ -7,6 +7,8 @@ use jsonschema::Validator;
 use reqwest::Method;
 use serde_json::{Value, json};
 
+use crate::covered;
+
 /// The service's own OpenAPI document.
 #[derive(Debug)]
 pub struct Contract {
@@ -88,6 +90,14 @@ impl Contract {
         };
         let pointer = template.replace('~', "~0").replace('/', "~1");
         let name = method.as_str().to_ascii_lowercase();
+        if (200..300).contains(&status)
+            && let Some(operation) = self
+                .document
+                .pointer(&format!("/paths/{pointer}/{name}/operationId"))
+                .and_then(Value::as_str)
+        {
+            covered::note("operation", operation);
+        }
         let responses = self
             .document
             .pointer(&format!("/paths/{pointer}/{name}/responses"))

@@ -7,6 +7,7 @@ use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async};
 
 use crate::PATIENCE;
+use crate::covered::note_event;
 
 /// An open socket.
 #[derive(Debug)]
@@ -38,7 +39,9 @@ impl Realtime {
                 .expect("a frame in time");
             match message {
                 Some(Ok(Message::Text(text))) => {
-                    return Some(serde_json::from_str(&text).expect("a frame is JSON"));
+                    let frame = serde_json::from_str(&text).expect("a frame is JSON");
+                    note_event(&frame);
+                    return Some(frame);
                 }
                 Some(Ok(Message::Ping(_) | Message::Pong(_))) => {}
                 Some(Ok(_) | Err(_)) | None => return None,

@@ -13,6 +13,7 @@ use tokio::sync::mpsc;
 use tokio_util::sync::{CancellationToken, DropGuard};
 
 use crate::PATIENCE;
+use crate::covered::note_event;
 
 /// One request that arrived.
 #[derive(Debug, Clone)]
@@ -123,10 +124,12 @@ impl Receiver {
     ///
     /// When none arrives in time.
     pub async fn next(&mut self) -> Delivered {
-        tokio::time::timeout(PATIENCE, self.queue.recv())
+        let delivered = tokio::time::timeout(PATIENCE, self.queue.recv())
             .await
             .expect("a delivery in time")
-            .expect("the receiver runs")
+            .expect("the receiver runs");
+        note_event(&delivered.json());
+        delivered
     }
 
     /// The next request whose event is of a kind; others are skipped.
