@@ -262,11 +262,9 @@ impl SendRequest {
             faults.add("media", format!("is required for type {}", base.as_str()));
             return;
         };
-        let payload = MediaPayload {
-            caption: media.caption.clone().or_else(|| self.caption.clone()),
-            ..media.clone()
-        };
-        payload.check("media", base, faults);
+        // The file itself may be large: it is looked at where it is.
+        let caption = media.caption.as_deref().or(self.caption.as_deref());
+        media.check_with("media", base, caption, faults);
     }
 
     fn check_album(&self, faults: &mut Faults) {
@@ -274,8 +272,7 @@ impl SendRequest {
         let is_count = limits::ALBUM_FILES.contains(&medias.len());
         faults.check(is_count, "medias", || "must have 2 to 10 entries".into());
         for (index, item) in medias.iter().enumerate().take(*limits::ALBUM_FILES.end()) {
-            let payload = MediaPayload::from(item.clone());
-            payload.check(&format!("medias[{index}]"), MediaKind::Image, faults);
+            item.check(&format!("medias[{index}]"), faults);
         }
         if let Some(caption) = &self.caption {
             faults.check_text("caption", caption, limits::TEXT_CHARS);

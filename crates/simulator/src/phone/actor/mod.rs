@@ -10,6 +10,7 @@ mod groups;
 mod inbound;
 mod mail;
 mod media;
+mod past;
 mod outbound;
 mod peers;
 mod query;
