@@ -30,6 +30,8 @@ pub enum What {
     Picture,
     /// A call that rings.
     Call,
+    /// A label.
+    Label,
     /// A stored message.
     Message,
     /// A webhook.
@@ -74,6 +76,7 @@ impl What {
             Self::GroupMember => "There is no such member of the group.",
             Self::Picture => "There is no picture, or it is not shown to this account.",
             Self::Call => "There is no such call.",
+            Self::Label => "There is no such label.",
             Self::Message => "There is no such message in this chat.",
             Self::Webhook => "There is no such webhook.",
             Self::Delivery => "There is no such delivery.",
@@ -124,6 +127,8 @@ pub enum Reason {
     MediaFailed,
     /// A job of the same kind runs already.
     BackfillRunning,
+    /// The account has as many labels as official clients let it have.
+    TooManyLabels,
 }
 
 impl Reason {
@@ -145,6 +150,7 @@ impl Reason {
             Self::MediaExpired => "media_expired",
             Self::MediaFailed => "media_failed",
             Self::BackfillRunning => "backfill_running",
+            Self::TooManyLabels => "too_many_labels",
         }
     }
 
@@ -169,6 +175,7 @@ impl Reason {
             }
             Self::MediaExpired => "The file is no longer kept, or WhatsApp no longer has it.",
             Self::BackfillRunning => "Such a job runs for the session already.",
+            Self::TooManyLabels => "The account has as many labels as WhatsApp lets it have.",
             Self::MediaFailed => "The file cannot be had from WhatsApp.",
         }
     }

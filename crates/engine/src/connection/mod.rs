@@ -16,6 +16,8 @@ mod contacts;
 mod graph;
 mod groups;
 mod hook;
+mod labels;
+mod messages;
 mod observer;
 mod open;
 mod pairing;
@@ -37,6 +39,7 @@ use tokio_util::task::TaskTracker;
 use whatsapp_rust::Client;
 
 pub(crate) use attempt::Attempt;
+pub(crate) use labels::LABEL_MESSAGE;
 
 pub use sending::raw_of;
 

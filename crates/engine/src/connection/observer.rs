@@ -16,6 +16,7 @@ use whatsapp_rust::{Client, RawNodeLease};
 use super::app_state::AppStateVersions;
 use super::attempt::Attempt;
 use super::hook;
+use super::labels::MessageLabels;
 use super::pairing;
 use super::restrictions;
 use crate::acks::{AckBook, Verdict};
@@ -34,6 +35,7 @@ pub(super) struct Observer {
     mailbox: Mailbox,
     history: HistoryPages,
     versions: AppStateVersions,
+    labels: MessageLabels,
     work: Work,
     /// Without it the library hands over no stanzas.
     _stanzas: RawNodeLease,
@@ -54,6 +56,9 @@ impl Observer {
         history: HistoryPages,
         work: Work,
     ) -> Self {
+        let weak = Arc::downgrade(client);
+        let cancel = work.cancel.clone();
+        let labels = MessageLabels::new(weak, mailbox.clone(), &work.tasks, cancel);
         Self {
             _stanzas: client.acquire_raw_node_forwarding(),
             client: Arc::downgrade(client),
@@ -62,6 +67,7 @@ impl Observer {
             mailbox,
             history,
             versions: AppStateVersions::default(),
+            labels,
             work,
         }
     }
@@ -271,9 +277,20 @@ impl Observer {
             Event::DeleteChatUpdate(update) => convert::deleted(update),
             Event::ClearChatUpdate(update) => convert::cleared(update),
             Event::DeleteMessageForMeUpdate(update) => convert::deleted_for_me(update),
-            _ => return false,
+            Event::StarUpdate(update) => convert::starred(update),
+            _ => return self.on_labels(event),
         };
         self.tell(change, EngineEvent::Chat);
+        true
+    }
+
+    fn on_labels(&self, event: &Event) -> bool {
+        let change = match event {
+            Event::LabelEditUpdate(update) => convert::label_edited(update),
+            Event::LabelAssociationUpdate(update) => convert::chat_labelled(update),
+            _ => return false,
+        };
+        self.tell(change, EngineEvent::Label);
         true
     }
 
@@ -304,6 +321,7 @@ impl Observer {
                     .unpack(Arc::clone(event), self.own(), mailbox, cancel);
             }
             Event::RawNode(stanza) => {
+                self.labels.follow(stanza);
                 if let Some(client) = self.client.upgrade() {
                     let Work { tasks, cancel } = &self.work;
                     self.versions.follow(&client, stanza, tasks, cancel);

@@ -6,7 +6,10 @@ mod request;
 mod result;
 mod task;
 
-pub use actions::{EditMessageInput, ForwardInput, ReactionInput, RevokeMessageInput, VoteInput};
+pub use actions::{
+    DeleteForMeInput, EditMessageInput, ForwardInput, MessageInChatInput, ReactionInput,
+    RevokeMessageInput, VoteInput,
+};
 pub use files::{AlbumMediaPayload, AlbumMediaType, Attachment, MediaPayload};
 pub use request::{ContactCard, SendRequest, SendType};
 pub use result::{SendMode, SendResult};

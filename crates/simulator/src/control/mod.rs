@@ -7,6 +7,7 @@ mod envelope;
 mod faults;
 mod files;
 mod groups;
+mod kept;
 mod media;
 mod messages;
 mod phones;

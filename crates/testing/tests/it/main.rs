@@ -19,6 +19,7 @@ mod guide;
 mod idempotency;
 mod kinds;
 mod limits;
+mod marks;
 mod messages;
 mod pairing;
 mod people;

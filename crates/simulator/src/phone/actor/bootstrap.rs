@@ -1,6 +1,6 @@
 //! What a newly linked companion is given: the app state key, names and history.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::io::Write as _;
 
 use flate2::Compression;
@@ -81,7 +81,9 @@ impl Actor {
         let companion = self.shared.lid.with_device(device_id);
         let key = self.app_state_key_share();
         self.tell_companion(&companion, key).await?;
-        let history = self.history();
+        // What other clients have written may be beyond this phone; then nothing is starred.
+        let starred = self.starred().await.unwrap_or_default();
+        let history = self.history(&starred);
         for (order, (chunk, kind)) in [
             (history, wa::message::HistorySyncType::INITIAL_BOOTSTRAP),
             (self.push_names(), wa::message::HistorySyncType::PUSH_NAME),
@@ -171,7 +173,7 @@ impl Actor {
     }
 
     /// The newest messages by conversation, and who is behind which address.
-    fn history(&self) -> wa::HistorySync {
+    fn history(&self, starred: &HashSet<String>) -> wa::HistorySync {
         let mut conversations: BTreeMap<String, wa::Conversation> = BTreeMap::new();
         for entry in self.shared.log().newest().take(HISTORY_MESSAGES) {
             let message = &entry.message;
@@ -194,12 +196,10 @@ impl Actor {
             if let Some(unread) = &mut conversation.unread_count {
                 *unread += u32::from(is_unread);
             }
+            let mut info = web_message(self.history_key(message), decoded, seconds);
+            info.starred = starred.contains(&message.id).then_some(true);
             conversation.messages.push(wa::HistorySyncMsg {
-                message: MessageField::some(web_message(
-                    self.history_key(message),
-                    decoded,
-                    seconds,
-                )),
+                message: MessageField::some(info),
                 msg_order_id: Some(conversation.messages.len() as u64 + 1),
             });
         }

@@ -4,6 +4,7 @@
 //! the journal before the stanza that depends on it leaves.
 
 mod actions;
+mod app_state;
 mod bootstrap;
 mod connection;
 mod groups;
