@@ -87,7 +87,9 @@ async fn at_rest(one: &Attached, recipient: &str) -> Latencies {
     let mut latencies = Latencies::default();
     for turn in 0..50 {
         let asked = Instant::now();
-        one.session.send_text(recipient, &format!("rest {turn}")).await;
+        one.session
+            .send_text(recipient, &format!("rest {turn}"))
+            .await;
         latencies.add(asked.elapsed());
     }
     latencies
@@ -122,7 +124,10 @@ pub(crate) async fn measure(messages: usize, chats: usize) -> anyhow::Result<Str
         "not as many messages were counted as there are: {history}"
     );
     let count = stored(&setup, &session).await;
-    ensure!(count == messages, "{count} of {messages} messages are stored");
+    ensure!(
+        count == messages,
+        "{count} of {messages} messages are stored"
+    );
     Ok(format!(
         "{messages} messages of {chats} chats, all of them stored {elapsed:.1} s after the scan; \
          the service: {before} KiB before, {peak} KiB at most\n\

@@ -367,6 +367,7 @@ pub(crate) mod parts {
         Key = "key",
         Login = "login",
         Group = "gid",
+        Label = "label",
         Lid = "lid",
         Message = "mid",
         Address = "jid",

@@ -5,13 +5,13 @@ use axum::extract::State;
 use http::StatusCode;
 use utoipa_axum::router::UtoipaMethodRouter;
 use utoipa_axum::routes;
-use wagate_core::{Core, Page};
+use wagate_core::{ChatQuery, Core, Page};
 use wagate_model::{Chat, ListChat, ListMessage, ReadChatInput, UpdateChatInput};
 
 use crate::access::{InChat, InSession, Read, Send};
 use crate::body::{Json, RequestBody};
 use crate::failure::Answer;
-use crate::query::Query;
+use crate::query::{FromQuery, Params, Query};
 use crate::state::ApiState;
 
 pub(crate) fn routes() -> Vec<UtoipaMethodRouter<ApiState>> {
@@ -24,6 +24,15 @@ pub(crate) fn routes() -> Vec<UtoipaMethodRouter<ApiState>> {
         routes!(clear_chat_on_whatsapp),
         routes!(delete_chat_on_whatsapp),
     ]
+}
+
+impl FromQuery for ChatQuery {
+    fn from_params(params: &mut Params) -> Self {
+        Self {
+            label: params.text("label"),
+            page: Page::from_params(params),
+        }
+    }
 }
 
 impl RequestBody for UpdateChatInput {}
@@ -40,6 +49,8 @@ impl RequestBody for ReadChatInput {
     get, path = "/api/v1/sessions/{session}/chats", operation_id = "listChats", tag = "Chats",
     params(
         ("session" = String, Path, description = "The session's id."),
+        ("label" = Option<String>, Query,
+            description = "Only chats with this label, by its id (beyond the contract)."),
         ("limit" = Option<i64>, Query, description = "Rows of a page: 1 to 200; 50 by default."),
         ("cursor" = Option<String>, Query, description = "`nextCursor` of the page before."),
     ),
@@ -56,9 +67,9 @@ impl RequestBody for ReadChatInput {
 async fn list_chats(
     State(core): State<Core>,
     session: InSession<Read>,
-    Query(page): Query<Page>,
+    Query(query): Query<ChatQuery>,
 ) -> Answer<Reply<ListChat>> {
-    Ok(Reply(core.list_chats(&session.access, page).await?))
+    Ok(Reply(core.list_chats(&session.access, query).await?))
 }
 
 /// Read a chat

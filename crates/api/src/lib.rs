@@ -24,6 +24,7 @@ mod failure;
 pub mod fuzzing;
 mod group_invites;
 mod groups;
+mod labels;
 mod media;
 mod media_types;
 mod messages;

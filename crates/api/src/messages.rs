@@ -10,8 +10,8 @@ use utoipa_axum::router::UtoipaMethodRouter;
 use utoipa_axum::routes;
 use wagate_core::{Core, SendOptions};
 use wagate_model::{
-    Draft, EditMessageInput, Faults, ForwardInput, ReactionInput, RevokeMessageInput, SendMode,
-    SendRequest, SendResult, VoteInput,
+    DeleteForMeInput, Draft, EditMessageInput, Faults, ForwardInput, Message, MessageInChatInput,
+    ReactionInput, RevokeMessageInput, SendMode, SendRequest, SendResult, VoteInput,
 };
 
 use crate::access::{InSession, Named, Send, parts};
@@ -30,6 +30,10 @@ impl RequestBody for ReactionInput {}
 
 impl RequestBody for VoteInput {}
 
+impl RequestBody for MessageInChatInput {}
+
+impl RequestBody for DeleteForMeInput {}
+
 pub(crate) fn routes() -> Vec<UtoipaMethodRouter<ApiState>> {
     vec![
         routes!(send_message),
@@ -37,6 +41,9 @@ pub(crate) fn routes() -> Vec<UtoipaMethodRouter<ApiState>> {
         routes!(forward_message),
         routes!(add_reaction, remove_reaction),
         routes!(vote_message),
+        routes!(star_message, unstar_message),
+        routes!(delete_message_for_me),
+        routes!(mark_message_played),
     ]
 }
 
@@ -296,4 +303,123 @@ async fn vote_message(
         .vote_message(&session.access, &message.0, body.draft)
         .await?;
     Ok(Reply(result))
+}
+
+/// Star a message
+///
+/// Beyond the contract. For the account on all its devices; nobody else hears of it. Can be
+/// repeated.
+#[utoipa::path(
+    put, path = "/api/v1/sessions/{session}/messages/{mid}/star",
+    operation_id = "starMessage", tag = "Messages",
+    params(
+        ("session" = String, Path, description = "The session's id."),
+        ("mid" = String, Path, description = "The message's WhatsApp id."),
+    ),
+    extensions(("x-capability" = json!("send")), ("x-live" = json!(true))),
+    request_body(content = MessageInChatInput, example = json!({ "chat": "15557654321" })),
+    responses((status = 200, description = "The message.", body = Message, example = json!({
+        "id": "3EB0C767D26A1B5F7C83", "waMessageId": "3EB0C767D26A1B5F7C83",
+        "sessionId": "01J9ZX8K2QHV0M3T6R7P4N5W8C", "chatJid": "205227043110953@lid",
+        "direction": "in", "fromMe": false, "type": "text", "body": "Is it on its way?",
+        "hasMedia": false, "edited": false, "deleted": false, "starred": true,
+        "timestamp": 1_767_225_700_000_i64, "createdAt": 1_767_225_700_100_i64
+    }))),
+)]
+async fn star_message(
+    State(core): State<Core>,
+    session: InSession<Send>,
+    message: Named<parts::Message>,
+    body: Json<MessageInChatInput>,
+) -> Answer<Reply<Message>> {
+    let starred = core
+        .star_message(&session.access, &message.0, body.draft, true)
+        .await?;
+    Ok(Reply(starred))
+}
+
+/// Take a message's star back
+///
+/// Beyond the contract. Can be repeated.
+#[utoipa::path(
+    delete, path = "/api/v1/sessions/{session}/messages/{mid}/star",
+    operation_id = "unstarMessage", tag = "Messages",
+    params(
+        ("session" = String, Path, description = "The session's id."),
+        ("mid" = String, Path, description = "The message's WhatsApp id."),
+    ),
+    extensions(("x-capability" = json!("send")), ("x-live" = json!(true))),
+    request_body(content = MessageInChatInput, example = json!({ "chat": "15557654321" })),
+    responses((status = 200, description = "The message.", body = Message, example = json!({
+        "id": "3EB0C767D26A1B5F7C83", "waMessageId": "3EB0C767D26A1B5F7C83",
+        "sessionId": "01J9ZX8K2QHV0M3T6R7P4N5W8C", "chatJid": "205227043110953@lid",
+        "direction": "in", "fromMe": false, "type": "text", "body": "Is it on its way?",
+        "hasMedia": false, "edited": false, "deleted": false, "starred": false,
+        "timestamp": 1_767_225_700_000_i64, "createdAt": 1_767_225_700_100_i64
+    }))),
+)]
+async fn unstar_message(
+    State(core): State<Core>,
+    session: InSession<Send>,
+    message: Named<parts::Message>,
+    body: Json<MessageInChatInput>,
+) -> Answer<Reply<Message>> {
+    let starred = core
+        .star_message(&session.access, &message.0, body.draft, false)
+        .await?;
+    Ok(Reply(starred))
+}
+
+/// Delete a message for oneself
+///
+/// Beyond the contract. From the account's devices, and nobody else's; the stored copy goes with
+/// its file. Its file goes from the phones too, unless `deleteMedia` is false. To delete a
+/// message for everyone, use `revokeMessage`.
+#[utoipa::path(
+    post, path = "/api/v1/sessions/{session}/messages/{mid}:delete",
+    operation_id = "deleteMessageForMe", tag = "Messages",
+    params(
+        ("session" = String, Path, description = "The session's id."),
+        ("mid" = String, Path, description = "The message's WhatsApp id."),
+    ),
+    extensions(("x-capability" = json!("send")), ("x-live" = json!(true))),
+    request_body(content = DeleteForMeInput, example = json!({ "chat": "15557654321" })),
+    responses((status = 204, description = "Deleted.")),
+)]
+async fn delete_message_for_me(
+    State(core): State<Core>,
+    session: InSession<Send>,
+    message: Named<parts::Message>,
+    body: Json<DeleteForMeInput>,
+) -> Answer<StatusCode> {
+    core.delete_message_for_me(&session.access, &message.0, body.draft)
+        .await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// Tell that a message was played
+///
+/// Beyond the contract. For voice notes, video notes and messages to be seen once that somebody
+/// else has sent; as for what was read, the sender hears of it as far as the privacy settings of
+/// both let it be told.
+#[utoipa::path(
+    post, path = "/api/v1/sessions/{session}/messages/{mid}:played",
+    operation_id = "markMessagePlayed", tag = "Messages",
+    params(
+        ("session" = String, Path, description = "The session's id."),
+        ("mid" = String, Path, description = "The message's WhatsApp id."),
+    ),
+    extensions(("x-capability" = json!("send")), ("x-live" = json!(true))),
+    request_body(content = MessageInChatInput, example = json!({ "chat": "15557654321" })),
+    responses((status = 204, description = "Told.")),
+)]
+async fn mark_message_played(
+    State(core): State<Core>,
+    session: InSession<Send>,
+    message: Named<parts::Message>,
+    body: Json<MessageInChatInput>,
+) -> Answer<StatusCode> {
+    core.mark_message_played(&session.access, &message.0, body.draft)
+        .await?;
+    Ok(StatusCode::NO_CONTENT)
 }

@@ -14,8 +14,8 @@ use crate::state::ApiState;
 use crate::verbs::{internal_path, move_verb};
 use crate::{
     audit, auth, backfills, channels, chats, communities, contacts, events, group_invites, groups,
-    media, messages, presence, probes, profile, realtime, reference, scheduled, search, sessions,
-    status, storage, webhooks,
+    labels, media, messages, presence, probes, profile, realtime, reference, scheduled, search,
+    sessions, status, storage, webhooks,
 };
 
 /// The documented routes, in the order of the document.
@@ -27,6 +27,7 @@ pub(crate) fn documented() -> Vec<UtoipaMethodRouter<ApiState>> {
         search::routes(),
         media::routes(),
         chats::routes(),
+        labels::routes(),
         contacts::routes(),
         groups::routes(),
         group_invites::routes(),

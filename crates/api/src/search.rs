@@ -26,6 +26,7 @@ impl FromQuery for MessageSearch {
             from: params.count("from"),
             to: params.count("to"),
             from_me: params.choice("fromMe"),
+            starred: params.choice("starred"),
             page: Page::from_params(params),
         }
     }
@@ -55,6 +56,8 @@ impl FromQuery for MessageSearch {
             description = "Only messages sent before this time, in milliseconds since 1970."),
         ("fromMe" = Option<bool>, Query,
             description = "Only messages that this number sent, or only those of others."),
+        ("starred" = Option<bool>, Query,
+            description = "Only messages that the account has starred, or only the others."),
         ("limit" = Option<i64>, Query, description = "Rows of a page: 1 to 200; 50 by default."),
         ("cursor" = Option<String>, Query,
             description = "`nextCursor` of the page before, with the same other parameters."),

@@ -206,6 +206,9 @@ pub enum Refusal {
     /// A job of the same kind runs for the session already.
     #[error("such a job runs already")]
     BackfillRunning,
+    /// The account has as many labels as official clients let it have.
+    #[error("there are as many labels as there may be")]
+    TooManyLabels,
     /// Too many commands wait for this session already.
     #[error("the session has too many commands waiting")]
     Busy,

@@ -19,8 +19,8 @@ pub use commands::{
 };
 pub use live::{
     BackfillRequest, ChannelReply, ChannelRequest, ChatRequest, CommunityReply, CommunityRequest,
-    ContactReply, ContactRequest, GroupReply, GroupRequest, LiveReply, LiveRequest, MemberChange,
-    PresenceReply, PresenceRequest, ProfileReply, ProfileRequest,
+    ContactReply, ContactRequest, GroupReply, GroupRequest, LabelRequest, LiveReply, LiveRequest,
+    MemberChange, MessageRequest, PresenceReply, PresenceRequest, ProfileReply, ProfileRequest,
 };
 pub use placement::{Placement, PlacementError};
 pub use signals::{EventCopy, Lagged, Signal, Topic};

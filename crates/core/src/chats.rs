@@ -9,11 +9,29 @@ use crate::error::{Error, Result, What};
 use crate::pages::{Page, cut};
 use crate::service::Core;
 
+/// Which chats of a session are wanted.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct ChatQuery {
+    /// The id of a label that they have; without it, all of them.
+    pub label: Option<String>,
+    /// Which part of the list.
+    pub page: Page,
+}
+
 impl Core {
     /// Lists stored chats in display order.
-    pub async fn list_chats(&self, access: &SessionAccess, page: Draft<Page>) -> Result<ListChat> {
-        let (page, mut faults) = page.open()?;
-        let cursors = self.list(access.organization_id(), format!("chats/{}", access.id()));
+    pub async fn list_chats(
+        &self,
+        access: &SessionAccess,
+        query: Draft<ChatQuery>,
+    ) -> Result<ListChat> {
+        let (ChatQuery { label, page }, mut faults) = query.open()?;
+        // Cursors of one list fit no other.
+        let name = match &label {
+            Some(label) => format!("chats/{}/{label}", access.id()),
+            None => format!("chats/{}", access.id()),
+        };
+        let cursors = self.list(access.organization_id(), name);
         let after: Option<ChatPosition> = cursors.start(&page, &mut faults);
         faults.into_result()?;
         let limit = page.rows();
@@ -21,7 +39,13 @@ impl Core {
             .store
             .read()
             .await?
-            .chats(access.organization_id(), access.id(), after, limit + 1)
+            .chats(
+                access.organization_id(),
+                access.id(),
+                label.as_deref(),
+                after,
+                limit + 1,
+            )
             .await?;
         let has_more = cut(&mut data, limit);
         let last = data.last().filter(|_| has_more).map(ChatPosition::from);
@@ -176,7 +200,7 @@ impl Core {
     }
 
     /// The address under which a chat is stored.
-    async fn chat_address(&self, access: &SessionAccess, chat: &str) -> Result<Jid> {
+    pub(crate) async fn chat_address(&self, access: &SessionAccess, chat: &str) -> Result<Jid> {
         let mut tx = self.store.read().await?;
         let stored = find_chat(&mut tx, access, chat).await?;
         stored.jid.parse().map_err(Error::internal)
@@ -192,7 +216,7 @@ impl Core {
 async fn find_chat(tx: &mut Tx, access: &SessionAccess, chat: &str) -> Result<Chat> {
     const NOT_FOUND: Error = Error::NotFound(What::Chat);
     let jid = Jid::parse_lenient(chat).map_err(|_| NOT_FOUND)?;
-    tx.chat(access.organization_id(), access.id(), jid.as_str())
+    tx.labelled_chat(access.organization_id(), access.id(), jid.as_str())
         .await?
         .ok_or(NOT_FOUND)
 }

@@ -30,6 +30,8 @@ pub enum What {
     Picture,
     /// A call that rings.
     Call,
+    /// A label.
+    Label,
     /// A stored message.
     Message,
     /// A message that waits for its time.
@@ -76,6 +78,7 @@ impl What {
             Self::GroupMember => "There is no such member of the group.",
             Self::Picture => "There is no picture, or it is not shown to this account.",
             Self::Call => "There is no such call.",
+            Self::Label => "There is no such label.",
             Self::Message => "There is no such message in this chat.",
             Self::ScheduledMessage => "No such message waits for its time.",
             Self::Webhook => "There is no such webhook.",
@@ -127,6 +130,8 @@ pub enum Reason {
     MediaFailed,
     /// A job of the same kind runs already.
     BackfillRunning,
+    /// The account has as many labels as official clients let it have.
+    TooManyLabels,
 }
 
 impl Reason {
@@ -148,6 +153,7 @@ impl Reason {
             Self::MediaExpired => "media_expired",
             Self::MediaFailed => "media_failed",
             Self::BackfillRunning => "backfill_running",
+            Self::TooManyLabels => "too_many_labels",
         }
     }
 
@@ -172,6 +178,7 @@ impl Reason {
             }
             Self::MediaExpired => "The file is no longer kept, or WhatsApp no longer has it.",
             Self::BackfillRunning => "Such a job runs for the session already.",
+            Self::TooManyLabels => "The account has as many labels as WhatsApp lets it have.",
             Self::MediaFailed => "The file cannot be had from WhatsApp.",
         }
     }

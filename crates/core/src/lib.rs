@@ -20,6 +20,7 @@ mod error;
 mod events;
 mod groups;
 mod health;
+mod labels;
 mod live;
 mod media;
 mod messages;
@@ -47,6 +48,7 @@ pub use accounts::{
 pub use attachments::{FileIntake, FileLimits};
 pub use audit::AuditQuery;
 pub use caller::{Caller, SessionAccess};
+pub use chats::ChatQuery;
 pub use contacts::ContactQuery;
 pub use error::{Error, LoginRefusal, Reason, Result, What};
 pub use events::{EventPage, MAX_WAIT_MS, PullRequest};

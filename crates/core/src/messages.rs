@@ -1,10 +1,13 @@
 //! Use cases of messages.
 
 use sha2::{Digest as _, Sha256};
-use wagate_cluster::{CommandReply, IdempotencyKey, SendCommand, SessionAction};
+use wagate_cluster::{
+    CommandReply, IdempotencyKey, LiveRequest, MessageRequest, SendCommand, SessionAction,
+};
 use wagate_model::{
-    Draft, EditMessageInput, Faults, ForwardInput, LinkPreview, MessageStatus, ReactionInput,
-    RevokeMessageInput, SendMode, SendRequest, SendResult, SendTask, SessionId, VoteInput, limits,
+    DeleteForMeInput, Draft, EditMessageInput, Faults, ForwardInput, LinkPreview, Message,
+    MessageInChatInput, MessageStatus, ReactionInput, RevokeMessageInput, SendMode, SendRequest,
+    SendResult, SendTask, SessionId, TargetMessage, VoteInput, limits,
 };
 
 use crate::caller::SessionAccess;
@@ -138,6 +141,72 @@ impl Core {
             SendTask::forward(id, &body, faults)
         })
         .await
+    }
+
+    /// Stars a message, or takes the star back.
+    pub async fn star_message(
+        &self,
+        access: &SessionAccess,
+        id: &str,
+        request: Draft<MessageInChatInput>,
+        is_starred: bool,
+    ) -> Result<Message> {
+        let target = target_of(id, request, MessageInChatInput::target)?;
+        let request = MessageRequest::Star {
+            target: target.clone(),
+            is_starred,
+        };
+        self.do_to_message(access, request).await?;
+        self.stored_message(access, &target).await
+    }
+
+    /// Deletes a message for the account alone, and the stored copy with it.
+    pub async fn delete_message_for_me(
+        &self,
+        access: &SessionAccess,
+        id: &str,
+        request: Draft<DeleteForMeInput>,
+    ) -> Result<()> {
+        let mut with_media = true;
+        let target = target_of(id, request, |body: &DeleteForMeInput, id, faults| {
+            with_media = body.delete_media.unwrap_or(true);
+            body.target(id, faults)
+        })?;
+        let request = MessageRequest::DeleteForMe { target, with_media };
+        self.do_to_message(access, request).await
+    }
+
+    /// Tells the sender of a message that it was played.
+    pub async fn mark_message_played(
+        &self,
+        access: &SessionAccess,
+        id: &str,
+        request: Draft<MessageInChatInput>,
+    ) -> Result<()> {
+        let target = target_of(id, request, MessageInChatInput::target)?;
+        self.do_to_message(access, MessageRequest::MarkPlayed { target })
+            .await
+    }
+
+    async fn do_to_message(&self, access: &SessionAccess, request: MessageRequest) -> Result<()> {
+        self.do_live(access, LiveRequest::Messages(request), What::Message)
+            .await
+    }
+
+    /// A message of a chat as it is stored now.
+    pub(crate) async fn stored_message(
+        &self,
+        access: &SessionAccess,
+        target: &TargetMessage,
+    ) -> Result<Message> {
+        const NOT_FOUND: Error = Error::NotFound(What::Message);
+        let (organization, session) = (access.organization_id(), access.id());
+        let mut tx = self.store.read().await?;
+        let chat = tx.chat(organization, session, target.chat.as_str()).await?;
+        let chat = chat.ok_or(NOT_FOUND)?.id;
+        tx.message(organization, session, Some(chat), &target.id)
+            .await?
+            .ok_or(NOT_FOUND)
     }
 
     /// Does something to a message of a chat, and waits for WhatsApp.
@@ -292,6 +361,21 @@ pub(crate) fn store_key(key: &IdempotencyKey) -> Result<wagate_store::Idempotenc
         key: key.key.clone(),
         body_hash,
     })
+}
+
+/// The message that a request names, by its id in the path and its body.
+pub(crate) fn target_of<T>(
+    id: &str,
+    request: Draft<T>,
+    target: impl FnOnce(&T, &str, &mut Faults) -> Option<TargetMessage>,
+) -> Result<TargetMessage> {
+    if !is_message_id(id) {
+        return Err(Error::NotFound(What::Message));
+    }
+    let (request, mut faults) = request.open()?;
+    let target = target(&request, id, &mut faults);
+    faults.into_result()?;
+    target.ok_or_else(|| Error::internal(anyhow::anyhow!("no message, and no fault")))
 }
 
 /// Whether a text can be the id of a message on WhatsApp.

@@ -114,6 +114,7 @@ fn refusal_error(refusal: Refusal) -> Error {
         }
         Refusal::Forbidden => Error::ForbiddenByWhatsApp,
         Refusal::BackfillRunning => Error::conflict(Reason::BackfillRunning),
+        Refusal::TooManyLabels => Error::conflict(Reason::TooManyLabels),
         Refusal::Missing => Error::NotFound(What::Target),
         Refusal::NotOwner | Refusal::Busy | Refusal::Unavailable => Error::unavailable(),
         Refusal::Internal => Error::internal(refusal),

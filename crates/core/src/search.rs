@@ -26,6 +26,8 @@ pub struct MessageSearch {
     pub to: i64,
     /// Whether the number itself sent it.
     pub from_me: Option<bool>,
+    /// Whether the account has starred it.
+    pub starred: Option<bool>,
     /// Which part of the list.
     pub page: Page,
 }
@@ -83,6 +85,7 @@ impl MessageSearch {
                 from_ms: (self.from > 0).then_some(self.from),
                 until_ms: (self.to > 0).then_some(self.to),
                 is_from_me: self.from_me,
+                is_starred: self.starred,
             },
             chat,
             sender,
@@ -96,7 +99,7 @@ impl MessageSearch {
             &self.chat,
             &self.sender,
             &self.kind,
-            (self.from, self.to, self.from_me),
+            (self.from, self.to, self.from_me, self.starred),
         ))
         .map_err(Error::internal)?;
         let digest = hex::encode(Sha256::digest(parts));

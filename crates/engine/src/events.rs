@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::oneshot;
-use wagate_model::{GroupPayload, Jid, MessageStatus, Restriction, RestrictionKind};
+use wagate_model::{GroupPayload, Jid, Label, MessageStatus, Restriction, RestrictionKind};
 
 use crate::InboundMessage;
 use crate::groups::GroupSnapshot;
@@ -85,6 +85,8 @@ pub enum EngineEvent {
     GroupsStale(Option<Jid>),
     /// Another device of this number changed how a chat is kept.
     Chat(ChatChange),
+    /// A label was changed, put on something or taken off, on any device of this number.
+    Label(LabelChange),
     /// The account follows a channel, left or muted it, on any of its devices.
     Channel(ChannelChange),
     /// WhatsApp forbids the account something, or no longer does.
@@ -390,9 +392,9 @@ pub struct ChatChange {
     pub timestamp_ms: i64,
 }
 
-/// A chat's latest message, as a change of the chat names it to other devices.
+/// A message of a chat, as changes name it to other devices.
 #[derive(Clone, PartialEq, Eq)]
-pub struct LatestMessage {
+pub struct NamedMessage {
     /// Its id.
     pub id: String,
     /// Whether the account sent it.
@@ -422,6 +424,53 @@ pub enum ChatSetting {
     MessageDeleted {
         /// Its id.
         id: String,
+    },
+    /// One message was starred or not.
+    MessageStarred {
+        /// Its id.
+        id: String,
+        /// Whether the account sent it.
+        is_from_me: bool,
+        /// Who sent it, where the chat does not say so.
+        sender: Option<Jid>,
+        /// Whether it has the star.
+        is_starred: bool,
+    },
+}
+
+/// A change of a label, or of what has it.
+#[derive(Clone, PartialEq, Eq)]
+pub struct LabelChange {
+    /// The label's id.
+    pub label: String,
+    /// What changed.
+    pub news: LabelNews,
+    /// Whether it is old news of a first synchronization.
+    pub is_initial: bool,
+}
+
+/// What happened to a label.
+#[derive(Clone, PartialEq, Eq)]
+pub enum LabelNews {
+    /// It is there, as it is now.
+    Put(Label),
+    /// It was deleted, and nothing has it any more.
+    Deleted,
+    /// It was put on a chat or taken off.
+    Chat {
+        /// The chat.
+        chat: Jid,
+        /// Whether the chat has it.
+        is_labelled: bool,
+    },
+    /// It was put on a message or taken off.
+    Message {
+        /// The chat.
+        chat: Jid,
+        /// The message's id.
+        id: String,
+        /// Whether the message has it.
+        is_labelled: bool,
     },
 }
 
@@ -507,6 +556,8 @@ hide_contents!(
     GroupEntry,
     ChatChange,
     ChatSetting,
+    LabelChange,
+    LabelNews,
     ChannelChange,
     Call
 );

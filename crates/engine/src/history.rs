@@ -64,6 +64,8 @@ pub struct HistoryChat {
     pub last_activity_ms: Option<i64>,
     /// Messages, newest first.
     pub messages: Vec<InboundMessage>,
+    /// The ids of those of its messages that are starred.
+    pub starred: Vec<String>,
 }
 
 impl std::fmt::Debug for HistoryPart {

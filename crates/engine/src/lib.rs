@@ -90,14 +90,14 @@ pub use connection::{Connection, SessionOptions, raw_of};
 #[cfg(any(test, feature = "fuzzing"))]
 #[doc(hidden)]
 pub use convert::fuzzing;
-pub use convert::{content_of, poll_option_hash};
+pub use convert::{content_of, is_played, poll_option_hash};
 pub use engine::{Endpoint, Engine, EngineConfig, verifies_certificate_chain};
 pub use error::{EngineError, PairingCodeError, RequestError};
 pub use events::{
     Account, Call, CallStage, ChannelChange, ChannelNews, ChatChange, ChatSetting, ContactName,
     Disconnect, DropReason, EndReason, EngineEvent, GroupChange, GroupEntry, KnownPerson,
-    LatestMessage, Mark, PairingEnd, Picture, Presence, QrCode, Receipt, Typing, TypingState,
-    UnreadableMessage, UnreadableReason,
+    LabelChange, LabelNews, Mark, NamedMessage, PairingEnd, Picture, Presence, QrCode, Receipt,
+    Typing, TypingState, UnreadableMessage, UnreadableReason,
 };
 pub use groups::{
     CommunitySubgroup, GroupPerson, GroupSetting, GroupSnapshot, JoinRequest, JoinedGroup,

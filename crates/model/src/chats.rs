@@ -82,6 +82,9 @@ pub struct Chat {
     pub id: i64,
     /// The chat's address.
     pub jid: String,
+    /// The ids of its labels (beyond the contract); absent without any.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub labels: Vec<String>,
     /// When its newest message was sent, in milliseconds since 1970.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub last_message_at: Option<i64>,

@@ -22,6 +22,7 @@ mod group_requests;
 mod groups;
 mod ids;
 mod jids;
+mod labels;
 mod media;
 mod messages;
 mod organizations;
@@ -70,6 +71,7 @@ pub use ids::{
     SessionId, TicketId, TokenKeyId, UserId, WebhookId, message_id,
 };
 pub use jids::{Jid, JidError, JidKind, PhoneNumber, PhoneNumberError};
+pub use labels::{CreateLabelInput, Label, ListLabel, UpdateLabelInput};
 pub use media::{
     MediaEventPayload, MediaFile, MediaKind, MediaProblem, MediaStatus, UnknownMediaName,
 };
@@ -91,10 +93,10 @@ pub use profile::{
     UpdateProfile,
 };
 pub use send::{
-    AlbumMediaPayload, AlbumMediaType, Attachment, ContactCard, EditMessageInput, ForwardInput,
-    LinkPreview, ListScheduledMessage, MediaPayload, ReactionInput, RevokeMessageInput,
-    ScheduledMessage, ScheduledStatus, SendMode, SendRequest, SendResult, SendTask, SendType,
-    TargetMessage, VoteInput,
+    AlbumMediaPayload, AlbumMediaType, Attachment, ContactCard, DeleteForMeInput, EditMessageInput,
+    ForwardInput, LinkPreview, ListScheduledMessage, MediaPayload, MessageInChatInput,
+    ReactionInput, RevokeMessageInput, ScheduledMessage, ScheduledStatus, SendMode, SendRequest,
+    SendResult, SendTask, SendType, TargetMessage, VoteInput,
 };
 pub use sessions::{
     CreateSession, HistorySync, HistorySyncStatus, ListWaSession, Me, PairingCode,

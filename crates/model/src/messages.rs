@@ -159,6 +159,9 @@ pub struct Message {
     pub has_media: bool,
     /// The same as `waMessageId`.
     pub id: String,
+    /// The ids of its labels (beyond the contract); absent without any.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub labels: Vec<String>,
     /// What is known of the file.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub media: Option<MediaMeta>,
@@ -182,6 +185,9 @@ pub struct Message {
     pub sender_name: Option<String>,
     /// The session.
     pub session_id: SessionId,
+    /// Whether the account has starred it (beyond the contract).
+    #[serde(default)]
+    pub starred: bool,
     /// How far it has come, for outgoing messages.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub status: Option<MessageStatus>,

@@ -342,10 +342,13 @@ pub struct GroupPayload {
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct ChatUpdatePayload {
-    /// What changed: `picture`.
+    /// What changed: `picture`, or `labels` (beyond the contract).
     pub change: String,
     /// The chat.
     pub chat_jid: String,
+    /// The ids of all labels that it has now, where those changed (beyond the contract).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub labels: Option<Vec<String>>,
     /// The new picture's id.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub picture_id: Option<String>,

@@ -39,6 +39,12 @@ pub mod limits {
     pub const EMOJI_CHARS: usize = 32;
     /// Characters of a text story.
     pub const STATUS_CHARS: usize = 700;
+    /// Characters of a label's name.
+    pub const LABEL_NAME_CHARS: usize = 100;
+    /// Colours that labels can have: official clients know twenty.
+    pub const LABEL_COLORS: i64 = 20;
+    /// Labels of an account: official clients let nobody make more.
+    pub const LABELS: usize = 20;
     /// Characters of a channel's name.
     pub const CHANNEL_NAME_CHARS: usize = 100;
     /// Characters of a channel's description.

@@ -319,10 +319,7 @@ impl Faults {
     }
 
     /// As [`Self::strike`], with the fault's number.
-    fn strike_numbered(
-        &self,
-        matches: impl Fn(&FaultSpec) -> bool,
-    ) -> Option<(u64, FaultSpec)> {
+    fn strike_numbered(&self, matches: impl Fn(&FaultSpec) -> bool) -> Option<(u64, FaultSpec)> {
         if self.len.load(Ordering::Acquire) == 0 {
             return None;
         }

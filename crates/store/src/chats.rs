@@ -95,6 +95,7 @@ impl From<ChatRow> for Chat {
             archived: row.is_archived,
             id: row.id,
             jid: row.jid,
+            labels: Vec::new(),
             last_message_at: (row.last_message_at > 0).then_some(row.last_message_at),
             muted_until: row.muted_until,
             name: row.name,
@@ -244,31 +245,44 @@ impl Owned<'_> {
 }
 
 impl Tx {
-    /// Lists chats in display order: pinned ones first, then the latest.
+    /// Lists chats in display order: pinned ones first, then the latest; those with a label,
+    /// where one is named.
     pub async fn chats(
         &mut self,
         organization: OrganizationId,
         session: SessionId,
+        label: Option<&str>,
         after: Option<ChatPosition>,
         limit: i64,
     ) -> Result<Vec<Chat>> {
+        let label = label.map(storable);
         let rows: Vec<ChatRow> = match after {
             None => on!(self, |conn| sqlx::query_as(select_chat!(
                 "s.organization_id = $1 AND c.session_id = $2 \
-                 ORDER BY c.is_pinned DESC, c.last_message_at DESC, c.id DESC LIMIT $3"
+                 AND ($3 IS NULL OR EXISTS (SELECT 1 FROM label_chat a JOIN label l \
+                 ON l.session_id = a.session_id AND l.wa_label_id = a.wa_label_id \
+                 WHERE a.session_id = c.session_id AND a.chat_jid IN (c.jid, c.alias_jid) \
+                 AND a.wa_label_id = $3 AND NOT l.is_deleted)) \
+                 ORDER BY c.is_pinned DESC, c.last_message_at DESC, c.id DESC LIMIT $4"
             ))
             .bind(Text(organization))
             .bind(Text(session))
+            .bind(label.as_deref())
             .bind(limit)
             .fetch_all(conn)
             .await)?,
             Some(after) => on!(self, |conn| sqlx::query_as(select_chat!(
                 "s.organization_id = $1 AND c.session_id = $2 \
-                 AND (c.is_pinned, c.last_message_at, c.id) < ($3, $4, $5) \
-                 ORDER BY c.is_pinned DESC, c.last_message_at DESC, c.id DESC LIMIT $6"
+                 AND ($3 IS NULL OR EXISTS (SELECT 1 FROM label_chat a JOIN label l \
+                 ON l.session_id = a.session_id AND l.wa_label_id = a.wa_label_id \
+                 WHERE a.session_id = c.session_id AND a.chat_jid IN (c.jid, c.alias_jid) \
+                 AND a.wa_label_id = $3 AND NOT l.is_deleted)) \
+                 AND (c.is_pinned, c.last_message_at, c.id) < ($4, $5, $6) \
+                 ORDER BY c.is_pinned DESC, c.last_message_at DESC, c.id DESC LIMIT $7"
             ))
             .bind(Text(organization))
             .bind(Text(session))
+            .bind(label.as_deref())
             .bind(after.is_pinned)
             .bind(after.last_message_at)
             .bind(after.id)
@@ -276,10 +290,26 @@ impl Tx {
             .fetch_all(conn)
             .await)?,
         };
-        Ok(rows.into_iter().map(Chat::from).collect())
+        let mut chats: Vec<_> = rows.into_iter().map(Chat::from).collect();
+        self.add_labels(session, &mut chats).await?;
+        Ok(chats)
     }
 
-    /// One chat by either of its addresses.
+    /// One chat by either of its addresses, with its labels.
+    pub async fn labelled_chat(
+        &mut self,
+        organization: OrganizationId,
+        session: SessionId,
+        jid: &str,
+    ) -> Result<Option<Chat>> {
+        let mut chat = self.chat(organization, session, jid).await?;
+        if let Some(chat) = &mut chat {
+            self.add_labels(session, std::slice::from_mut(chat)).await?;
+        }
+        Ok(chat)
+    }
+
+    /// One chat by either of its addresses, without its labels.
     pub async fn chat(
         &mut self,
         organization: OrganizationId,

@@ -37,7 +37,7 @@ impl Owned<'_> {
         // Told progress may fall behind, where parts overtake each other.
         on!(self.tx, |conn| {
             sqlx::query(
-            "UPDATE session SET \
+                "UPDATE session SET \
              history_progress = CASE WHEN history_status IS NULL OR (history_status = 'done' \
              AND $7) THEN COALESCE($2, 0) WHEN $2 > history_progress \
              OR (history_status = 'done' AND $2 < 100) THEN $2 ELSE history_progress END, \
@@ -50,18 +50,18 @@ impl Owned<'_> {
              history_updated_at = $6, \
              history_status = CASE WHEN $5 THEN 'done' WHEN history_status = 'done' AND NOT $7 \
              AND ($2 IS NULL OR $2 >= 100) THEN 'done' ELSE 'running' END \
-             WHERE id = $1"
-        )
-        .bind(Text(self.session))
-        .bind(step.progress.map(|progress| progress.clamp(0, 100)))
-        .bind(step.messages)
-        .bind(step.chats)
-        .bind(step.is_end())
-        .bind(now_ms)
-        .bind(step.is_beginning)
-        .execute(conn)
-        .await
-        .map(drop)
+             WHERE id = $1",
+            )
+            .bind(Text(self.session))
+            .bind(step.progress.map(|progress| progress.clamp(0, 100)))
+            .bind(step.messages)
+            .bind(step.chats)
+            .bind(step.is_end())
+            .bind(now_ms)
+            .bind(step.is_beginning)
+            .execute(conn)
+            .await
+            .map(drop)
         })?;
         Ok(())
     }

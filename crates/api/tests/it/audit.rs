@@ -176,6 +176,7 @@ impl World {
             .replace("{user}", &self.member.id.to_string())
             .replace("{invitation}", &self.invitation.to_string())
             .replace("{key}", &self.tenant.key_id.to_string())
+            .replace("{label}", "7")
             .replace("{login}", "login_01J9ZX8K2QHV0M3T6R7P4N5W8C")
     }
 

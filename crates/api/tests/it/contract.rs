@@ -27,9 +27,12 @@ const BEYOND_THE_CONTRACT: &[&str] = &[
     "checkContacts",
     "clearChat",
     "createCommunity",
+    "createLabel",
     "createRealtimeTicket",
     "createStorageBucket",
     "deleteChatOnWhatsApp",
+    "deleteLabel",
+    "deleteMessageForMe",
     "deleteStorageBucket",
     "getBlocklist",
     "getChannel",
@@ -39,6 +42,8 @@ const BEYOND_THE_CONTRACT: &[&str] = &[
     "getProfile",
     "getSessionStorage",
     "getWebhookSigningSecret",
+    "labelChat",
+    "labelMessage",
     "linkCommunityGroups",
     "listAudit",
     "listChannels",
@@ -46,10 +51,12 @@ const BEYOND_THE_CONTRACT: &[&str] = &[
     "listCommunityGroups",
     "listEvents",
     "listGroupJoinRequests",
+    "listLabels",
     "listScheduledMessages",
     "listStorageBuckets",
     "listWebhookDeliveries",
     "markChatUnread",
+    "markMessagePlayed",
     "openRealtime",
     "previewGroupInvite",
     "rejectCall",
@@ -62,7 +69,12 @@ const BEYOND_THE_CONTRACT: &[&str] = &[
     "setGroupPicture",
     "setProfilePicture",
     "setSessionStorage",
+    "starMessage",
+    "unlabelChat",
+    "unlabelMessage",
     "unlinkCommunityGroups",
+    "unstarMessage",
+    "updateLabel",
     "updatePrivacy",
     "updateProfile",
     "updateSession",
@@ -72,18 +84,25 @@ const BEYOND_THE_CONTRACT: &[&str] = &[
 /// Optional bodies of operations that have none in the contract.
 const BODIES_BEYOND_THE_CONTRACT: &[(&str, &str)] = &[("readChat", "ReadChatInputBody")];
 
+/// Optional parameters of operations that the contract does not have.
+const PARAMETERS_BEYOND_THE_CONTRACT: &[(&str, &str)] = &[("listChats", "label")];
+
 /// Optional fields that the contract does not have.
 const FIELDS_BEYOND_THE_CONTRACT: &[&str] = &[
+    "Chat.labels",
+    "ChatUpdatePayload.labels",
     "MediaMeta.id",
     "MediaPayload.gifPlayback",
     "MediaPayload.videoNote",
     "MediaPayload.viewOnce",
     "MediaPayload.voice",
+    "Message.labels",
+    "Message.starred",
     "MessageStatusPayload.error",
-    "PostStatusInputBody.media",
     "NewsletterPayload.muted",
     "PostStatusInputBody.backgroundColor",
     "PostStatusInputBody.font",
+    "PostStatusInputBody.media",
     "SendRequest.linkPreview",
     "SendRequest.sendAt",
     "SessionStatusPayload.detail",
@@ -267,6 +286,12 @@ fn offered_operations_are_as_in_the_contract() {
             .as_array()
             .into_iter()
             .flatten()
+            .filter(|p| {
+                let name = p["name"].as_str().unwrap();
+                let is_beyond = PARAMETERS_BEYOND_THE_CONTRACT.contains(&(id, name));
+                assert!(!is_beyond || p["required"] != true, "{id}: {name}");
+                !is_beyond
+            })
             .map(|p| {
                 parameter(
                     &p["name"],

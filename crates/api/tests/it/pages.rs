@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 use serde_json::Value;
-use wagate_model::{ChatType, Direction, SessionId};
+use wagate_model::{ChatType, Direction, Label, SessionId};
 use wagate_store::{ChatFacts, GroupFacts, IdentityFacts, Lane, NewMessage, StoreError};
 
 use crate::harness::{Service, Tenant};
@@ -93,6 +93,12 @@ pub(crate) async fn fill_channel(
         .write::<_, StoreError, _>(Lane::SHARED, move |tx| {
             Box::pin(async move {
                 let mut owned = tx.owned(&fence).await?;
+                let label = Label {
+                    color: 0,
+                    id: jid.chars().take_while(char::is_ascii_digit).collect(),
+                    name: text.into(),
+                };
+                owned.put_label(&label, 1).await?;
                 let facts = ChatFacts {
                     jid,
                     alias_jid: None,

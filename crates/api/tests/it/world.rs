@@ -276,6 +276,12 @@ impl Place {
         format!("120363{digits}%40g.us")
     }
 
+    /// The label that its session has, as `fill_channel` stores it.
+    fn label(&self) -> String {
+        let channel = self.channel();
+        channel.chars().take_while(char::is_ascii_digit).collect()
+    }
+
     /// The channel that its session has seen.
     fn channel(&self) -> String {
         let digits: String = self.chat.chars().take_while(char::is_ascii_digit).collect();
@@ -489,6 +495,11 @@ pub(crate) const PARAMETERS: &[Parameter] = &[
         name: "jid",
         of: |place| place.chat.clone(),
         unknown: &["15559999999%40s.whatsapp.net"],
+    },
+    Parameter {
+        name: "label",
+        of: |place| place.label(),
+        unknown: &["999", "1"],
     },
     Parameter {
         name: "lid",

@@ -8,11 +8,13 @@ mod chats;
 mod communities;
 mod contacts;
 mod groups;
+mod labels;
+mod messages;
 mod presence;
 mod profile;
 
 use serde::{Deserialize, Serialize};
-use wagate_model::BackfillJob;
+use wagate_model::{BackfillJob, Label};
 
 pub use backfills::BackfillRequest;
 pub use channels::{ChannelReply, ChannelRequest};
@@ -20,6 +22,8 @@ pub use chats::ChatRequest;
 pub use communities::{CommunityReply, CommunityRequest};
 pub use contacts::{ContactReply, ContactRequest};
 pub use groups::{GroupReply, GroupRequest, MemberChange};
+pub use labels::LabelRequest;
+pub use messages::MessageRequest;
 pub use presence::{PresenceReply, PresenceRequest};
 pub use profile::{ProfileReply, ProfileRequest};
 
@@ -39,6 +43,10 @@ pub enum LiveRequest {
     Chats(ChatRequest),
     /// Groups.
     Groups(GroupRequest),
+    /// Labels.
+    Labels(LabelRequest),
+    /// What the account keeps of messages.
+    Messages(MessageRequest),
     /// The account's and other people's presence.
     Presence(PresenceRequest),
     /// The account itself.
@@ -57,6 +65,8 @@ impl LiveRequest {
             Self::Contact(request) => request.name(),
             Self::Chats(request) => request.name(),
             Self::Groups(request) => request.name(),
+            Self::Labels(request) => request.name(),
+            Self::Messages(request) => request.name(),
             Self::Presence(request) => request.name(),
             Self::Profile(request) => request.name(),
             Self::Channels(request) => request.name(),
@@ -72,6 +82,8 @@ impl LiveRequest {
             Self::Contact(request) => request.is_repeatable(),
             Self::Chats(request) => request.is_repeatable(),
             Self::Groups(request) => request.is_repeatable(),
+            Self::Labels(request) => request.is_repeatable(),
+            Self::Messages(request) => request.is_repeatable(),
             Self::Presence(request) => request.is_repeatable(),
             Self::Profile(request) => request.is_repeatable(),
             Self::Channels(request) => request.is_repeatable(),
@@ -93,6 +105,8 @@ pub enum LiveReply {
     Contact(ContactReply),
     /// About groups.
     Groups(GroupReply),
+    /// A label as it is now.
+    Label(Label),
     /// About presence.
     Presence(PresenceReply),
     /// About the account itself.
@@ -111,6 +125,7 @@ impl LiveReply {
             Self::Communities(_) => "communities",
             Self::Contact(_) => "contact",
             Self::Groups(_) => "groups",
+            Self::Label(_) => "label",
             Self::Presence(_) => "presence",
             Self::Profile(_) => "profile",
             Self::Channels(_) => "channels",

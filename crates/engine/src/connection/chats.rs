@@ -9,7 +9,7 @@ use whatsapp_rust::{Client, Jid as LibraryJid};
 use super::Connection;
 use super::actions::request_error;
 use crate::convert::library_jid;
-use crate::{LatestMessage, RequestError};
+use crate::{NamedMessage, RequestError};
 
 /// `muted_until` of a chat that is muted for ever.
 const FOR_EVER: i64 = -1;
@@ -35,7 +35,7 @@ impl Connection {
         &self,
         chat: &Jid,
         is_archived: bool,
-        latest: Option<&LatestMessage>,
+        latest: Option<&NamedMessage>,
     ) -> Result<(), RequestError> {
         self.act(chat, Action::Archive(is_archived), latest).await
     }
@@ -54,7 +54,7 @@ impl Connection {
     pub async fn mark_chat_unread(
         &self,
         chat: &Jid,
-        latest: Option<&LatestMessage>,
+        latest: Option<&NamedMessage>,
     ) -> Result<(), RequestError> {
         self.act(chat, Action::MarkUnread, latest).await
     }
@@ -63,7 +63,7 @@ impl Connection {
     pub async fn clear_chat(
         &self,
         chat: &Jid,
-        latest: Option<&LatestMessage>,
+        latest: Option<&NamedMessage>,
     ) -> Result<(), RequestError> {
         self.act(chat, Action::Clear, latest).await
     }
@@ -72,7 +72,7 @@ impl Connection {
     pub async fn delete_chat(
         &self,
         chat: &Jid,
-        latest: Option<&LatestMessage>,
+        latest: Option<&NamedMessage>,
     ) -> Result<(), RequestError> {
         self.act(chat, Action::Delete, latest).await
     }
@@ -81,7 +81,7 @@ impl Connection {
         &self,
         chat: &Jid,
         action: Action,
-        latest: Option<&LatestMessage>,
+        latest: Option<&NamedMessage>,
     ) -> Result<(), RequestError> {
         let client = self.logged_in()?;
         let telling = tell(client, library_jid(chat), action, range(chat, latest));
@@ -114,7 +114,7 @@ fn tell(
 }
 
 /// Up to which message an action counts: what comes later on another device is not meant.
-fn range(chat: &Jid, latest: Option<&LatestMessage>) -> Option<SyncActionMessageRange> {
+fn range(chat: &Jid, latest: Option<&NamedMessage>) -> Option<SyncActionMessageRange> {
     let latest = latest?;
     let seconds = latest.timestamp_ms.div_euclid(1000);
     let sender = latest
@@ -145,8 +145,8 @@ pub(super) fn failure(error: &AppStateError) -> RequestError {
 mod tests {
     use super::*;
 
-    fn latest(is_from_me: bool) -> LatestMessage {
-        LatestMessage {
+    fn latest(is_from_me: bool) -> NamedMessage {
+        NamedMessage {
             id: "3EB0".into(),
             is_from_me,
             sender: Some("7@lid".parse().unwrap()),

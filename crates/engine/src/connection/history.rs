@@ -321,12 +321,7 @@ fn known_to_all(
     process_history_sync_bytes_with_record_visitor(compressed, own_user.as_deref(), true, |_| {})
 }
 
-fn unpack(
-    history: &LazyHistorySync,
-    own: &Own,
-    part: &str,
-    pages: &mpsc::Sender<HistoryChunk>,
-) {
+fn unpack(history: &LazyHistorySync, own: &Own, part: &str, pages: &mpsc::Sender<HistoryChunk>) {
     unpack_into(history, own, &|page| {
         let page = HistoryChunk {
             part: part.to_owned(),

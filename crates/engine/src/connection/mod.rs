@@ -17,6 +17,8 @@ mod graph;
 mod groups;
 mod history;
 mod hook;
+mod labels;
+mod messages;
 mod observer;
 mod open;
 mod pairing;
@@ -39,6 +41,7 @@ use whatsapp_rust::Client;
 
 pub(crate) use attempt::Attempt;
 pub(crate) use history::HistoryTurns;
+pub(crate) use labels::LABEL_MESSAGE;
 
 pub use sending::raw_of;
 

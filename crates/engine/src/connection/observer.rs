@@ -16,6 +16,7 @@ use whatsapp_rust::{Client, RawNodeLease};
 use super::app_state::AppStateVersions;
 use super::attempt::Attempt;
 use super::hook;
+use super::labels::MessageLabels;
 use super::pairing;
 use super::restrictions;
 use crate::acks::{AckBook, Verdict};
@@ -33,6 +34,7 @@ pub(super) struct Observer {
     acks: Arc<AckBook>,
     mailbox: Mailbox,
     versions: AppStateVersions,
+    labels: MessageLabels,
     work: Work,
     /// Without it the library hands over no stanzas.
     _stanzas: RawNodeLease,
@@ -52,6 +54,9 @@ impl Observer {
         mailbox: Mailbox,
         work: Work,
     ) -> Self {
+        let weak = Arc::downgrade(client);
+        let cancel = work.cancel.clone();
+        let labels = MessageLabels::new(weak, mailbox.clone(), &work.tasks, cancel);
         Self {
             _stanzas: client.acquire_raw_node_forwarding(),
             client: Arc::downgrade(client),
@@ -59,6 +64,7 @@ impl Observer {
             acks,
             mailbox,
             versions: AppStateVersions::default(),
+            labels,
             work,
         }
     }
@@ -268,9 +274,20 @@ impl Observer {
             Event::DeleteChatUpdate(update) => convert::deleted(update),
             Event::ClearChatUpdate(update) => convert::cleared(update),
             Event::DeleteMessageForMeUpdate(update) => convert::deleted_for_me(update),
-            _ => return false,
+            Event::StarUpdate(update) => convert::starred(update),
+            _ => return self.on_labels(event),
         };
         self.tell(change, EngineEvent::Chat);
+        true
+    }
+
+    fn on_labels(&self, event: &Event) -> bool {
+        let change = match event {
+            Event::LabelEditUpdate(update) => convert::label_edited(update),
+            Event::LabelAssociationUpdate(update) => convert::chat_labelled(update),
+            _ => return false,
+        };
+        self.tell(change, EngineEvent::Label);
         true
     }
 
@@ -295,6 +312,7 @@ impl Observer {
                 self.tell(convert::ended_elsewhere(call), EngineEvent::Call);
             }
             Event::RawNode(stanza) => {
+                self.labels.follow(stanza);
                 if let Some(client) = self.client.upgrade() {
                     let Work { tasks, cancel } = &self.work;
                     self.versions.follow(&client, stanza, tasks, cancel);

@@ -3,7 +3,7 @@
 use whatsapp_rust::Jid as LibraryJid;
 use whatsapp_rust::types::events::{
     ArchiveUpdate, ClearChatUpdate, DeleteChatUpdate, DeleteMessageForMeUpdate,
-    MarkChatAsReadUpdate, MuteUpdate, PinUpdate,
+    MarkChatAsReadUpdate, MuteUpdate, PinUpdate, StarUpdate,
 };
 use whatsapp_rust::wacore::chrono::{DateTime, Utc};
 
@@ -84,6 +84,21 @@ pub(crate) fn cleared(update: &ClearChatUpdate) -> Option<ChatChange> {
         &update.timestamp,
         is_initial,
         ChatSetting::Cleared,
+    )
+}
+
+pub(crate) fn starred(update: &StarUpdate) -> Option<ChatChange> {
+    let setting = ChatSetting::MessageStarred {
+        id: message_id(Some(&update.message_id))?,
+        is_from_me: update.from_me,
+        sender: update.participant_jid.as_ref().and_then(model_jid),
+        is_starred: update.action.starred == Some(true),
+    };
+    change(
+        &update.chat_jid,
+        &update.timestamp,
+        update.from_full_sync,
+        setting,
     )
 }
 

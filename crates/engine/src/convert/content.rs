@@ -1,6 +1,6 @@
 //! What a message says.
 
-use wagate_model::{ContactData, LocationData};
+use wagate_model::{ContactData, LocationData, MediaKind};
 use whatsapp_rust::waproto;
 use whatsapp_rust::waproto::whatsapp as wa;
 use whatsapp_rust::waproto::whatsapp::message::protocol_message::Type as ProtocolType;
@@ -151,6 +151,21 @@ fn cards(message: &wa::Message) -> Option<Vec<ContactData>> {
 pub fn content_of(raw: &[u8]) -> Option<Content> {
     let message = waproto::codec::message_decode(raw).ok()?;
     plain(unwrap(&message).message)
+}
+
+/// Whether whoever gets a stored message tells that they played it: voice notes, video notes,
+/// and what may be seen once.
+#[must_use]
+pub fn is_played(raw: &[u8]) -> bool {
+    let Ok(message) = waproto::codec::message_decode(raw) else {
+        return false;
+    };
+    let unwrapped = unwrap(&message);
+    let is_note = matches!(
+        plain(unwrapped.message),
+        Some(Content::Media(media)) if matches!(media.kind, MediaKind::Voice | MediaKind::VideoNote)
+    );
+    is_note || unwrapped.is_view_once
 }
 
 /// The text that stands for a message where it is quoted.

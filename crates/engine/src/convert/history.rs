@@ -1,5 +1,7 @@
 //! History, page by page.
 
+use std::collections::HashSet;
+
 use wagate_model::Jid;
 use whatsapp_rust::types::events::LazyHistorySync;
 use whatsapp_rust::waproto::whatsapp as wa;
@@ -103,6 +105,13 @@ fn chat_pages(conversation: &wa::Conversation, own: &Own) -> Vec<HistoryChat> {
         .filter_map(|entry| entry.message.as_option())
         .filter_map(|entry| history_message(entry, &chat, alias.as_ref(), own))
         .collect();
+    let starred: HashSet<String> = conversation
+        .messages
+        .iter()
+        .filter_map(|entry| entry.message.as_option())
+        .filter(|entry| entry.starred == Some(true))
+        .filter_map(|entry| message_id(entry.key.as_option()?.id.as_deref()))
+        .collect();
     let last_activity_s = conversation
         .conversation_timestamp
         .or(conversation.last_msg_timestamp);
@@ -115,6 +124,7 @@ fn chat_pages(conversation: &wa::Conversation, own: &Own) -> Vec<HistoryChat> {
         muted_until_ms: conversation.mute_end_time.and_then(mute_end_ms),
         last_activity_ms: last_activity_s.map(seconds_to_ms),
         messages: Vec::new(),
+        starred: Vec::new(),
         chat,
         is_first: true,
         alias,
@@ -134,9 +144,13 @@ fn chat_pages(conversation: &wa::Conversation, own: &Own) -> Vec<HistoryChat> {
                 muted_until_ms: None,
                 last_activity_ms: None,
                 messages: Vec::new(),
+                starred: Vec::new(),
             });
         }
         if let Some(piece) = pieces.last_mut() {
+            if starred.contains(&message.id) {
+                piece.starred.push(message.id.clone());
+            }
             piece.messages.push(message);
         }
     }

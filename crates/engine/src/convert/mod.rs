@@ -15,6 +15,7 @@ pub mod fuzzing;
 mod groups;
 mod history;
 mod identity;
+mod labels;
 mod media;
 mod messages;
 mod outgoing;
@@ -35,13 +36,16 @@ mod tests;
 
 pub(crate) use calls::{call, ended_elsewhere, missed_call};
 pub(crate) use channels::{channel, channel_news};
-pub(crate) use chats::{archived, cleared, deleted, deleted_for_me, marked_read, muted, pinned};
-pub use content::content_of;
+pub(crate) use chats::{
+    archived, cleared, deleted, deleted_for_me, marked_read, muted, pinned, starred,
+};
+pub use content::{content_of, is_played};
 #[cfg(test)]
 pub(crate) use groups::group_change;
 pub(crate) use groups::{group, group_news, seconds_to_ms};
 pub(crate) use history::unpack_into;
 pub(crate) use identity::{Own, alias, library_jid, model_jid};
+pub(crate) use labels::{chat_labelled, label_edited, message_labelled};
 pub(crate) use messages::{Converted, PendingVote, message};
 pub(crate) use outgoing::{key, outgoing, raw};
 pub(crate) use people::{about, contact_name, number_change, picture, presence, push_name, typing};

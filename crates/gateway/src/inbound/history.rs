@@ -59,6 +59,11 @@ async fn commit_chat(owned: &mut Owned<'_>, chat: &HistoryChat, now_ms: i64) -> 
     // Oldest first, so that rows have the order of the messages.
     let messages: Vec<_> = chat.messages.iter().rev().cloned().collect();
     let committed = Batch::new(owned, now_ms).write_history(&messages).await?;
+    for id in &chat.starred {
+        if let Some(stored) = owned.stored_message(chat_id, id, None).await? {
+            owned.star_message(stored.id, true, now_ms).await?;
+        }
+    }
     if let Some(unread) = chat.unread_count {
         owned.set_unread(chat_id, i64::from(unread), now_ms).await?;
     }
@@ -124,6 +129,7 @@ mod tests {
                 muted_until_ms: None,
                 last_activity_ms: None,
                 messages: ids.iter().map(|id| message(id)).collect(),
+                starred: ids.iter().take(1).map(|id| (*id).to_owned()).collect(),
             }],
             progress: Some(progress),
             is_last,
@@ -169,6 +175,11 @@ mod tests {
             let is_done = history.status == HistorySyncStatus::Done;
             assert_eq!((history.messages, history.progress, is_done), expected);
             assert_eq!(history.chats, 1);
+        }
+        let mut tx = store.read().await.unwrap();
+        for (id, is_starred) in [("C", true), ("B", true), ("A", false)] {
+            let stored = tx.message(organization, session, None, id).await.unwrap();
+            assert_eq!(stored.unwrap().starred, is_starred, "{id}");
         }
     }
 }

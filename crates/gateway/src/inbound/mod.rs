@@ -5,6 +5,7 @@ mod content;
 mod familiar;
 mod files;
 mod history;
+mod marks;
 mod news;
 mod payload;
 mod people;

@@ -11,12 +11,12 @@ use wagate_engine::{
 };
 use wagate_model::{
     CallPayload, ChatType, ChatUpdatePayload, EventKind, Jid, JidKind, MessageStatusPayload,
-    NewsletterPayload, PresenceState, PresenceStatus,
+    NewsletterPayload, PresenceState, PresenceStatus, TargetMessage,
 };
 use wagate_store::{Account, ChatChange, ChatFacts, NewEvent, Owned, Result, StoreError};
 
 use super::batch::Batch;
-use super::{history, people, sink};
+use super::{history, marks, people, sink};
 use crate::context::Context;
 use crate::groups::{self, Arrival, GroupNotes};
 use crate::session::Session;
@@ -201,6 +201,7 @@ async fn commit_one(
         EngineEvent::Alias { phone, lid } => people::alias(owned, phone, lid, now_ms).await,
         EngineEvent::Picture(event) => picture(owned, event, now_ms),
         EngineEvent::Chat(change) => chat(owned, change, now_ms).await,
+        EngineEvent::Label(change) => marks::label(owned, change, now_ms).await,
         EngineEvent::Channel(change) => channel(owned, change, now_ms).await,
         EngineEvent::Restriction { kind, restriction } => {
             let restriction = restriction.as_ref();
@@ -378,6 +379,7 @@ fn picture(owned: &mut Owned<'_>, picture: &Picture, now_ms: i64) -> Result<()> 
     let payload = ChatUpdatePayload {
         change: "picture".to_owned(),
         chat_jid: picture.of.to_string(),
+        labels: None,
         picture_id: picture.id.clone(),
         removed: picture.is_removed.then_some(true),
     };
@@ -412,6 +414,19 @@ async fn chat(owned: &mut Owned<'_>, change: &EngineChatChange, now_ms: i64) -> 
                 stored.unread_count.max(1)
             };
             return owned.set_unread(stored.id, unread, now_ms).await;
+        }
+        ChatSetting::MessageStarred {
+            id,
+            is_from_me,
+            sender,
+            is_starred,
+        } => {
+            let target = TargetMessage {
+                chat: change.chat.clone(),
+                id: id.clone(),
+                sender: sender.clone(),
+            };
+            return marks::star(owned, &target, *is_from_me, *is_starred, now_ms).await;
         }
         // What somebody tidies up on the phone stays in the organization's record.
         ChatSetting::Deleted | ChatSetting::Cleared | ChatSetting::MessageDeleted { .. } => {

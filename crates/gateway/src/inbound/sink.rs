@@ -87,11 +87,7 @@ fn is_about_contents(error: &StoreError) -> bool {
 impl Sink {
     /// Commits messages, however long the database is away: the engine holds back what
     /// comes next, so that a chat keeps its order.
-    async fn persist(
-        &self,
-        messages: &[InboundMessage],
-        state: &EngineState,
-    ) -> Result<()> {
+    async fn persist(&self, messages: &[InboundMessage], state: &EngineState) -> Result<()> {
         let (cx, session) = (&self.cx, &*self.session);
         let messages = Arc::new(messages.to_vec());
         session

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use wagate_cluster::{ChatRequest, LiveReply, Refusal};
-use wagate_engine::{LatestMessage, RequestError};
+use wagate_engine::{NamedMessage, RequestError};
 use wagate_model::{Chat, Jid, JidKind, Message};
 use wagate_store::{ChatChange, StoreError};
 
@@ -68,7 +68,7 @@ impl Live<'_> {
         &self,
         chat: &Jid,
         wanted: ChatChange,
-        latest: Option<&LatestMessage>,
+        latest: Option<&NamedMessage>,
         taken: &mut ChatChange,
     ) -> Result<(), RequestError> {
         if let Some(is_archived) = wanted.is_archived {
@@ -137,7 +137,7 @@ impl Live<'_> {
     }
 
     /// A chat and its latest message, as they are stored.
-    async fn stored_chat(&self, chat: &Jid) -> Result<(Chat, Option<LatestMessage>), Refusal> {
+    async fn stored_chat(&self, chat: &Jid) -> Result<(Chat, Option<NamedMessage>), Refusal> {
         let (organization, session) = (self.session.organization, self.session.id());
         let refused = |error: StoreError| store_refusal(&error);
         let mut tx = self.cx.store.read().await.map_err(refused)?;
@@ -151,7 +151,7 @@ impl Live<'_> {
             .await
             .map_err(refused)?
             .pop();
-        let latest = newest.map(|(_, message)| LatestMessage {
+        let latest = newest.map(|(_, message)| NamedMessage {
             sender: sender_of(&message),
             id: message.wa_message_id,
             is_from_me: message.from_me,

@@ -11,6 +11,8 @@ mod chats;
 mod communities;
 mod contacts;
 mod groups;
+mod labels;
+mod messages;
 mod presence;
 mod profile;
 
@@ -74,6 +76,8 @@ impl Live<'_> {
             LiveRequest::Contact(request) => self.contact(request).await,
             LiveRequest::Chats(request) => self.chats(request).await,
             LiveRequest::Groups(request) => Box::pin(self.groups(request)).await,
+            LiveRequest::Labels(request) => Box::pin(self.labels(request)).await,
+            LiveRequest::Messages(request) => Box::pin(self.messages(request)).await,
             LiveRequest::Presence(request) => self.presence(request).await,
             LiveRequest::Profile(request) => self.profile(request).await,
             LiveRequest::Channels(request) => self.channels(request).await,

@@ -28,7 +28,7 @@ pub(super) struct Author<'a> {
 }
 
 /// Finds the message that another one is about.
-pub(super) async fn target_row(
+pub(crate) async fn target_row(
     owned: &mut Owned<'_>,
     target: &TargetMessage,
 ) -> Result<Option<StoredMessage>> {

@@ -1,4 +1,4 @@
-//! The bodies of what is done to a message: edit, revoke, react, vote, forward.
+//! The bodies of what is done to a message: edit, revoke, react, vote, forward, star.
 //!
 //! The message itself is in the path; ids are unique within a chat and sender only, so each
 //! body names the chat, and the sender where that is not this account.
@@ -96,6 +96,62 @@ pub struct ForwardInput {
     #[serde(default)]
     #[schema(max_length = 64)]
     pub to: Option<String>,
+}
+
+/// The body of what is done to a message and needs no more than to know which one:
+/// `starMessage`, `labelMessage`, `markMessagePlayed` and their opposites.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[schema(as = MessageInChatInputBody)]
+pub struct MessageInChatInput {
+    /// The chat: a phone number in digits, or a JID.
+    #[serde(default)]
+    #[schema(max_length = 64)]
+    pub chat: Option<String>,
+    /// Who sent the message; can be left out where the chat has only one of this id.
+    #[serde(default)]
+    #[schema(max_length = 64)]
+    pub sender: Option<String>,
+}
+
+/// The body of `deleteMessageForMe`.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[schema(as = DeleteForMeInputBody)]
+pub struct DeleteForMeInput {
+    /// The chat: a phone number in digits, or a JID.
+    #[serde(default)]
+    #[schema(max_length = 64)]
+    pub chat: Option<String>,
+    /// Whether the phones delete its file too; they do unless told otherwise.
+    #[serde(default)]
+    pub delete_media: Option<bool>,
+    /// Who sent the message; can be left out where the chat has only one of this id.
+    #[serde(default)]
+    #[schema(max_length = 64)]
+    pub sender: Option<String>,
+}
+
+impl MessageInChatInput {
+    /// The message; faults are added where there are any.
+    pub fn target(&self, id: &str, faults: &mut Faults) -> Option<TargetMessage> {
+        let (chat, sender) = (self.chat.as_deref(), self.sender.as_deref());
+        let target = target(id, chat, sender, faults)?;
+        let excluded = [JidKind::Newsletter, JidKind::Status];
+        check_chat(&target, &excluded, "must be a person or a group", faults);
+        Some(target)
+    }
+}
+
+impl DeleteForMeInput {
+    /// The message; faults are added where there are any.
+    pub fn target(&self, id: &str, faults: &mut Faults) -> Option<TargetMessage> {
+        let (chat, sender) = (self.chat.as_deref(), self.sender.as_deref());
+        let target = target(id, chat, sender, faults)?;
+        let excluded = [JidKind::Newsletter, JidKind::Status];
+        check_chat(&target, &excluded, "must be a person or a group", faults);
+        Some(target)
+    }
 }
 
 impl EditMessageInput {

@@ -8,7 +8,10 @@ mod result;
 mod scheduled;
 mod task;
 
-pub use actions::{EditMessageInput, ForwardInput, ReactionInput, RevokeMessageInput, VoteInput};
+pub use actions::{
+    DeleteForMeInput, EditMessageInput, ForwardInput, MessageInChatInput, ReactionInput,
+    RevokeMessageInput, VoteInput,
+};
 pub use files::{AlbumMediaPayload, AlbumMediaType, Attachment, MediaPayload};
 pub use preview::LinkPreview;
 pub use request::{ContactCard, SendRequest, SendType};

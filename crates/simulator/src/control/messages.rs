@@ -14,7 +14,7 @@ use super::envelope::ApiError;
 use super::phones::find;
 use super::router::{Control, split_action};
 use super::send_request;
-use crate::phone::{FieldError, MessageQuery, PhoneError, Sent, StoredMessage};
+use crate::phone::{FieldError, KeptChange, MessageQuery, PhoneError, Sent, StoredMessage};
 
 /// The largest body of a message without files, in bytes.
 const MAX_PLAIN_BODY_LEN: usize = 2 * 1024 * 1024;
@@ -94,6 +94,22 @@ pub(crate) async fn act(
         "revoke" => {
             body.finish()?;
             Ok(created(&phone.revoke(id).await?))
+        }
+        "star" | "unstar" => {
+            body.finish()?;
+            let id = id.to_owned();
+            let is_starred = verb == "star";
+            phone.keep(KeptChange::Star { id, is_starred }).await?;
+            Ok(StatusCode::NO_CONTENT.into_response())
+        }
+        "delete-for-me" => {
+            let with_media = body.boolean("deleteMedia").unwrap_or(true);
+            body.finish()?;
+            let id = id.to_owned();
+            phone
+                .keep(KeptChange::DeleteForMe { id, with_media })
+                .await?;
+            Ok(StatusCode::NO_CONTENT.into_response())
         }
         _ => Err(PhoneError::NotFound("no such action".to_owned()).into()),
     }

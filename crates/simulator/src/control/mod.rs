@@ -8,6 +8,7 @@ mod faults;
 mod files;
 mod groups;
 mod history;
+mod kept;
 mod media;
 mod messages;
 mod phones;

@@ -13,7 +13,7 @@ use axum::routing::{delete, get, post};
 use serde_json::{Value, json};
 
 use super::envelope::{unknown_route, wrap_refusals};
-use super::{accounting, channels, faults, files, groups, history, media, messages, phones};
+use super::{accounting, channels, faults, files, groups, history, kept, media, messages, phones};
 use crate::phone::Phones;
 use crate::server::Server;
 
@@ -60,6 +60,15 @@ pub fn router(server: Server, phones: Phones, info: ControlInfo) -> Router {
             get(messages::get).post(messages::act),
         )
         .route("/sim/v1/phones/{phone}/history", post(history::set))
+        .route("/sim/v1/phones/{phone}/app-state", get(kept::list))
+        .route(
+            "/sim/v1/phones/{phone}/labels",
+            get(kept::labels).post(kept::put_label),
+        )
+        .route(
+            "/sim/v1/phones/{phone}/labels/{label}",
+            post(kept::act_on_label).delete(kept::delete_label),
+        )
         .route("/sim/v1/phones/{phone}/channels", post(channels::create))
         .route(
             "/sim/v1/phones/{phone}/channels/{channel}",

@@ -40,8 +40,6 @@ impl Faults {
     pub(crate) async fn deleted(&self, number: u64) {
         let mut deleted = self.deleted.subscribe();
         // The sender lives as long as `self`.
-        let _ = deleted
-            .wait_for(|numbers| numbers.contains(&number))
-            .await;
+        let _ = deleted.wait_for(|numbers| numbers.contains(&number)).await;
     }
 }

@@ -159,7 +159,10 @@ impl Past {
                 remote_jid: Some(chat_jid.to_owned()),
                 from_me: Some(drawn % 3 == 0),
                 // Seed, chat and message, so that no two are the same.
-                id: Some(format!("AC{:06X}{chat:08X}{message:08X}", self.seed & 0xFF_FFFF)),
+                id: Some(format!(
+                    "AC{:06X}{chat:08X}{message:08X}",
+                    self.seed & 0xFF_FFFF
+                )),
                 ..Default::default()
             }),
             message: MessageField::some(wa::Message {
@@ -223,7 +226,9 @@ mod tests {
             }));
             let progress: Vec<u32> = parts.iter().map(|part| part.progress).collect();
             assert!(progress.is_sorted() && progress.last() == Some(&100));
-            assert!(progress.iter().rev().skip(1).all(|percent| *percent < 100) || parts.len() > 100);
+            assert!(
+                progress.iter().rev().skip(1).all(|percent| *percent < 100) || parts.len() > 100
+            );
             let again: Vec<String> = past.parts().flat_map(|part| ids(&part)).collect();
             assert_eq!(all, again);
         }
@@ -233,7 +238,10 @@ mod tests {
     fn the_newer_half_is_sent_first() {
         let parts: Vec<PastPart> = past(2, 3, 100).parts().collect();
         let kinds: Vec<_> = parts.iter().map(|part| (part.kind, part.order)).collect();
-        assert_eq!(kinds, [(HistorySyncType::RECENT, 1), (HistorySyncType::FULL, 1)]);
+        assert_eq!(
+            kinds,
+            [(HistorySyncType::RECENT, 1), (HistorySyncType::FULL, 1)]
+        );
         assert_eq!((ids(&parts[0]).len(), ids(&parts[1]).len()), (4, 2));
         assert_eq!(parts[1].conversations.len(), 2);
     }
@@ -241,7 +249,13 @@ mod tests {
     #[test]
     fn a_past_without_bounds_is_refused() {
         assert!(past(1, 1, 1).validate().is_ok());
-        for past in [past(0, 1, 1), past(1, 0, 1), past(1, 1, 0), past(1, 1, 10_001), past(4_000, 4_000, 1)] {
+        for past in [
+            past(0, 1, 1),
+            past(1, 0, 1),
+            past(1, 1, 0),
+            past(1, 1, 10_001),
+            past(4_000, 4_000, 1),
+        ] {
             assert!(past.validate().is_err());
         }
     }

@@ -139,7 +139,10 @@ pub(crate) async fn delete_keys(
 }
 
 impl EngineBackend {
-    pub(crate) fn seal_rows(&self, records: impl IntoIterator<Item = (RecordKind, Record)>) -> RecordRows {
+    pub(crate) fn seal_rows(
+        &self,
+        records: impl IntoIterator<Item = (RecordKind, Record)>,
+    ) -> RecordRows {
         // Sorted, so that two jobs never wait for each other; the last of a key counts.
         let rows: BTreeMap<_, _> = records
             .into_iter()

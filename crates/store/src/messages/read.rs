@@ -21,10 +21,10 @@ pub struct MessagePosition {
 macro_rules! select_message {
     ($condition:literal) => {
         concat!(
-            "SELECT m.id, m.session_id, c.jid AS chat_jid, m.wa_message_id, m.direction, \
+            "SELECT m.id, m.session_id, c.jid AS chat_jid, c.alias_jid AS chat_alias, m.wa_message_id, m.direction, \
              m.is_from_me, m.kind, m.body, m.sender_jid, m.sender_lid, m.timestamp, m.status, \
              m.ack_level, m.error, m.quoted_message_id, m.mentions, m.media, m.is_edited, \
-             m.is_deleted, m.created_at FROM message m JOIN chat c ON c.id = m.chat_id \
+             m.is_deleted, m.is_starred, m.created_at FROM message m JOIN chat c ON c.id = m.chat_id \
              JOIN session s ON s.id = m.session_id WHERE s.deleted_at IS NULL AND ",
             $condition
         )
@@ -38,6 +38,7 @@ pub(super) struct MessageRow {
     id: i64,
     session_id: Text<SessionId>,
     chat_jid: String,
+    chat_alias: Option<String>,
     wa_message_id: String,
     direction: String,
     is_from_me: bool,
@@ -54,6 +55,7 @@ pub(super) struct MessageRow {
     media: Option<String>,
     is_edited: bool,
     is_deleted: bool,
+    is_starred: bool,
     created_at: i64,
 }
 
@@ -95,6 +97,7 @@ impl MessageRow {
             from_me: self.is_from_me,
             has_media: media.is_some(),
             id: self.wa_message_id.clone(),
+            labels: Vec::new(),
             media,
             mention_names: (!mention_names.is_empty()).then_some(mention_names),
             mentions: mentions.map(serde_json::Value::from),
@@ -103,6 +106,7 @@ impl MessageRow {
             sender_lid: self.sender_lid,
             sender_name,
             session_id: self.session_id.0,
+            starred: self.is_starred,
             status: self.status.map(|status| status.0),
             timestamp: self.timestamp,
             kind: self.kind,
@@ -227,13 +231,24 @@ impl Tx {
         for chunk in jids.chunks(500) {
             names.extend(self.names(session, chunk).await?);
         }
+        let ids: Vec<_> = rows.iter().map(|row| row.wa_message_id.as_str()).collect();
+        let labels = self.labels_of_messages(session, &ids).await?;
         rows.into_iter()
             .map(|row| {
                 let position = MessagePosition {
                     timestamp_ms: row.timestamp,
                     id: row.id,
                 };
-                Ok((position, row.into_message(&names)?))
+                // They may have been noted before both addresses of the chat were known.
+                let chats = std::iter::once(&row.chat_jid).chain(&row.chat_alias);
+                let labels: Vec<_> = chats
+                    .filter_map(|chat| labels.get(&(row.wa_message_id.clone(), chat.clone())))
+                    .flatten()
+                    .cloned()
+                    .collect();
+                let mut message = row.into_message(&names)?;
+                message.labels = labels;
+                Ok((position, message))
             })
             .collect()
     }

@@ -32,6 +32,8 @@ pub struct MessageFilter {
     pub until_ms: Option<i64>,
     /// Whether the account itself sent it.
     pub is_from_me: Option<bool>,
+    /// Whether the account has starred it.
+    pub is_starred: Option<bool>,
 }
 
 // What is looked for must not reach logs by way of `{:?}`.
@@ -132,6 +134,16 @@ impl Tx {
             }
             if let Some(is_from_me) = filter.is_from_me {
                 query.push(" AND m.is_from_me = ").push_bind(is_from_me);
+            }
+            match filter.is_starred {
+                // As the index is declared, which a bound value would not match.
+                Some(true) => {
+                    query.push(" AND m.is_starred");
+                }
+                Some(false) => {
+                    query.push(" AND NOT m.is_starred");
+                }
+                None => {}
             }
             if let Some(after) = after {
                 query.push(" AND (m.timestamp, m.id) < (");

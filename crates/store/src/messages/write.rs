@@ -340,6 +340,36 @@ impl Owned<'_> {
         Ok(!rows.is_empty())
     }
 
+    /// Stars a message, or takes the star back; whether that is news.
+    pub async fn star_message(&mut self, row: i64, is_starred: bool, now_ms: i64) -> Result<bool> {
+        let count = on!(self.tx, |conn| sqlx::query(
+            "UPDATE message SET is_starred = $3, updated_at = $4 \
+             WHERE session_id = $1 AND id = $2 AND is_starred <> $3"
+        )
+        .bind(Text(self.session))
+        .bind(row)
+        .bind(is_starred)
+        .bind(now_ms)
+        .execute(conn)
+        .await
+        .map(|done| done.rows_affected()))?;
+        Ok(count > 0)
+    }
+
+    /// Deletes a stored message, and has its file removed; whether it was there.
+    pub async fn delete_message(&mut self, row: i64, now_ms: i64) -> Result<bool> {
+        self.tx.remove_media_of(&[row], now_ms).await?;
+        let count = on!(self.tx, |conn| sqlx::query(
+            "DELETE FROM message WHERE session_id = $1 AND id = $2"
+        )
+        .bind(Text(self.session))
+        .bind(row)
+        .execute(conn)
+        .await
+        .map(|done| done.rows_affected()))?;
+        Ok(count > 0)
+    }
+
     /// Stores of a message that this account has sent where its file is now; gives its row,
     /// where it is there.
     pub async fn note_sent_file(

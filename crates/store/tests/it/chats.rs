@@ -104,7 +104,7 @@ async fn a_chat_seen_under_both_addresses_becomes_one_row() {
         .collect();
     assert_eq!(ids, ["B", "A"]);
     assert_eq!(
-        tx.chats(organization, session, None, 10)
+        tx.chats(organization, session, None, None, 10)
             .await
             .unwrap()
             .len(),
@@ -330,14 +330,17 @@ async fn chats_are_paged_in_display_order() {
     let mut seen = Vec::new();
     let mut after = None;
     loop {
-        let page = tx.chats(organization, session, after, 2).await.unwrap();
+        let page = tx
+            .chats(organization, session, None, after, 2)
+            .await
+            .unwrap();
         let Some(last) = page.last() else { break };
         after = Some(ChatPosition::from(last));
         seen.extend(page.iter().map(|chat| chat.id));
     }
     assert_eq!(seen, [ids[1], ids[3], ids[0], ids[4], ids[2]]);
     assert!(
-        tx.chats(stranger, session, None, 10)
+        tx.chats(stranger, session, None, None, 10)
             .await
             .unwrap()
             .is_empty()

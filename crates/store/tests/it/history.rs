@@ -106,9 +106,7 @@ async fn a_part_is_kept_until_its_last_page_and_each_page_is_new_once() {
     let left = async || {
         let parts = open().await.unwrap().history_parts().await.unwrap();
         let parts = parts.into_iter();
-        parts
-            .map(|part| (part.id, part.notice))
-            .collect::<Vec<_>>()
+        parts.map(|part| (part.id, part.notice)).collect::<Vec<_>>()
     };
     let part = |id: &str, notice: &[u8]| (id.to_owned(), notice.to_vec());
     assert_eq!(left().await, [part("B", b"first"), part("A", b"second")]);

@@ -12,6 +12,7 @@ mod ended;
 mod engine;
 mod events;
 mod history;
+mod labels;
 mod leases;
 mod logins;
 mod media;

@@ -114,7 +114,10 @@ async fn a_row_that_cannot_be_read_harms_no_other() {
     } = due().await;
     let (whole, broken) = (polls.remove(0), unreadable.remove(0));
     assert_eq!((polls.len(), unreadable.len()), (0, 0));
-    assert_eq!((&*whole.wa_message_id, &*broken.wa_message_id), ("whole", "broken"));
+    assert_eq!(
+        (&*whole.wa_message_id, &*broken.wa_message_id),
+        ("whole", "broken")
+    );
     let closed = write!(store, organization, |tx| tx.close_poll(&whole).await);
     let closed = closed.unwrap().unwrap();
     assert!(closed.votes == [vote("y@lid", "a", 2)]);

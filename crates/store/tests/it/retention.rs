@@ -1,7 +1,5 @@
 use serde_json::value::to_raw_value;
-use wagate_model::{
-    AttachmentId, ChatType, Direction, EventKind, OutboxId, SendMode, Webhook,
-};
+use wagate_model::{AttachmentId, ChatType, Direction, EventKind, OutboxId, SendMode, Webhook};
 use wagate_store::testing::{self, START_MS};
 use wagate_store::{
     AttemptRecord, ChatFacts, ClaimLimits, DeliveryFilter, DeliveryOutcome, GroupFacts,

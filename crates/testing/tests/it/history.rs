@@ -40,9 +40,11 @@ async fn ended(session: &Session) -> Value {
 /// Each message is stored once, in the order in which it was written.
 async fn is_complete(api: &Api, session: &Session, chats: usize, per_chat: usize) {
     let rows = all(api, &session.path("/chats")).await;
-    let with_past = rows
-        .iter()
-        .filter(|chat| chat["jid"].as_str().is_some_and(|jid| jid.starts_with("99")));
+    let with_past = rows.iter().filter(|chat| {
+        chat["jid"]
+            .as_str()
+            .is_some_and(|jid| jid.starts_with("99"))
+    });
     let mut ids = BTreeSet::new();
     let mut count = 0;
     for chat in with_past {
@@ -51,7 +53,10 @@ async fn is_complete(api: &Api, session: &Session, chats: usize, per_chat: usize
         assert_eq!(messages.len(), per_chat, "{jid}");
         for (age, message) in messages.iter().enumerate() {
             let body = message["body"].as_str().unwrap();
-            assert!(body.starts_with(&format!("message {age} of chat ")), "{body}");
+            assert!(
+                body.starts_with(&format!("message {age} of chat ")),
+                "{body}"
+            );
             ids.insert(message["waMessageId"].as_str().unwrap().to_owned());
         }
         assert_eq!(chat["unreadCount"], 0);
@@ -78,7 +83,10 @@ async fn a_long_history_is_stored_to_its_end_and_shows_how_far_it_is() {
     assert!(half_way["progress"].as_i64().unwrap() < 100, "{half_way}");
     simulated.end_fault(&hold).await;
     let history = ended(&session).await;
-    assert_eq!((&history["messages"], &history["progress"]), (&json!(2_000), &json!(100)));
+    assert_eq!(
+        (&history["messages"], &history["progress"]),
+        (&json!(2_000), &json!(100))
+    );
     is_complete(&sandbox.api, &session, 20, 100).await;
     let events = sandbox.api.events_after(None).await;
     let told = events.iter().filter(|event| event["event"] == "message");

@@ -20,6 +20,7 @@ mod history;
 mod idempotency;
 mod kinds;
 mod limits;
+mod marks;
 mod messages;
 mod pairing;
 mod people;

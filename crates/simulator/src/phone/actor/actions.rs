@@ -40,6 +40,12 @@ impl Actor {
             Command::Read { id, reply } => {
                 let _ = reply.send(self.send_read(&id).await);
             }
+            Command::Keep { change, reply } => {
+                let _ = reply.send(self.keep(change).await);
+            }
+            Command::Kept { reply } => {
+                let _ = reply.send(self.kept().await);
+            }
             Command::Typing { to, state, reply } => {
                 let _ = reply.send(self.send_typing(&to, state).await);
             }
@@ -324,7 +330,7 @@ impl Actor {
 }
 
 /// A person, like [`parse_user`], or a group by its JID.
-fn parse_chat(field: &str, text: &str) -> Result<Jid, PhoneError> {
+pub(super) fn parse_chat(field: &str, text: &str) -> Result<Jid, PhoneError> {
     match text.parse::<Jid>() {
         Ok(jid) if jid.is_group() && !jid.user.is_empty() => Ok(jid),
         _ => parse_user(field, text),

@@ -1,6 +1,6 @@
 //! What a newly linked companion is given: the app state key, names and history.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 use wacore::adv::decode_key_index_list;
 use wacore_binary::{Jid, JidExt as _, Node};
@@ -80,10 +80,12 @@ impl Actor {
         let key = self.app_state_key_share();
         self.tell_companion(&companion, key).await?;
         let past = self.record.past;
+        // What other clients have written may be beyond this phone; then nothing is starred.
+        let starred = self.starred().await.unwrap_or_default();
         let history = wa::HistorySync {
             // With a past to come it is only the beginning.
             progress: Some(if past.is_some() { 0 } else { 100 }),
-            ..self.history()
+            ..self.history(&starred)
         };
         let names = self.push_names();
         self.send_inline(&companion, &history, HistorySyncType::INITIAL_BOOTSTRAP)
@@ -174,7 +176,7 @@ impl Actor {
     }
 
     /// The newest messages by conversation, and who is behind which address.
-    fn history(&self) -> wa::HistorySync {
+    fn history(&self, starred: &HashSet<String>) -> wa::HistorySync {
         let mut conversations: BTreeMap<String, wa::Conversation> = BTreeMap::new();
         for entry in self.shared.log().newest().take(HISTORY_MESSAGES) {
             let message = &entry.message;
@@ -197,12 +199,10 @@ impl Actor {
             if let Some(unread) = &mut conversation.unread_count {
                 *unread += u32::from(is_unread);
             }
+            let mut info = web_message(self.history_key(message), decoded, seconds);
+            info.starred = starred.contains(&message.id).then_some(true);
             conversation.messages.push(wa::HistorySyncMsg {
-                message: MessageField::some(web_message(
-                    self.history_key(message),
-                    decoded,
-                    seconds,
-                )),
+                message: MessageField::some(info),
                 msg_order_id: Some(conversation.messages.len() as u64 + 1),
             });
         }
@@ -252,4 +252,3 @@ fn empty(sync_type: wa::history_sync::HistorySyncType) -> wa::HistorySync {
         ..Default::default()
     }
 }
-

@@ -8,6 +8,7 @@ use super::media::FileRequest;
 use crate::phone::content::SendRequest;
 use crate::phone::error::PhoneError;
 use crate::phone::handle::Sent;
+use crate::phone::kept::{KeptChange, KeptEntry};
 use crate::phone::link::CompanionFinish;
 use crate::phone::media::{Answer, MediaState};
 use crate::phone::past::Past;
@@ -65,6 +66,15 @@ pub(crate) enum Command {
     Read {
         id: String,
         reply: Reply,
+    },
+    /// Change what the account keeps on all its devices.
+    Keep {
+        change: KeptChange,
+        reply: Reply,
+    },
+    /// Give all that the account keeps.
+    Kept {
+        reply: oneshot::Sender<Result<Vec<KeptEntry>, PhoneError>>,
     },
     Typing {
         to: String,

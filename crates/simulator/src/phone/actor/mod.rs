@@ -4,14 +4,15 @@
 //! the journal before the stanza that depends on it leaves.
 
 mod actions;
+mod app_state;
 mod bootstrap;
 mod connection;
 mod groups;
 mod inbound;
 mod mail;
 mod media;
-mod past;
 mod outbound;
+mod past;
 mod peers;
 mod query;
 mod receipts;
