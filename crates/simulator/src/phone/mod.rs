@@ -27,7 +27,6 @@ pub use groups::{GroupSettings, Joined, MemberAction, MemberOutcome, NewGroup};
 pub use handle::{ChatState, Phone, Sent};
 pub use kept::{KeptChange, KeptEntry, KeptLabel};
 pub use log::{LinkPreview, MessageQuery, MessageStatus, StoredMessage};
-pub use log::{MessageQuery, MessageStatus, StoredMessage};
 pub use media::{FoundFile, MediaState, StoredMedia};
 pub use past::Past;
 pub(crate) use phones::unknown_phone;

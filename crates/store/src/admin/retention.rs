@@ -12,7 +12,7 @@ use crate::tx::on;
 /// What a deleted session leaves behind, the largest first; the rest goes with its row.
 ///
 /// Rows of files go by themselves once their files are removed; see [`Admin::unwanted_media`].
-const SESSION_TABLES: [&str; 10] = [
+const SESSION_TABLES: [&str; 11] = [
     "UPDATE media SET is_removed = TRUE WHERE id IN \
      (SELECT id FROM media WHERE session_id = $1 AND NOT is_removed LIMIT $2)",
     "DELETE FROM message WHERE id IN \
