@@ -26,6 +26,7 @@ mod group_invites;
 mod groups;
 mod media;
 mod media_types;
+mod message_extras;
 mod messages;
 mod observe;
 mod openapi;

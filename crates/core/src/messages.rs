@@ -3,8 +3,9 @@
 use sha2::{Digest as _, Sha256};
 use wagate_cluster::{CommandReply, IdempotencyKey, SendCommand, SessionAction};
 use wagate_model::{
-    Draft, EditMessageInput, Faults, ForwardInput, MessageStatus, ReactionInput,
-    RevokeMessageInput, SendMode, SendRequest, SendResult, SendTask, SessionId, VoteInput, limits,
+    Draft, EditMessageInput, Faults, ForwardInput, MessageStatus, PinInput, ReactionInput,
+    RespondInput, RevokeMessageInput, SelectInput, SendMode, SendRequest, SendResult, SendTask,
+    SessionId, UnpinInput, VoteInput, limits,
 };
 
 use crate::caller::SessionAccess;
@@ -43,6 +44,11 @@ impl Core {
                     .poll_end_time
                     .is_none_or(|end| end > self.clock.now_ms());
                 found.check(is_ahead, "pollEndTime", || "must be in the future".into());
+                let begins = request.event.as_ref().and_then(|event| event.start_time);
+                let is_ahead = begins.is_none_or(|begins| begins > self.clock.now_ms());
+                found.check(is_ahead, "event.startTime", || {
+                    "must be in the future".into()
+                });
                 faults.extend(found);
                 request
             }
@@ -114,6 +120,56 @@ impl Core {
         request: Draft<VoteInput>,
     ) -> Result<SendResult> {
         self.act_on_message(access, id, request, SendTask::vote)
+            .await
+    }
+
+    /// Pins a message in its chat for everybody; a new pin replaces the old one's time.
+    pub async fn pin_message(
+        &self,
+        access: &SessionAccess,
+        id: &str,
+        request: Draft<PinInput>,
+    ) -> Result<SendResult> {
+        self.act_on_message(access, id, request, |id, body, faults| {
+            SendTask::pin(id, &body, faults)
+        })
+        .await
+    }
+
+    /// Unpins a message for everybody.
+    pub async fn unpin_message(
+        &self,
+        access: &SessionAccess,
+        id: &str,
+        request: Draft<UnpinInput>,
+    ) -> Result<SendResult> {
+        self.act_on_message(access, id, request, |id, body, faults| {
+            SendTask::unpin(id, &body, faults)
+        })
+        .await
+    }
+
+    /// Answers to an event; replaces the earlier answer.
+    pub async fn respond_to_event(
+        &self,
+        access: &SessionAccess,
+        id: &str,
+        request: Draft<RespondInput>,
+    ) -> Result<SendResult> {
+        self.act_on_message(access, id, request, |id, body, faults| {
+            SendTask::respond(id, &body, faults)
+        })
+        .await
+    }
+
+    /// Chooses a button or a row that a message offers.
+    pub async fn select_choice(
+        &self,
+        access: &SessionAccess,
+        id: &str,
+        request: Draft<SelectInput>,
+    ) -> Result<SendResult> {
+        self.act_on_message(access, id, request, SendTask::select)
             .await
     }
 

@@ -12,6 +12,7 @@ mod chats;
 mod clock;
 mod communities;
 mod contacts;
+mod content;
 mod cursors;
 mod errors;
 mod events;
@@ -54,6 +55,10 @@ pub use contacts::{
     ContactSource, Identity, ListContact, ListOnWhatsApp, OnWhatsApp, ProfilePicture,
     SaveContactInput,
 };
+pub use content::{
+    Choice, EventAnswer, EventData, EventPlace, EventResponder, EventResponse, MessageDetails,
+    UnknownEventAnswer,
+};
 pub use cursors::{Cursor, CursorError};
 pub use errors::{ApiError, ErrorCode, ErrorDetail};
 pub use events::{EVENT_SCHEMA, EventEnvelope, EventKind, EventSelector, ListEvent};
@@ -91,9 +96,10 @@ pub use profile::{
     UpdateProfile,
 };
 pub use send::{
-    AlbumMediaPayload, AlbumMediaType, Attachment, ContactCard, EditMessageInput, ForwardInput,
-    MediaPayload, ReactionInput, RevokeMessageInput, SendMode, SendRequest, SendResult, SendTask,
-    SendType, TargetMessage, VoteInput,
+    AlbumMediaPayload, AlbumMediaType, Attachment, ButtonInput, ContactCard, EditMessageInput,
+    EventInput, ForwardInput, ListInput, ListRowInput, ListSectionInput, MediaPayload, Offer,
+    OfferSection, PinInput, ReactionInput, RespondInput, RevokeMessageInput, SelectInput, SendMode,
+    SendRequest, SendResult, SendTask, SendType, TargetMessage, UnpinInput, VoteInput,
 };
 pub use sessions::{
     CreateSession, HistorySync, HistorySyncStatus, ListWaSession, Me, PairingCode,

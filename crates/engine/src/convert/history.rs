@@ -165,6 +165,7 @@ fn chat_pages(conversation: &wa::Conversation, own: &Own) -> Vec<HistoryChat> {
         is_archived: conversation.archived,
         is_pinned: conversation.pinned.map(|pinned| pinned > 0),
         muted_until_ms: conversation.mute_end_time.and_then(mute_end_ms),
+        disappearing_seconds: conversation.ephemeral_expiration,
         last_activity_ms: last_activity_s.map(seconds_to_ms),
         messages: Vec::new(),
         chat,
@@ -184,6 +185,7 @@ fn chat_pages(conversation: &wa::Conversation, own: &Own) -> Vec<HistoryChat> {
                 is_archived: None,
                 is_pinned: None,
                 muted_until_ms: None,
+                disappearing_seconds: None,
                 last_activity_ms: None,
                 messages: Vec::new(),
             });

@@ -8,8 +8,10 @@ mod attachments;
 mod calls;
 mod channels;
 mod chats;
+mod choices;
 mod content;
 mod context;
+mod events;
 #[cfg(any(test, feature = "fuzzing"))]
 pub mod fuzzing;
 mod groups;
@@ -36,13 +38,16 @@ mod tests;
 pub(crate) use calls::{call, ended_elsewhere, missed_call};
 pub(crate) use channels::{channel, channel_news};
 pub(crate) use chats::{archived, cleared, deleted, deleted_for_me, marked_read, muted, pinned};
+pub use choices::reply_kind;
 pub use content::content_of;
+pub(crate) use content::edited_content;
+pub(crate) use events::{event_response, response_message};
 #[cfg(test)]
 pub(crate) use groups::group_change;
 pub(crate) use groups::{group, group_news, seconds_to_ms};
 pub(crate) use history::HistoryPages;
 pub(crate) use identity::{Own, alias, library_jid, model_jid};
-pub(crate) use messages::{Converted, PendingVote, message};
+pub(crate) use messages::{Converted, Sealed, SealedKind, message};
 pub(crate) use outgoing::{key, outgoing, raw};
 pub(crate) use people::{about, contact_name, number_change, picture, presence, push_name, typing};
 pub(crate) use polls::option_hashes;

@@ -380,6 +380,7 @@ fn picture(owned: &mut Owned<'_>, picture: &Picture, now_ms: i64) -> Result<()> 
         chat_jid: picture.of.to_string(),
         picture_id: picture.id.clone(),
         removed: picture.is_removed.then_some(true),
+        ..ChatUpdatePayload::default()
     };
     tell(
         owned,

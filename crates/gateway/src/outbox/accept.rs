@@ -202,8 +202,11 @@ pub(crate) async fn accept(
     let accepted = store(cx, session, &entry, deadline)
         .await
         .map_err(NotAccepted::into_refusal)?;
-    let chat_jid: Arc<str> = match accepted {
-        Accepted::New { chat_jid } => chat_jid.into(),
+    let (chat_jid, timer): (Arc<str>, _) = match accepted {
+        Accepted::New {
+            chat_jid,
+            disappearing_seconds,
+        } => (chat_jid.into(), disappearing_seconds),
         Accepted::Replayed(id) => return replay_outcome(cx, organization, id, deadline).await,
     };
     metrics::counter!("wagate_gateway_sends_accepted_total").increment(1);
@@ -213,7 +216,7 @@ pub(crate) async fn accept(
             wa_message_id: part.wa_message_id.clone(),
             chat: chat_jid.clone(),
             mode: entry.mode,
-            order: part.order.clone(),
+            order: part.order.in_chat(timer),
             created_at_ms: now_ms,
             attempts: 0,
             uploaded: None,

@@ -13,7 +13,7 @@ use super::body::Body;
 use super::envelope::ApiError;
 use super::phones::find;
 use super::router::{Control, split_action};
-use super::send_request;
+use super::{send_request, special};
 use crate::phone::{FieldError, MessageQuery, PhoneError, Sent, StoredMessage};
 
 /// The largest body of a message without files, in bytes.
@@ -95,7 +95,12 @@ pub(crate) async fn act(
             body.finish()?;
             Ok(created(&phone.revoke(id).await?))
         }
-        _ => Err(PhoneError::NotFound("no such action".to_owned()).into()),
+        verb => {
+            let action = special::action(&mut body, verb)
+                .ok_or_else(|| PhoneError::NotFound("no such action".to_owned()))?;
+            body.finish()?;
+            Ok(created(&phone.act(id, action).await?))
+        }
     }
 }
 

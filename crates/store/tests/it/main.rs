@@ -14,6 +14,7 @@ mod events;
 mod history;
 mod leases;
 mod logins;
+mod marks;
 mod media;
 mod members;
 mod outbox;

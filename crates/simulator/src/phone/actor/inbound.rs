@@ -263,9 +263,10 @@ impl Actor {
         (chat, sender): (&Jid, &Jid),
         message: &wa::Message,
     ) -> bool {
-        let Some(described) = describe(message) else {
+        let Some(mut described) = describe(message) else {
             return false;
         };
+        self.add_answer(&mut described, sender, message);
         self.shared.log().store(LogEntry {
             message: StoredMessage {
                 id: info.id.clone(),
@@ -282,6 +283,7 @@ impl Actor {
                 quoted_id: described.quoted_id,
                 mentions: described.mentions,
                 media: described.media,
+                details: described.details,
             },
             encoded: waproto::codec::message_to_vec(message),
         })
@@ -320,6 +322,7 @@ impl Actor {
                 mentions: described.mentions,
                 // Files of channels are not encrypted, and phones here do not fetch them.
                 media: None,
+                details: described.details,
             },
             encoded: plaintext,
         });

@@ -18,6 +18,7 @@ fn entry(id: &str, chat: &str) -> LogEntry {
             target_id: None,
             quoted_id: None,
             mentions: Vec::new(),
+            details: None,
             media: None,
         },
         encoded: vec![1, 2, 3],
