@@ -84,6 +84,8 @@ fn message(chat_id: i64, number: usize) -> NewMessage {
         mentions: Vec::new(),
         media: None,
         content: None,
+        details: None,
+        expires_at_ms: None,
         is_unread: true,
     }
 }

@@ -130,7 +130,9 @@ async fn list_chat_messages(
 /// Change how a chat is kept
 ///
 /// Archives, pins or mutes it, or undoes that, for the account on all its devices. Only what
-/// is sent changes; `unmute` wins over `mutedUntil`.
+/// is sent changes; `unmute` wins over `mutedUntil`. Beyond the contract, `disappearingSeconds`
+/// sets after which time new messages disappear, for everybody in the chat: WhatsApp's other
+/// clients then delete them, and so does this service, within some seconds.
 #[utoipa::path(
     patch, path = "/api/v1/sessions/{session}/chats/{cid}", operation_id = "updateChat",
     tag = "Chats",

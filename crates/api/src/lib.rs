@@ -27,6 +27,7 @@ mod groups;
 mod labels;
 mod media;
 mod media_types;
+mod message_extras;
 mod messages;
 mod observe;
 mod openapi;

@@ -94,6 +94,14 @@ fn idempotency_key(headers: &HeaderMap, faults: &mut Faults) -> Option<String> {
 ///
 /// A session sends at most `ratePerMin` and `ratePerHour` messages: beyond that, a
 /// waiting request gets 429, and a queued message waits.
+///
+/// Beyond the contract there are the types `event` (answers come as
+/// `message.interactive_reply` and are shown with the stored message), `buttons` and `list`.
+/// The last two go out as native flows, the only form that WhatsApp still takes from accounts
+/// that do not use its business platform. By what is reported of it, phones show them and
+/// answers come back; WhatsApp Web and Desktop show a hint to look at the phone instead. WhatsApp
+/// promises none of this and may end it at any time. Polls are shown everywhere: use them where
+/// it matters.
 #[utoipa::path(
     post, path = "/api/v1/sessions/{session}/messages", operation_id = "sendMessage",
     tag = "Messages",

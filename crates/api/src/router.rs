@@ -14,8 +14,8 @@ use crate::state::ApiState;
 use crate::verbs::{internal_path, move_verb};
 use crate::{
     audit, auth, backfills, channels, chats, communities, contacts, events, group_invites, groups,
-    labels, media, messages, presence, probes, profile, realtime, reference, scheduled, search,
-    sessions, status, storage, webhooks,
+    labels, media, message_extras, messages, presence, probes, profile, realtime, reference,
+    scheduled, search, sessions, status, storage, webhooks,
 };
 
 /// The documented routes, in the order of the document.
@@ -23,6 +23,7 @@ pub(crate) fn documented() -> Vec<UtoipaMethodRouter<ApiState>> {
     [
         sessions::routes(),
         messages::routes(),
+        message_extras::routes(),
         scheduled::routes(),
         search::routes(),
         media::routes(),

@@ -1,11 +1,15 @@
 //! Use cases of chats.
 
-use wagate_cluster::{ChatRequest, LiveRequest};
-use wagate_model::{Chat, Draft, Jid, ListChat, ListMessage, ReadChatInput, UpdateChatInput};
+use wagate_cluster::{ChatRequest, GroupRequest, LiveRequest};
+use wagate_model::{
+    Chat, Draft, Jid, JidKind, ListChat, ListMessage, ReadChatInput, SendMode, SendTask,
+    UpdateChatInput, UpdateGroupInput,
+};
 use wagate_store::{ChatPosition, MessagePosition, Tx};
 
 use crate::caller::SessionAccess;
 use crate::error::{Error, Result, What};
+use crate::messages::SendOptions;
 use crate::pages::{Page, cut};
 use crate::service::Core;
 
@@ -115,7 +119,15 @@ impl Core {
         let stored = self.chat_address(access, chat).await?;
         let (request, mut faults) = request.open()?;
         request.check(self.clock.now_ms(), &mut faults);
+        let has_timer = stored.kind().is_person() || stored.kind() == JidKind::Group;
+        let is_set = request.disappearing_seconds.is_some();
+        faults.check(!is_set || has_timer, "disappearingSeconds", || {
+            "is for chats of two and for groups".into()
+        });
         faults.into_result()?;
+        if let Some(seconds) = request.disappearing_seconds {
+            self.set_timer(access, &stored, seconds).await?;
+        }
         if !request.is_empty() {
             let request = ChatRequest::Update {
                 chat: stored,
@@ -126,6 +138,31 @@ impl Core {
             self.do_in_chat(access, request).await?;
         }
         self.get_chat(access, chat).await
+    }
+
+    /// Sets after how many seconds new messages of a chat disappear for everybody in it.
+    ///
+    /// In a chat of two that is a message, which goes by the outbox as others do; in a group it
+    /// is one of the group's settings.
+    async fn set_timer(&self, access: &SessionAccess, chat: &Jid, seconds: i64) -> Result<()> {
+        if chat.kind() == JidKind::Group {
+            let settings = UpdateGroupInput {
+                disappearing_seconds: Some(seconds),
+                ..UpdateGroupInput::default()
+            };
+            let group = chat.clone();
+            let request = LiveRequest::Groups(GroupRequest::Update { group, settings });
+            return self.do_live(access, request, What::Group).await;
+        }
+        let task = SendTask::SetTimer {
+            chat: chat.clone(),
+            seconds: u32::try_from(seconds).unwrap_or(0),
+        };
+        let options = SendOptions {
+            mode: SendMode::Sync,
+            idempotency_key: None,
+        };
+        self.send_task(access, task, options).await.map(drop)
     }
 
     /// Sets a chat's unread counter to zero; tells the senders on WhatsApp where asked to.

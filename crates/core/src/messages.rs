@@ -6,8 +6,9 @@ use wagate_cluster::{
 };
 use wagate_model::{
     DeleteForMeInput, Draft, EditMessageInput, Faults, ForwardInput, LinkPreview, Message,
-    MessageInChatInput, MessageStatus, ReactionInput, RevokeMessageInput, SendMode, SendRequest,
-    SendResult, SendTask, SessionId, TargetMessage, VoteInput, limits,
+    MessageInChatInput, MessageStatus, PinInput, ReactionInput, RespondInput, RevokeMessageInput,
+    SelectInput, SendMode, SendRequest, SendResult, SendTask, SessionId, TargetMessage, UnpinInput,
+    VoteInput, limits,
 };
 
 use crate::caller::SessionAccess;
@@ -127,6 +128,56 @@ impl Core {
         request: Draft<VoteInput>,
     ) -> Result<SendResult> {
         self.act_on_message(access, id, request, SendTask::vote)
+            .await
+    }
+
+    /// Pins a message in its chat for everybody; a new pin replaces the old one's time.
+    pub async fn pin_message(
+        &self,
+        access: &SessionAccess,
+        id: &str,
+        request: Draft<PinInput>,
+    ) -> Result<SendResult> {
+        self.act_on_message(access, id, request, |id, body, faults| {
+            SendTask::pin(id, &body, faults)
+        })
+        .await
+    }
+
+    /// Unpins a message for everybody.
+    pub async fn unpin_message(
+        &self,
+        access: &SessionAccess,
+        id: &str,
+        request: Draft<UnpinInput>,
+    ) -> Result<SendResult> {
+        self.act_on_message(access, id, request, |id, body, faults| {
+            SendTask::unpin(id, &body, faults)
+        })
+        .await
+    }
+
+    /// Answers to an event; replaces the earlier answer.
+    pub async fn respond_to_event(
+        &self,
+        access: &SessionAccess,
+        id: &str,
+        request: Draft<RespondInput>,
+    ) -> Result<SendResult> {
+        self.act_on_message(access, id, request, |id, body, faults| {
+            SendTask::respond(id, &body, faults)
+        })
+        .await
+    }
+
+    /// Chooses a button or a row that a message offers.
+    pub async fn select_choice(
+        &self,
+        access: &SessionAccess,
+        id: &str,
+        request: Draft<SelectInput>,
+    ) -> Result<SendResult> {
+        self.act_on_message(access, id, request, SendTask::select)
             .await
     }
 

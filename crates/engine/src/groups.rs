@@ -19,6 +19,8 @@ pub struct GroupSnapshot {
     pub is_announce: bool,
     /// Whether only admins may change its settings.
     pub is_locked: bool,
+    /// After how many seconds new messages disappear; 0: never.
+    pub disappearing_seconds: u32,
     /// How many members it has, where told.
     pub size: Option<u32>,
     /// The members, as far as they were told.

@@ -60,6 +60,8 @@ pub struct HistoryChat {
     pub is_pinned: Option<bool>,
     /// Until when it is muted, in milliseconds since 1970 (-1: for ever).
     pub muted_until_ms: Option<i64>,
+    /// After how many seconds new messages disappear; only on the chat's first page.
+    pub disappearing_seconds: Option<u32>,
     /// The last activity, in milliseconds since 1970.
     pub last_activity_ms: Option<i64>,
     /// Messages, newest first.

@@ -2,7 +2,10 @@
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use wagate_model::{ContactData, Jid, LocationData, MediaKind, MediaMeta, MessageType, PollData};
+use wagate_model::{
+    Choice, ContactData, EventData, EventResponse, Jid, LocationData, MediaKind, MediaMeta,
+    MessageType, PollData,
+};
 
 use crate::{HistoryPart, MediaSource};
 
@@ -149,11 +152,47 @@ pub enum Content {
         /// The options chosen.
         choice: VoteChoice,
     },
+    /// An event that the members of the chat are invited to.
+    Event(EventData),
+    /// An answer to an event; each replaces the person's earlier one.
+    EventResponse {
+        /// The event.
+        target: MessageRef,
+        /// The answer; none where the event's secret is not known here, so that it cannot be
+        /// read.
+        response: Option<EventResponse>,
+    },
+    /// A text that offers buttons or the rows of a list.
+    Offer {
+        /// The text.
+        body: String,
+        /// What can be chosen.
+        choices: Vec<Choice>,
+    },
+    /// A message is pinned in its chat, or unpinned.
+    Pin {
+        /// The message.
+        target: MessageRef,
+        /// For how many seconds; none where it is unpinned.
+        seconds: Option<u32>,
+    },
+    /// A message that would disappear is kept, or no longer.
+    Keep {
+        /// The message.
+        target: MessageRef,
+        /// Whether it is kept.
+        is_kept: bool,
+    },
+    /// New messages of the chat disappear after another time.
+    Timer {
+        /// After how many seconds; 0: never.
+        seconds: u32,
+    },
     /// A button or list row that the sender chose.
     InteractiveReply(InteractiveReply),
     /// Content that is not understood here, named by its protocol field.
     System {
-        /// The protocol's name for it, such as `event_message`.
+        /// The protocol's name for it, such as `invoice_message`.
         kind: &'static str,
     },
 }
@@ -163,7 +202,7 @@ impl Content {
     #[must_use]
     pub fn kind(&self) -> MessageType {
         match self {
-            Self::Text { .. } | Self::InteractiveReply(_) => MessageType::Text,
+            Self::Text { .. } | Self::InteractiveReply(_) | Self::Offer { .. } => MessageType::Text,
             Self::Media(media) => media.kind.message_type(),
             Self::Location { .. } => MessageType::Location,
             Self::Contacts(_) => MessageType::Contact,
@@ -172,7 +211,11 @@ impl Content {
             Self::Revoke { .. } => MessageType::Revoke,
             Self::Edit { content, .. } => content.kind(),
             Self::PollVote { .. } => MessageType::PollVote,
-            Self::System { .. } => MessageType::System,
+            Self::Event(_) => MessageType::Event,
+            Self::EventResponse { .. } => MessageType::EventResponse,
+            Self::System { .. } | Self::Pin { .. } | Self::Keep { .. } | Self::Timer { .. } => {
+                MessageType::System
+            }
         }
     }
 
@@ -180,16 +223,26 @@ impl Content {
     #[must_use]
     pub fn body(&self) -> Option<&str> {
         match self {
-            Self::Text { body } => Some(body),
+            Self::Text { body } | Self::Offer { body, .. } => Some(body),
+            Self::Event(event) => Some(&event.name),
             Self::Media(media) => media.caption.as_deref(),
             Self::Location { place, .. } => place.name.as_deref().or(place.address.as_deref()),
             Self::Contacts(cards) => cards.first().and_then(|card| card.display_name.as_deref()),
             Self::Poll(poll) => Some(&poll.name),
             Self::Edit { content, .. } => content.body(),
-            Self::InteractiveReply(reply) => reply.title.as_deref(),
+            // An answer whose text is not told is read by its id.
+            Self::InteractiveReply(reply) => reply
+                .title
+                .as_deref()
+                .or(Some(&*reply.id))
+                .filter(|text| !text.is_empty()),
             Self::Reaction { .. }
             | Self::Revoke { .. }
             | Self::PollVote { .. }
+            | Self::EventResponse { .. }
+            | Self::Pin { .. }
+            | Self::Keep { .. }
+            | Self::Timer { .. }
             | Self::System { .. } => None,
         }
     }

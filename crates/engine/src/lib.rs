@@ -90,7 +90,7 @@ pub use connection::{Connection, SessionOptions, raw_of};
 #[cfg(any(test, feature = "fuzzing"))]
 #[doc(hidden)]
 pub use convert::fuzzing;
-pub use convert::{content_of, is_played, poll_option_hash};
+pub use convert::{content_of, is_played, poll_option_hash, reply_kind};
 pub use engine::{Endpoint, Engine, EngineConfig, verifies_certificate_chain};
 pub use error::{EngineError, PairingCodeError, RequestError};
 pub use events::{

@@ -1,7 +1,10 @@
 //! What goes out, and what became of it.
 
 use bytes::Bytes;
-use wagate_model::{Attachment, ContactData, Jid, LinkPreview, LocationData, PollData, StatusPost};
+use wagate_model::{
+    Attachment, ContactData, EventData, EventResponse, Jid, LinkPreview, LocationData, Offer,
+    PollData, StatusPost,
+};
 
 use crate::Uploaded;
 
@@ -68,6 +71,41 @@ pub enum OutgoingContent {
         target: Target,
         /// The texts of the options.
         options: Vec<String>,
+    },
+    /// An event.
+    Event {
+        /// What it is.
+        event: EventData,
+        /// What answers are encrypted with: the same on every attempt.
+        secret: [u8; 32],
+    },
+    /// Answers to an event; replaces the earlier answer.
+    Respond {
+        /// The event.
+        target: Target,
+        /// The answer.
+        response: EventResponse,
+    },
+    /// A text with buttons or a list.
+    Offer(Offer),
+    /// Chooses what another message offers.
+    Select {
+        /// The message that offers it.
+        offered: Quoted,
+        /// The id of the choice.
+        id: String,
+    },
+    /// Pins a message in its chat for everybody, or unpins it.
+    Pin {
+        /// The message.
+        target: Target,
+        /// For how many seconds; none to unpin it.
+        seconds: Option<u32>,
+    },
+    /// Sets after how many seconds new messages of a chat of two disappear; 0: never.
+    Timer {
+        /// After how many seconds.
+        seconds: u32,
     },
     /// A file.
     File(Box<OutgoingFile>),

@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+use crate::validation::limits;
 use crate::{Faults, JidKind, SessionId};
 
 /// What a chat is.
@@ -78,6 +79,10 @@ pub struct Chat {
     pub aliases: Option<Vec<String>>,
     /// Whether it is archived.
     pub archived: bool,
+    /// After how many seconds new messages disappear; 0: never; absent where it is not known
+    /// (beyond the contract).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub disappearing_seconds: Option<i64>,
     /// A number of its own: it says nothing about other chats.
     pub id: i64,
     /// The chat's address.
@@ -133,6 +138,11 @@ pub struct UpdateChatInput {
     /// Whether it is archived.
     #[serde(default)]
     pub archived: Option<bool>,
+    /// After how many seconds new messages disappear for both sides: 86400, 604800 or 7776000;
+    /// 0: never. For chats of two and groups (beyond the contract).
+    #[serde(default)]
+    #[schema(minimum = 0, maximum = 7_776_000)]
+    pub disappearing_seconds: Option<i64>,
     /// Mute it until then, in milliseconds since 1970; -1: for ever.
     #[serde(default)]
     #[schema(minimum = -1)]
@@ -162,9 +172,14 @@ impl UpdateChatInput {
         faults.check(is_sane, "mutedUntil", || {
             "must be in the future, or -1 for ever".to_owned()
         });
+        let seconds = self.disappearing_seconds;
+        let is_offered = seconds.is_none_or(|seconds| limits::DISAPPEARING.contains(&seconds));
+        faults.check(is_offered, "disappearingSeconds", || {
+            "must be 0, 86400, 604800 or 7776000".to_owned()
+        });
     }
 
-    /// Whether it changes nothing.
+    /// Whether it changes nothing about how the account keeps the chat.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.archived.is_none() && self.pinned.is_none() && self.mute().is_none()

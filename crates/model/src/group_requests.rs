@@ -71,9 +71,6 @@ pub enum MemberAddMode {
     Everyone,
 }
 
-/// After how many seconds messages of a group may disappear: not at all, a day, a week, 90 days.
-const DISAPPEARING_SECONDS: [i64; 4] = [0, 86_400, 604_800, 7_776_000];
-
 /// The body of `updateGroup`; what is left out stays as it is.
 #[derive(Clone, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
@@ -119,7 +116,7 @@ impl UpdateGroupInput {
             faults.check_text("description", description, limits::GROUP_DESCRIPTION_CHARS);
         }
         let seconds = self.disappearing_seconds;
-        let is_offered = seconds.is_none_or(|seconds| DISAPPEARING_SECONDS.contains(&seconds));
+        let is_offered = seconds.is_none_or(|seconds| limits::DISAPPEARING.contains(&seconds));
         faults.check(is_offered, "disappearingSeconds", || {
             "must be 0, 86400, 604800 or 7776000".into()
         });

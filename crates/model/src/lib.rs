@@ -12,6 +12,7 @@ mod chats;
 mod clock;
 mod communities;
 mod contacts;
+mod content;
 mod cursors;
 mod errors;
 mod events;
@@ -55,6 +56,10 @@ pub use contacts::{
     ContactSource, Identity, ListContact, ListOnWhatsApp, OnWhatsApp, ProfilePicture,
     SaveContactInput,
 };
+pub use content::{
+    Choice, EventAnswer, EventData, EventPlace, EventResponder, EventResponse, MessageDetails,
+    UnknownEventAnswer,
+};
 pub use cursors::{Cursor, CursorError};
 pub use errors::{ApiError, ErrorCode, ErrorDetail};
 pub use events::{EVENT_SCHEMA, EventEnvelope, EventKind, EventSelector, ListEvent};
@@ -93,10 +98,12 @@ pub use profile::{
     UpdateProfile,
 };
 pub use send::{
-    AlbumMediaPayload, AlbumMediaType, Attachment, ContactCard, DeleteForMeInput, EditMessageInput,
-    ForwardInput, LinkPreview, ListScheduledMessage, MediaPayload, MessageInChatInput,
-    ReactionInput, RevokeMessageInput, ScheduledMessage, ScheduledStatus, SendMode, SendRequest,
-    SendResult, SendTask, SendType, TargetMessage, VoteInput,
+    AlbumMediaPayload, AlbumMediaType, Attachment, ButtonInput, ContactCard, DeleteForMeInput,
+    EditMessageInput, EventInput, ForwardInput, LinkPreview, ListInput, ListRowInput,
+    ListScheduledMessage, ListSectionInput, MediaPayload, MessageInChatInput, Offer, OfferSection,
+    PinInput, ReactionInput, RespondInput, RevokeMessageInput, ScheduledMessage, ScheduledStatus,
+    SelectInput, SendMode, SendRequest, SendResult, SendTask, SendType, TargetMessage, UnpinInput,
+    VoteInput,
 };
 pub use sessions::{
     CreateSession, HistorySync, HistorySyncStatus, ListWaSession, Me, PairingCode,

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use utoipa::ToSchema;
 
-use crate::{MediaId, SessionId};
+use crate::{Choice, EventData, EventResponder, LocationData, MediaId, SessionId};
 
 /// Which way a message went.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
@@ -142,6 +142,9 @@ pub struct Message {
     pub body: Option<String>,
     /// The chat's JID.
     pub chat_jid: String,
+    /// The buttons or rows that can be chosen (beyond the contract).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub choices: Option<Vec<Choice>>,
     /// When it was stored, in milliseconds since 1970.
     pub created_at: i64,
     /// Whether it was deleted for everyone.
@@ -153,6 +156,16 @@ pub struct Message {
     /// Why it failed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub error: Option<String>,
+    /// The event, as it is now (beyond the contract).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub event: Option<EventData>,
+    /// The last answer of everybody who answered to the event (beyond the contract).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub event_responses: Option<Vec<EventResponder>>,
+    /// When it disappears, in milliseconds since 1970; it is deleted here then (beyond the
+    /// contract).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub expires_at: Option<i64>,
     /// Whether this number sent it, from any of its devices.
     pub from_me: bool,
     /// Whether it has a file.
@@ -162,6 +175,9 @@ pub struct Message {
     /// The ids of its labels (beyond the contract); absent without any.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub labels: Vec<String>,
+    /// The place; of a live location, where it was last (beyond the contract).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub location: Option<LocationData>,
     /// What is known of the file.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub media: Option<MediaMeta>,
@@ -171,9 +187,15 @@ pub struct Message {
     /// The JIDs mentioned.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub mentions: Option<Value>,
+    /// Until when it is pinned in its chat, in milliseconds since 1970 (beyond the contract).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pinned_until: Option<i64>,
     /// The message that this one answers.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub quoted_message_id: Option<String>,
+    /// The id of the button or row that was chosen (beyond the contract).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub selected_id: Option<String>,
     /// The sender's phone-number JID, where known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sender_jid: Option<String>,

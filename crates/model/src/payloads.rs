@@ -5,7 +5,10 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use crate::{MediaMeta, MessageStatus, SessionStatus, StatusDetail, StatusReason};
+use crate::{
+    Choice, EventData, EventResponse, MediaMeta, MessageStatus, SessionStatus, StatusDetail,
+    StatusReason,
+};
 
 /// The kinds of message content.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
@@ -35,6 +38,10 @@ pub enum MessageType {
     Revoke,
     /// A vote in a poll.
     PollVote,
+    /// An event with answers (beyond the contract).
+    Event,
+    /// An answer to an event (beyond the contract).
+    EventResponse,
     /// Content that is not known here.
     System,
 }
@@ -56,6 +63,8 @@ impl MessageType {
             Self::Reaction => "reaction",
             Self::Revoke => "revoke",
             Self::PollVote => "poll_vote",
+            Self::Event => "event",
+            Self::EventResponse => "event_response",
             Self::System => "system",
         }
     }
@@ -167,9 +176,21 @@ pub struct MessagePayload {
     pub body: Option<String>,
     /// The chat's JID.
     pub chat_jid: String,
+    /// The buttons or rows that can be chosen (beyond the contract).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub choices: Option<Vec<Choice>>,
     /// The contact card.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub contact: Option<ContactData>,
+    /// The event (beyond the contract).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub event: Option<EventData>,
+    /// The answer to an event; absent where it cannot be read (beyond the contract).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub event_response: Option<EventResponse>,
+    /// When it disappears, in milliseconds since 1970 (beyond the contract).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub expires_at: Option<i64>,
     /// Whether this number sent it, from any of its devices.
     pub from_me: bool,
     /// Whether it has a file.
@@ -304,6 +325,9 @@ pub struct GroupPayload {
     /// The new description.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub description: Option<String>,
+    /// After how many seconds new messages disappear now; 0: never (beyond the contract).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub disappearing_seconds: Option<i64>,
     /// The group.
     pub group_jid: String,
     /// Whether only admins may write.
@@ -339,20 +363,30 @@ pub struct GroupPayload {
 }
 
 /// Payload of `chat.update`.
-#[derive(Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[derive(Clone, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct ChatUpdatePayload {
-    /// What changed: `picture`, or `labels` (beyond the contract).
+    /// What changed: `picture`; beyond the contract, `labels`, `pin` (a message was pinned or
+    /// unpinned) or `disappearing` (the timer of new messages).
     pub change: String,
     /// The chat.
     pub chat_jid: String,
+    /// After how many seconds new messages disappear now; 0: never (beyond the contract).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub disappearing_seconds: Option<i64>,
     /// The ids of all labels that it has now, where those changed (beyond the contract).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub labels: Option<Vec<String>>,
+    /// The message that was pinned or unpinned (beyond the contract).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub message_id: Option<String>,
     /// The new picture's id.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub picture_id: Option<String>,
-    /// Whether the picture was removed.
+    /// Until when the message is pinned, in milliseconds since 1970 (beyond the contract).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pinned_until: Option<i64>,
+    /// Whether the picture was removed, or the message unpinned.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub removed: Option<bool>,
 }

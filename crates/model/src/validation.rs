@@ -19,6 +19,28 @@ pub mod limits {
     pub const POLL_OPTIONS: std::ops::RangeInclusive<usize> = 2..=12;
     /// One answer of a poll.
     pub const POLL_OPTION_CHARS: usize = 100;
+    /// What an event is called (what official clients allow).
+    pub const EVENT_NAME_CHARS: usize = 100;
+    /// What is said of an event (what official clients allow).
+    pub const EVENT_DESCRIPTION_CHARS: usize = 2_048;
+    /// How many others somebody brings to an event.
+    pub const EXTRA_GUESTS: i64 = 100;
+    /// How many buttons a message has.
+    pub const BUTTONS: std::ops::RangeInclusive<usize> = 1..=10;
+    /// How many sections a list has.
+    pub const LIST_SECTIONS: std::ops::RangeInclusive<usize> = 1..=10;
+    /// How many rows a section of a list has.
+    pub const LIST_ROWS: std::ops::RangeInclusive<usize> = 1..=30;
+    /// The text of a button or a row.
+    pub const CHOICE_CHARS: usize = 72;
+    /// What a button or a row is known by.
+    pub const CHOICE_ID_CHARS: usize = 256;
+    /// The small text below a message with buttons.
+    pub const FOOTER_CHARS: usize = 256;
+    /// After how many seconds messages may disappear (what official clients offer).
+    pub const DISAPPEARING: [i64; 4] = [0, 86_400, 604_800, 7_776_000];
+    /// For how many seconds messages are pinned (what official clients offer).
+    pub const PINNED: [i64; 3] = [86_400, 604_800, 2_592_000];
     /// What a place is called.
     pub const PLACE_NAME_CHARS: usize = 1_024;
     /// The name on a contact card.

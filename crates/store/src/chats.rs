@@ -28,6 +28,9 @@ pub struct ChatRef {
     pub id: i64,
     /// The address.
     pub jid: String,
+    /// After how many seconds new messages disappear, where the chat was just looked up and is
+    /// set so.
+    pub disappearing_seconds: Option<u32>,
 }
 
 /// A position in the display order, for the next page.
@@ -60,13 +63,18 @@ pub struct ChatChange {
     pub is_pinned: Option<bool>,
     /// Until when it is muted, in milliseconds since 1970; 0 unmutes.
     pub muted_until: Option<i64>,
+    /// After how many seconds new messages disappear; 0: never. For chats of two.
+    pub disappearing_seconds: Option<i64>,
 }
 
 macro_rules! select_chat {
     ($condition:literal) => {
         concat!(
             "SELECT c.id, c.session_id, c.jid, c.alias_jid, c.kind, c.name, c.last_message_at, \
-             c.unread_count, c.is_archived, c.is_pinned, c.muted_until FROM chat c \
+             c.unread_count, c.is_archived, c.is_pinned, c.muted_until, \
+             COALESCE((SELECT g.disappearing_seconds FROM chat_group g \
+             WHERE g.session_id = c.session_id AND g.jid = c.jid), c.disappearing_seconds) \
+             AS disappearing_seconds FROM chat c \
              JOIN session s ON s.id = c.session_id WHERE s.deleted_at IS NULL AND ",
             $condition
         )
@@ -86,6 +94,7 @@ struct ChatRow {
     is_archived: bool,
     is_pinned: bool,
     muted_until: Option<i64>,
+    disappearing_seconds: Option<i64>,
 }
 
 impl From<ChatRow> for Chat {
@@ -93,6 +102,7 @@ impl From<ChatRow> for Chat {
         Self {
             aliases: row.alias_jid.map(|alias| vec![alias]),
             archived: row.is_archived,
+            disappearing_seconds: row.disappearing_seconds,
             id: row.id,
             jid: row.jid,
             labels: Vec::new(),
@@ -113,6 +123,7 @@ struct FoundChat {
     jid: String,
     alias_jid: Option<String>,
     name: Option<String>,
+    disappearing_seconds: Option<i64>,
 }
 
 impl Owned<'_> {
@@ -128,7 +139,9 @@ impl Owned<'_> {
             .filter(|alias| *alias != facts.jid)
             .map(storable);
         let found: Vec<FoundChat> = on!(self.tx, |conn| sqlx::query_as(
-            "SELECT id, jid, alias_jid, name FROM chat WHERE session_id = $1 \
+            "SELECT id, jid, alias_jid, name, COALESCE((SELECT g.disappearing_seconds \
+             FROM chat_group g WHERE g.session_id = chat.session_id AND g.jid = chat.jid), \
+             disappearing_seconds) AS disappearing_seconds FROM chat WHERE session_id = $1 \
              AND (jid = $2 OR alias_jid = $2 OR jid = $3 OR alias_jid = $3) ORDER BY id"
         )
         .bind(Text(self.session))
@@ -164,9 +177,11 @@ impl Owned<'_> {
             .await
             .map(drop))?;
         }
+        let seconds = chat.disappearing_seconds.unwrap_or(0);
         Ok(ChatRef {
             id: chat.id,
             jid: chat.jid,
+            disappearing_seconds: u32::try_from(seconds).ok().filter(|it| *it > 0),
         })
     }
 
@@ -190,7 +205,15 @@ impl Owned<'_> {
         .bind(now_ms)
         .fetch_one(conn)
         .await)?;
-        Ok(ChatRef { id, jid })
+        let disappearing_seconds = match facts.kind {
+            ChatType::Group => self.group_timer(&jid).await?,
+            _ => None,
+        };
+        Ok(ChatRef {
+            id,
+            jid,
+            disappearing_seconds,
+        })
     }
 
     async fn merge_chat(&mut self, kept: i64, gone: i64) -> Result<()> {
@@ -205,9 +228,11 @@ impl Owned<'_> {
              last_message_at = CASE WHEN last_message_at >= o.last_at THEN last_message_at \
              ELSE o.last_at END, \
              unread_count = unread_count + o.unread, \
-             is_pinned = (is_pinned OR o.pinned), name = COALESCE(name, o.other_name) \
+             is_pinned = (is_pinned OR o.pinned), name = COALESCE(name, o.other_name), \
+             disappearing_seconds = COALESCE(disappearing_seconds, o.timer) \
              FROM (SELECT last_message_at AS last_at, unread_count AS unread, \
-             is_pinned AS pinned, name AS other_name FROM chat WHERE id = $2) AS o \
+             is_pinned AS pinned, name AS other_name, disappearing_seconds AS timer \
+             FROM chat WHERE id = $2) AS o \
              WHERE id = $1",
         ] {
             on!(self.tx, |conn| sqlx::query(statement)
@@ -222,6 +247,34 @@ impl Owned<'_> {
             "DELETE FROM chat WHERE id = $1"
         )
         .bind(gone)
+        .execute(conn)
+        .await
+        .map(drop))?;
+        Ok(())
+    }
+
+    /// After how many seconds new messages of a group disappear, where it is set so.
+    async fn group_timer(&mut self, jid: &str) -> Result<Option<u32>> {
+        let seconds: Option<Option<i64>> = on!(self.tx, |conn| sqlx::query_scalar(
+            "SELECT disappearing_seconds FROM chat_group WHERE session_id = $1 AND jid = $2"
+        )
+        .bind(Text(self.session))
+        .bind(jid)
+        .fetch_optional(conn)
+        .await)?;
+        let seconds = seconds.flatten().unwrap_or(0);
+        Ok(u32::try_from(seconds).ok().filter(|seconds| *seconds > 0))
+    }
+
+    /// Notes the timer of a chat of two that was not known yet: a message has told it.
+    pub async fn learn_timer(&mut self, chat_id: i64, seconds: u32) -> Result<()> {
+        on!(self.tx, |conn| sqlx::query(
+            "UPDATE chat SET disappearing_seconds = $3 \
+             WHERE session_id = $1 AND id = $2 AND disappearing_seconds IS NULL"
+        )
+        .bind(Text(self.session))
+        .bind(chat_id)
+        .bind(i64::from(seconds))
         .execute(conn)
         .await
         .map(drop))?;
@@ -341,6 +394,7 @@ impl Tx {
             "UPDATE chat SET is_archived = COALESCE($4, is_archived), \
              is_pinned = COALESCE($5, is_pinned), \
              muted_until = CASE WHEN $6 = 0 THEN NULL ELSE COALESCE($6, muted_until) END, \
+             disappearing_seconds = COALESCE($8, disappearing_seconds), \
              updated_at = $7 WHERE id = $3 AND session_id = $2 \
              AND session_id IN (SELECT s.id FROM session s WHERE s.organization_id = $1)"
         )
@@ -351,6 +405,7 @@ impl Tx {
         .bind(change.is_pinned)
         .bind(change.muted_until)
         .bind(now_ms)
+        .bind(change.disappearing_seconds)
         .execute(conn)
         .await
         .map(|done| done.rows_affected()))?;

@@ -29,6 +29,8 @@ pub struct GroupFacts {
     pub created_at_wa: Option<i64>,
     /// The code of its invite link.
     pub invite_code: Option<String>,
+    /// After how many seconds new messages disappear; 0: never.
+    pub disappearing_seconds: Option<i64>,
     /// Whether the account is no longer in it.
     pub is_left: Option<bool>,
 }
@@ -56,6 +58,8 @@ pub struct GroupRecord {
     pub created_at_wa: Option<i64>,
     /// The code of its invite link, where it was told.
     pub invite_code: Option<String>,
+    /// After how many seconds new messages disappear, where known; 0: never.
+    pub disappearing_seconds: Option<i64>,
     /// Whether the account is no longer in it.
     pub is_left: bool,
     /// When it was first seen, in milliseconds since 1970.
@@ -94,7 +98,7 @@ macro_rules! select_group {
         concat!(
             "SELECT g.id, g.jid, g.subject, g.description, g.owner_jid, g.is_announce, \
              g.is_locked, g.participant_count, g.created_at_wa, g.invite_code, \
-             g.is_left, g.first_seen_at, \
+             g.disappearing_seconds, g.is_left, g.first_seen_at, \
              g.updated_at FROM chat_group g JOIN session s ON s.id = g.session_id \
              WHERE s.deleted_at IS NULL AND s.organization_id = $1 AND g.session_id = $2",
             $condition
@@ -122,8 +126,8 @@ impl Owned<'_> {
         Ok(on!(self.tx, |conn| sqlx::query_scalar(
             "INSERT INTO chat_group (session_id, jid, subject, description, owner_jid, \
              is_announce, is_locked, participant_count, created_at_wa, invite_code, is_left, \
-             first_seen_at, updated_at) \
-             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, COALESCE($11, $12), $13, $13) \
+             first_seen_at, updated_at, disappearing_seconds) VALUES ($1, $2, $3, $4, $5, $6, \
+             $7, $8, $9, $10, COALESCE($11, $12), $13, $13, $14) \
              ON CONFLICT (session_id, jid) DO UPDATE SET \
              subject = COALESCE(excluded.subject, chat_group.subject), \
              description = COALESCE(excluded.description, chat_group.description), \
@@ -134,6 +138,8 @@ impl Owned<'_> {
              chat_group.participant_count), \
              created_at_wa = COALESCE(excluded.created_at_wa, chat_group.created_at_wa), \
              invite_code = COALESCE(excluded.invite_code, chat_group.invite_code), \
+             disappearing_seconds = COALESCE(excluded.disappearing_seconds, \
+             chat_group.disappearing_seconds), \
              is_left = COALESCE($11, chat_group.is_left), updated_at = excluded.updated_at \
              RETURNING id"
         )
@@ -150,6 +156,7 @@ impl Owned<'_> {
         .bind(facts.is_left)
         .bind(false)
         .bind(now_ms)
+        .bind(facts.disappearing_seconds)
         .fetch_one(conn)
         .await)?)
     }

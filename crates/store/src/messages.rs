@@ -1,5 +1,6 @@
 //! Messages: written by the owner of the session, read by everyone of the organization.
 
+mod marks;
 mod own;
 mod read;
 mod search;

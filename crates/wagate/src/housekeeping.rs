@@ -19,11 +19,15 @@ const SCHEDULED_DAYS: i64 = 7;
 /// How often there is a look.
 const EVERY: Duration = Duration::from_mins(1);
 
+/// How often there is a look at messages that disappear: people see them go in time.
+const EVERY_END: Duration = Duration::from_secs(5);
+
 /// Rows per transaction: small enough that nobody waits for it.
 const BATCH: i64 = 500;
 
 /// Sweeps from time to time until stopped.
 pub(crate) fn start(tasks: &TaskTracker, stop: &CancellationToken, parts: &Parts, config: &Config) {
+    tasks.spawn(end_messages(parts.store.clone(), stop.clone()));
     let (store, retention, stopped) = (parts.store.clone(), config.retention.clone(), stop.clone());
     tasks.spawn(async move {
         let mut ticks = tokio::time::interval(EVERY);
@@ -42,12 +46,35 @@ pub(crate) fn start(tasks: &TaskTracker, stop: &CancellationToken, parts: &Parts
     });
 }
 
+/// Deletes messages whose time is over until stopped.
+async fn end_messages(store: Store, stopped: CancellationToken) {
+    let mut ticks = tokio::time::interval(EVERY_END);
+    ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    while stopped.run_until_cancelled(ticks.tick()).await.is_some() {
+        let ended = async {
+            while sweep_once(&store, Chore::EndedMessages, store.now_ms(), store.now_ms()).await?
+                > 0
+            {}
+            Ok::<_, StoreError>(())
+        };
+        match stopped.run_until_cancelled(ended).await {
+            None => return,
+            Some(Ok(())) => {}
+            Some(Err(error)) => {
+                tracing::warn!(%error, "deleting ended messages failed and will be tried again");
+            }
+        }
+    }
+}
+
 /// What is swept, each up to a time.
 #[derive(Debug, Clone, Copy)]
 enum Chore {
     /// What waits for webhooks that are switched off.
     AbandonedDeliveries,
     Deliveries,
+    /// Messages that disappear; looked for more often than the rest.
+    EndedMessages,
     Events,
     IdempotencyKeys,
     Outbox,
@@ -102,6 +129,7 @@ impl Chore {
             Self::Logins
             | Self::Links
             | Self::Invitations
+            | Self::EndedMessages
             | Self::DeletedSessions
             | Self::EndedOrganizations => 0,
         };
@@ -140,6 +168,7 @@ async fn sweep_once(
                         admin.bury_deliveries(before_ms, now_ms, BATCH).await
                     }
                     Chore::Deliveries => admin.purge_deliveries(before_ms, BATCH).await,
+                    Chore::EndedMessages => admin.purge_expired_messages(before_ms, BATCH).await,
                     Chore::Events => admin.purge_events(before_ms, BATCH).await,
                     Chore::IdempotencyKeys => admin.purge_idempotency_keys(before_ms, BATCH).await,
                     Chore::Scheduled => admin.purge_scheduled(before_ms, BATCH).await,

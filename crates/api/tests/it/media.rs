@@ -72,6 +72,8 @@ fn message(chat_id: i64, id: MediaId, filename: &str) -> NewMessage {
             size: Some(11),
         }),
         content: None,
+        details: None,
+        expires_at_ms: None,
         is_unread: false,
     }
 }

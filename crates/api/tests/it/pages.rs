@@ -68,6 +68,8 @@ pub(crate) async fn fill_with(
                             mentions: Vec::new(),
                             media: None,
                             content: None,
+                            details: None,
+                            expires_at_ms: None,
                             is_unread: false,
                         };
                         owned.insert_message(&new, 1).await?;
@@ -123,6 +125,8 @@ pub(crate) async fn fill_channel(
                         mentions: Vec::new(),
                         media: None,
                         content: None,
+                        details: None,
+                        expires_at_ms: None,
                         is_unread: false,
                     };
                     owned.insert_message(&new, 1).await?;

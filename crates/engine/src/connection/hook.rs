@@ -7,6 +7,7 @@ use whatsapp_rust::anyhow;
 use whatsapp_rust::types::events::InboundMessage as LibraryMessage;
 use whatsapp_rust::{Client, InboundDurabilityHook, async_trait};
 
+use super::addons;
 use super::history::HistoryIntake;
 use super::votes;
 use crate::convert::{self, Converted, Own, library_jid, model_jid};
@@ -53,7 +54,7 @@ fn buffered(message: &LibraryMessage) -> BufferedMessage {
     }
 }
 
-/// Converts a batch and adds what the session knows: other addresses and votes.
+/// Converts a batch and adds what the session knows: other addresses, and what is sealed.
 async fn converted(client: &Client, batch: &[LibraryMessage]) -> Vec<InboundMessage> {
     let own = own(client);
     let mut messages = Vec::with_capacity(batch.len());
@@ -61,10 +62,13 @@ async fn converted(client: &Client, batch: &[LibraryMessage]) -> Vec<InboundMess
         let Some(converted) = convert::message(&item.info, &item.message, &own) else {
             continue;
         };
-        let Converted { mut message, vote } = converted;
+        let Converted {
+            mut message,
+            sealed,
+        } = converted;
         complete_addresses(client, &mut message).await;
-        if let Some(vote) = vote {
-            votes::open(client, &own, &mut message, &vote).await;
+        if let Some(sealed) = sealed {
+            addons::open(client, &own, &mut message, &sealed).await;
         }
         messages.push(message);
     }

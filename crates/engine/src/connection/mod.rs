@@ -6,6 +6,7 @@
 //! client version, and every end is classified and told in one place.
 
 mod actions;
+mod addons;
 mod app_state;
 mod attempt;
 mod backoff;
@@ -31,7 +32,6 @@ mod runtime;
 mod sending;
 mod supervisor;
 mod uploads;
-mod votes;
 
 use std::sync::Arc;
 

@@ -7,7 +7,7 @@ use whatsapp_rust::error::ErrorChainExt;
 use whatsapp_rust::{SendError, SendOptions};
 
 use super::hook::{other_address, own};
-use super::{Connection, Session, posting, votes};
+use super::{Connection, Session, addons, posting};
 use crate::acks::{Verdict, rejection};
 use crate::convert::{self, library_jid, model_jid};
 use crate::{Outgoing, OutgoingContent, RejectReason, SendFailure, Sent};
@@ -80,13 +80,7 @@ impl Connection {
 /// its [`crate::InboundMessage::raw`]. Empty where nothing can be quoted or forwarded.
 #[must_use]
 pub fn raw_of(outgoing: &Outgoing) -> bytes::Bytes {
-    let is_own = !matches!(
-        outgoing.content,
-        OutgoingContent::Edit { .. }
-            | OutgoingContent::Revoke { .. }
-            | OutgoingContent::Reaction { .. }
-            | OutgoingContent::Vote { .. }
-    );
+    let is_own = stands_alone(outgoing);
     let nobody = convert::Own {
         phone: None,
         lid: None,
@@ -115,7 +109,11 @@ async fn prepare_and_send(
     let own = own(&session.client);
     let message = match &outgoing.content {
         OutgoingContent::Vote { target, options } => {
-            votes::seal(&session.client, &own, &outgoing.chat, target, options).await
+            addons::vote(&session.client, &own, &outgoing.chat, target, options).await
+        }
+        OutgoingContent::Respond { target, response } => {
+            let client = &session.client;
+            addons::event_answer(client, &own, &outgoing.chat, target, *response).await
         }
         _ => convert::outgoing(outgoing, &own),
     };
@@ -123,7 +121,7 @@ async fn prepare_and_send(
         return Err(SendError::InvalidRequest("cannot be built".into()));
     };
     let mut options = SendOptions::default().with_message_id(outgoing.id.as_str());
-    if let Some(seconds) = outgoing.expires_after_s {
+    if let Some(seconds) = outgoing.expires_after_s.filter(|_| stands_alone(outgoing)) {
         options = options.with_ephemeral_expiration(seconds);
     }
     let to = library_jid(&outgoing.chat);
@@ -132,6 +130,20 @@ async fn prepare_and_send(
         .send_message_with_options(to, message, options)
         .await?;
     Ok(sent.to)
+}
+
+/// Whether it is shown by itself; only such messages disappear, and can be quoted or forwarded.
+const fn stands_alone(outgoing: &Outgoing) -> bool {
+    !matches!(
+        outgoing.content,
+        OutgoingContent::Edit { .. }
+            | OutgoingContent::Revoke { .. }
+            | OutgoingContent::Reaction { .. }
+            | OutgoingContent::Vote { .. }
+            | OutgoingContent::Respond { .. }
+            | OutgoingContent::Pin { .. }
+            | OutgoingContent::Timer { .. }
+    )
 }
 
 /// What a failure before the acknowledgement means.

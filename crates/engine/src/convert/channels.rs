@@ -97,6 +97,10 @@ impl PostChange {
                     | Content::Revoke { .. }
                     | Content::Reaction { .. }
                     | Content::PollVote { .. }
+                    | Content::EventResponse { .. }
+                    | Content::Pin { .. }
+                    | Content::Keep { .. }
+                    | Content::Timer { .. }
             );
             let content = if is_plain { content } else { NOT_A_POST };
             Content::Edit {

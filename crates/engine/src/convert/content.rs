@@ -3,8 +3,11 @@
 use wagate_model::{ContactData, LocationData, MediaKind};
 use whatsapp_rust::waproto;
 use whatsapp_rust::waproto::whatsapp as wa;
+use whatsapp_rust::waproto::whatsapp::message::pin_in_chat_message::Type as PinType;
 use whatsapp_rust::waproto::whatsapp::message::protocol_message::Type as ProtocolType;
 
+use super::choices::{choices, offer_text};
+use super::events::event;
 use super::media::media;
 use super::polls::poll;
 use super::replies::interactive_reply;
@@ -35,7 +38,36 @@ pub(super) fn content(message: &wa::Message, speaker: Speaker<'_>) -> Option<Con
             choice: VoteChoice::Unreadable,
         });
     }
+    if let Some(response) = message.enc_event_response_message.as_option() {
+        return Some(Content::EventResponse {
+            target: target(response.event_creation_message_key.as_option()?, speaker)?,
+            response: None,
+        });
+    }
+    if let Some(pin) = message.pin_in_chat_message.as_option() {
+        return Some(Content::Pin {
+            target: target(pin.key.as_option()?, speaker)?,
+            seconds: match pin.r#type? {
+                PinType::PIN_FOR_ALL => Some(pin_seconds(message)),
+                _ => None,
+            },
+        });
+    }
+    if let Some(keep) = message.keep_in_chat_message.as_option() {
+        return Some(Content::Keep {
+            target: target(keep.key.as_option()?, speaker)?,
+            is_kept: keep.keep_type == Some(wa::KeepType::KEEP_FOR_ALL),
+        });
+    }
     plain(message)
+}
+
+/// How long a pin lasts; where it is not said, as long as official clients propose: 7 days.
+fn pin_seconds(message: &wa::Message) -> u32 {
+    const WEEK: u32 = 604_800;
+    let said = message.message_context_info.as_option();
+    let seconds = said.and_then(|context| context.message_add_on_duration_in_secs);
+    seconds.filter(|seconds| *seconds > 0).unwrap_or(WEEK)
 }
 
 /// Content that stands for itself: neither an edit nor about another message.
@@ -46,6 +78,9 @@ fn plain(message: &wa::Message) -> Option<Content> {
     if let Some(poll) = poll(message) {
         return Some(Content::Poll(poll));
     }
+    if let Some(event) = event(message) {
+        return Some(Content::Event(event));
+    }
     if let Some(reply) = interactive_reply(message) {
         return Some(Content::InteractiveReply(reply));
     }
@@ -54,6 +89,11 @@ fn plain(message: &wa::Message) -> Option<Content> {
     }
     if let Some(cards) = cards(message) {
         return Some(Content::Contacts(cards));
+    }
+    let choices = choices(message);
+    if !choices.is_empty() {
+        let body = offer_text(text(message), &choices);
+        return Some(Content::Offer { body, choices });
     }
     if let Some(body) = text(message) {
         return Some(Content::Text { body });
@@ -73,8 +113,8 @@ fn from_protocol(protocol: &wa::message::ProtocolMessage, speaker: Speaker<'_>) 
                 content: Box::new(plain(edited)?),
             })
         }
-        ProtocolType::EPHEMERAL_SETTING => Some(Content::System {
-            kind: "ephemeral_setting",
+        ProtocolType::EPHEMERAL_SETTING => Some(Content::Timer {
+            seconds: protocol.ephemeral_expiration.unwrap_or(0),
         }),
         // Between clients: keys, history, settings, requests to the phone.
         _ => None,
@@ -143,6 +183,16 @@ fn cards(message: &wa::Message) -> Option<Vec<ContactData>> {
     }
     let contacts = message.contacts_array_message.as_option()?;
     Some(contacts.contacts.iter().take(CARDS_MAX).map(card).collect())
+}
+
+/// What a message says now, by a decrypted edit of it; none where it cannot be read.
+pub(crate) fn edited_content(edit: &wa::Message) -> Option<Content> {
+    let edit = unwrap(edit).message;
+    let edited = edit
+        .protocol_message
+        .as_option()
+        .and_then(|protocol| protocol.edited_message.as_option());
+    plain(unwrap(edited.unwrap_or(edit)).message)
 }
 
 /// What a stored message says ([`crate::InboundMessage::raw`]); none where it cannot be read or

@@ -12,6 +12,45 @@ use crate::QuotedMessage;
 /// More mentions than a group has members are not kept.
 const MENTIONS_MAX: usize = 1_024;
 
+/// Gives a macro the fields of a message that have a context.
+macro_rules! fields_with_context {
+    ($then:ident) => {
+        $then!(
+            extended_text_message,
+            image_message,
+            video_message,
+            ptv_message,
+            audio_message,
+            document_message,
+            sticker_message,
+            location_message,
+            live_location_message,
+            contact_message,
+            contacts_array_message,
+            buttons_message,
+            buttons_response_message,
+            list_message,
+            list_response_message,
+            template_message,
+            template_button_reply_message,
+            interactive_message,
+            interactive_response_message,
+            poll_creation_message,
+            poll_creation_message_v2,
+            poll_creation_message_v3,
+            poll_creation_message_v5,
+            poll_creation_message_v6,
+            product_message,
+            order_message,
+            group_invite_message,
+            event_message,
+            sticker_pack_message,
+            newsletter_admin_invite_message,
+            album_message,
+        )
+    };
+}
+
 /// The context of a message that has been freed of its wrappers.
 pub(super) fn context(message: &wa::Message) -> Option<&wa::ContextInfo> {
     macro_rules! first_of {
@@ -23,39 +62,20 @@ pub(super) fn context(message: &wa::Message) -> Option<&wa::ContextInfo> {
             })+
         };
     }
-    first_of!(
-        extended_text_message,
-        image_message,
-        video_message,
-        ptv_message,
-        audio_message,
-        document_message,
-        sticker_message,
-        location_message,
-        live_location_message,
-        contact_message,
-        contacts_array_message,
-        buttons_message,
-        buttons_response_message,
-        list_message,
-        list_response_message,
-        template_message,
-        template_button_reply_message,
-        interactive_message,
-        interactive_response_message,
-        poll_creation_message,
-        poll_creation_message_v2,
-        poll_creation_message_v3,
-        poll_creation_message_v5,
-        poll_creation_message_v6,
-        product_message,
-        order_message,
-        group_invite_message,
-        event_message,
-        sticker_pack_message,
-        newsletter_admin_invite_message,
-        album_message,
-    );
+    fields_with_context!(first_of);
+    None
+}
+
+/// The context of a message that has been freed of its wrappers, to be changed.
+pub(super) fn context_mut(message: &mut wa::Message) -> Option<&mut wa::ContextInfo> {
+    macro_rules! first_of {
+        ($($field:ident),+ $(,)?) => {
+            $(if message.$field.as_option().is_some_and(|part| part.context_info.is_set()) {
+                return message.$field.as_option_mut()?.context_info.as_option_mut();
+            })+
+        };
+    }
+    fields_with_context!(first_of);
     None
 }
 

@@ -57,7 +57,13 @@ fn is_storable(message: &InboundMessage) {
     match &message.content {
         Content::Reaction { target, .. }
         | Content::Revoke { target }
-        | Content::PollVote { target, .. } => is_id(&target.id),
+        | Content::PollVote { target, .. }
+        | Content::EventResponse { target, .. }
+        | Content::Pin { target, .. }
+        | Content::Keep { target, .. } => is_id(&target.id),
+        Content::Offer { body, choices } => {
+            assert!(!body.is_empty() && !choices.is_empty() && choices.len() <= 512);
+        }
         Content::Edit { target, content } => {
             is_id(&target.id);
             assert!(!matches!(**content, Content::Edit { .. }));

@@ -71,6 +71,11 @@ pub(crate) fn group(described: &GroupMetadata) -> Option<GroupSnapshot> {
         created_at_ms: described.creation_time.and_then(seconds_to_ms),
         is_announce: described.is_announcement,
         is_locked: described.is_locked,
+        disappearing_seconds: described
+            .ephemeral
+            .as_ref()
+            .and_then(|timer| timer.expiration)
+            .unwrap_or(0),
         size: described.size,
         members,
         is_complete,
@@ -172,6 +177,9 @@ fn set(payload: &mut GroupPayload, setting: &Action) -> Option<()> {
         Action::Unlocked => payload.is_locked = Some(false),
         Action::Announce => payload.is_announce = Some(true),
         Action::NotAnnounce => payload.is_announce = Some(false),
+        Action::Ephemeral { expiration, .. } => {
+            payload.disappearing_seconds = Some(i64::from(*expiration));
+        }
         Action::Invite { code } => {
             payload.new_invite_link = Some(format!("{INVITE_LINK}{}", clean(code)));
         }

@@ -5,27 +5,43 @@ use wagate_model::{Jid, JidKind};
 use whatsapp_rust::types::message::MessageInfo;
 use whatsapp_rust::waproto;
 use whatsapp_rust::waproto::whatsapp as wa;
+use whatsapp_rust::waproto::whatsapp::message::secret_encrypted_message::SecretEncType;
 
 use super::channels::post_change;
 use super::content::content;
 use super::context;
 use super::identity::{Own, alias, both, model_jid};
-use super::targets::Speaker;
+use super::targets::{Speaker, target};
 use super::text::{message_id, present};
 use super::wrappers::{Unwrapped, unwrap};
-use crate::{Content, InboundMessage};
+use crate::{Content, InboundMessage, MessageRef};
 
 /// A converted message.
 pub(crate) struct Converted {
     pub(crate) message: InboundMessage,
-    /// The vote's ciphertext, for whoever knows the poll's secret.
-    pub(crate) vote: Option<PendingVote>,
+    /// What is encrypted in it, for whoever knows the secret of the message that it is about.
+    pub(crate) sealed: Option<Sealed>,
 }
 
-/// An encrypted vote.
-pub(crate) struct PendingVote {
+/// What is encrypted with another message's secret.
+pub(crate) struct Sealed {
+    pub(crate) kind: SealedKind,
+    pub(crate) target: MessageRef,
     pub(crate) ciphertext: Vec<u8>,
     pub(crate) iv: Vec<u8>,
+}
+
+/// What kind of thing is encrypted with another message's secret.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum SealedKind {
+    /// A vote in a poll.
+    Vote,
+    /// An answer to an event.
+    EventResponse,
+    /// A new text of a message.
+    Edit,
+    /// A change of an event.
+    EventEdit,
 }
 
 /// Who sent a message, and where.
@@ -106,6 +122,7 @@ pub(super) fn converted(origin: Origin, outer: &wa::Message, own: &Own) -> Optio
         sender: origin.sender.as_ref(),
     };
     let content = content(message, speaker)?;
+    let sealed = sealed(message, &content, speaker);
     let about = context::context(message);
     let mut sender = both(origin.sender, origin.sender_alias);
     if origin.from_me {
@@ -122,7 +139,6 @@ pub(super) fn converted(origin: Origin, outer: &wa::Message, own: &Own) -> Optio
         other.filter(|_| own.is(&origin.chat))
     });
     let expiration = about.and_then(|about| about.expiration);
-    let vote = pending_vote(message, &content);
     Some(Converted {
         message: InboundMessage {
             id: origin.id,
@@ -143,18 +159,39 @@ pub(super) fn converted(origin: Origin, outer: &wa::Message, own: &Own) -> Optio
             is_offline: origin.is_offline,
             raw: Bytes::from(waproto::codec::message_to_vec(message)),
         },
-        vote,
+        sealed,
     })
 }
 
-fn pending_vote(message: &wa::Message, content: &Content) -> Option<PendingVote> {
-    if !matches!(content, Content::PollVote { .. }) {
-        return None;
-    }
-    let update = message.poll_update_message.as_option()?;
-    let vote = update.vote.as_option()?;
-    Some(PendingVote {
-        ciphertext: vote.enc_payload.clone()?,
-        iv: vote.enc_iv.clone()?,
+fn sealed(message: &wa::Message, content: &Content, speaker: Speaker<'_>) -> Option<Sealed> {
+    let (kind, target, payload, iv) = match content {
+        Content::PollVote { target, .. } => {
+            let update = message.poll_update_message.as_option()?;
+            let vote = update.vote.as_option()?;
+            let (payload, iv) = (&vote.enc_payload, &vote.enc_iv);
+            (SealedKind::Vote, target.clone(), payload, iv)
+        }
+        Content::EventResponse { target, .. } => {
+            let response = message.enc_event_response_message.as_option()?;
+            let (payload, iv) = (&response.enc_payload, &response.enc_iv);
+            (SealedKind::EventResponse, target.clone(), payload, iv)
+        }
+        Content::System { .. } => {
+            let edit = message.secret_encrypted_message.as_option()?;
+            let kind = match edit.secret_enc_type? {
+                SecretEncType::MESSAGE_EDIT => SealedKind::Edit,
+                SecretEncType::EVENT_EDIT => SealedKind::EventEdit,
+                _ => return None,
+            };
+            let target = target(edit.target_message_key.as_option()?, speaker)?;
+            (kind, target, &edit.enc_payload, &edit.enc_iv)
+        }
+        _ => return None,
+    };
+    Some(Sealed {
+        kind,
+        target,
+        ciphertext: payload.clone()?,
+        iv: iv.clone()?,
     })
 }

@@ -14,6 +14,8 @@ use whatsapp_rust::waproto::whatsapp::message::protocol_message::Type as Protoco
 use whatsapp_rust::{wacore, waproto};
 
 use super::attachments::{album_message, file_message};
+use super::choices::{answer, offer_message};
+use super::events::event_message;
 use super::identity::Own;
 use super::wrappers::unwrap;
 use crate::{Outgoing, OutgoingContent, Quoted, Target};
@@ -37,7 +39,7 @@ pub(crate) fn outgoing(outgoing: &Outgoing, own: &Own) -> Option<wa::Message> {
         OutgoingContent::Edit { target, text } => protocol(wa::message::ProtocolMessage {
             key: MessageField::some(key(&outgoing.chat, target)),
             r#type: Some(ProtocolType::MESSAGE_EDIT),
-            edited_message: MessageField::some(wa::Message::text(text.as_str())),
+            edited_message: MessageField::some(edited(text, outgoing.expires_after_s)),
             timestamp_ms: Some(time::now_millis()),
             ..Default::default()
         }),
@@ -57,11 +59,27 @@ pub(crate) fn outgoing(outgoing: &Outgoing, own: &Own) -> Option<wa::Message> {
         },
         OutgoingContent::File(file) => file_message(file, &outgoing.chat, context)?,
         OutgoingContent::Album { images, videos } => album_message(*images, *videos, context),
-        OutgoingContent::Vote { .. } => return None,
+        OutgoingContent::Event { event, secret } => event_message(event, secret, context),
+        OutgoingContent::Offer(offer) => offer_message(offer, context),
+        OutgoingContent::Select { offered, id } => {
+            let original = waproto::codec::message_decode(offered.raw.as_deref()?).ok()?;
+            let context = quote(offered, &outgoing.chat, own);
+            answer(unwrap(&original).message, id, Some(context))?
+        }
+        OutgoingContent::Pin { target, seconds } => pin(key(&outgoing.chat, target), *seconds),
+        OutgoingContent::Timer { seconds } => timer(*seconds),
+        OutgoingContent::Vote { .. } | OutgoingContent::Respond { .. } => return None,
         OutgoingContent::Forward { raw } => {
             let original = waproto::codec::message_decode(raw).ok()?;
             // Alone, without the album or whatever else it was in.
-            *unwrap(&original).message.prepare_for_forward()
+            let mut message = *unwrap(&original).message.prepare_for_forward();
+            if let Some(context) = super::context::context_mut(&mut message) {
+                // How long it stays is up to the chat that it goes to.
+                context.expiration = None;
+                context.ephemeral_setting_timestamp = None;
+                context.disappearing_mode = MessageField::none();
+            }
+            message
         }
     })
 }
@@ -119,6 +137,56 @@ fn context(outgoing: &Outgoing, own: &Own) -> Option<wa::ContextInfo> {
     };
     context.mentioned_jid = outgoing.mentions.iter().map(Jid::to_string).collect();
     Some(context)
+}
+
+/// A new text; in a chat whose messages disappear it bears the time, as what it replaces did.
+fn edited(text: &str, expires_after_s: Option<u32>) -> wa::Message {
+    match expires_after_s {
+        None => wa::Message::text(text),
+        Some(seconds) => wa::Message::text_with_context(
+            text,
+            wa::ContextInfo {
+                expiration: Some(seconds),
+                ..Default::default()
+            },
+        ),
+    }
+}
+
+/// Pins a message for so many seconds, or unpins it (whatsapp-rust `send::actions::send_pin`).
+fn pin(key: wa::MessageKey, seconds: Option<u32>) -> wa::Message {
+    use wa::message::pin_in_chat_message::Type;
+    wa::Message {
+        pin_in_chat_message: MessageField::some(wa::message::PinInChatMessage {
+            key: MessageField::some(key),
+            r#type: Some(match seconds {
+                Some(_) => Type::PIN_FOR_ALL,
+                None => Type::UNPIN_FOR_ALL,
+            }),
+            sender_timestamp_ms: Some(time::now_millis()),
+        }),
+        message_context_info: MessageField::some(wa::MessageContextInfo {
+            message_add_on_duration_in_secs: Some(seconds.unwrap_or(0)),
+            ..Default::default()
+        }),
+        ..Default::default()
+    }
+}
+
+/// Sets the timer of a chat of two (whatsapp-rust `client::iq_ops`).
+fn timer(seconds: u32) -> wa::Message {
+    use wa::disappearing_mode::{Initiator, Trigger};
+    protocol(wa::message::ProtocolMessage {
+        r#type: Some(ProtocolType::EPHEMERAL_SETTING),
+        ephemeral_expiration: Some(seconds),
+        ephemeral_setting_timestamp: Some(time::now_secs()),
+        disappearing_mode: MessageField::some(wa::DisappearingMode {
+            initiator: Some(Initiator::CHANGED_IN_CHAT),
+            trigger: Some(Trigger::UNKNOWN),
+            ..Default::default()
+        }),
+        ..Default::default()
+    })
 }
 
 fn protocol(protocol: wa::message::ProtocolMessage) -> wa::Message {

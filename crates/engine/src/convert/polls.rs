@@ -41,8 +41,8 @@ pub(super) fn poll(message: &wa::Message) -> Option<PollData> {
     })
 }
 
-/// Clients differ in whether they write seconds or milliseconds; no poll ends before 2001.
-fn end_time_ms(time: i64) -> Option<i64> {
+/// Clients differ in whether they write seconds or milliseconds; nothing ends before 2001.
+pub(super) fn end_time_ms(time: i64) -> Option<i64> {
     const YEAR_5138_IN_SECONDS: i64 = 100_000_000_000;
     match time {
         ..=0 => None,

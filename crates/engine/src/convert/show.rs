@@ -93,6 +93,14 @@ pub(super) fn show_content(content: &Content) -> Value {
             "title": reply.title,
             "target": reply.target_id,
         }),
+        Content::Event(event) => json!({"event": event}),
+        Content::EventResponse { target, response } => {
+            json!({"response": show_ref(target), "to": response})
+        }
+        Content::Offer { body, choices } => json!({"offer": body, "choices": choices}),
+        Content::Pin { target, seconds } => json!({"pin": show_ref(target), "seconds": seconds}),
+        Content::Keep { target, is_kept } => json!({"keep": show_ref(target), "kept": is_kept}),
+        Content::Timer { seconds } => json!({"timer": seconds}),
         Content::System { kind } => json!({"system": kind}),
     }
 }

@@ -61,6 +61,7 @@ pub(crate) async fn store_change(
         facts.description.clone_from(&payload.description);
         facts.is_announce = payload.is_announce;
         facts.is_locked = payload.is_locked;
+        facts.disappearing_seconds = payload.disappearing_seconds;
         facts.invite_code = payload.new_invite_link.as_deref().and_then(invite_code);
         facts.participant_count = count.map(|count| (count + members.count_change).max(0));
         facts.is_left = members.is_in.map(|is_in| !is_in);
@@ -97,6 +98,9 @@ pub(super) fn forget_known_settings(payload: &mut GroupPayload, before: Option<&
     payload
         .is_locked
         .take_if(|it| before.is_locked == Some(*it));
+    // Messages that stay are no news where it was not known.
+    let timer = before.disappearing_seconds.unwrap_or(0);
+    payload.disappearing_seconds.take_if(|it| *it == timer);
     payload
         .new_invite_link
         .take_if(|it| before.invite_code.is_some() && before.invite_code == invite_code(it));
@@ -114,6 +118,7 @@ pub(super) fn has_news(payload: &GroupPayload) -> bool {
         || payload.description.is_some()
         || payload.is_announce.is_some()
         || payload.is_locked.is_some()
+        || payload.disappearing_seconds.is_some()
         || payload.new_invite_link.is_some()
         || lists.into_iter().flatten().any(|people| !people.is_empty())
 }

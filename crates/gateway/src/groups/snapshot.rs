@@ -77,6 +77,7 @@ pub(crate) async fn store_snapshot(
         description: Some(snapshot.description.clone()),
         is_announce: Some(snapshot.is_announce),
         is_locked: Some(snapshot.is_locked),
+        disappearing_seconds: Some(i64::from(snapshot.disappearing_seconds)),
         ..payload()
     };
     forget_known_settings(&mut settings, Some(&before));
@@ -100,6 +101,7 @@ fn facts_of(snapshot: &GroupSnapshot, before: Option<&GroupRecord>) -> GroupFact
         owner_jid: snapshot.owner.as_ref().map(Jid::to_string),
         is_announce: Some(snapshot.is_announce),
         is_locked: Some(snapshot.is_locked),
+        disappearing_seconds: Some(i64::from(snapshot.disappearing_seconds)),
         // A number of members says that they are all stored.
         participant_count: is_counted.then(|| size.unwrap_or(told).max(told)),
         created_at_wa: snapshot.created_at_ms,
@@ -114,6 +116,7 @@ fn is_same(before: &GroupRecord, facts: &GroupFacts) -> bool {
         && before.description == facts.description
         && before.is_announce == facts.is_announce
         && before.is_locked == facts.is_locked
+        && before.disappearing_seconds == facts.disappearing_seconds
         && (facts.owner_jid.is_none() || before.owner_jid == facts.owner_jid)
         && (facts.created_at_wa.is_none() || before.created_at_wa == facts.created_at_wa)
         && (facts.participant_count.is_none()

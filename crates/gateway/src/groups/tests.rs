@@ -58,6 +58,7 @@ fn snapshot(subject: &str, members: Vec<GroupPerson>) -> GroupSnapshot {
         created_at_ms: Some(1_000),
         is_announce: false,
         is_locked: false,
+        disappearing_seconds: 0,
         size: None,
         members,
         is_complete: true,

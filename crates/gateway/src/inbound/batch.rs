@@ -10,20 +10,20 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 
 use wagate_engine::{Content, InboundMessage, VoteChoice};
 use wagate_model::{
-    ChatType, Direction, EventKind, Jid, JidKind, MediaId, MediaMeta, MentionData, MessageStatus,
-    PollData,
+    ChatType, Direction, EventKind, EventResponder, EventResponse, Jid, JidKind, MediaId,
+    MediaMeta, MentionData, MessageStatus, PollData,
 };
 use wagate_store::{
-    ChatFacts, ChatRef, IdentityFacts, IdentityRecord, NewEvent, NewMedia, NewMessage, Owned,
-    PollVote, Result,
+    ChatChange, ChatFacts, ChatRef, IdentityFacts, IdentityRecord, NewEvent, NewMedia, NewMessage,
+    Owned, PollVote, Result,
 };
 
 use super::content::{poll_of, stored_content};
 use super::familiar::{Acquaintance, Familiar};
 use super::files::file_of;
 use super::payload::{
-    Addresses, Facts, InteractivePayload, chosen_options, event_kind, is_own_message, media_of,
-    message_payload, target_id,
+    Addresses, Facts, InteractivePayload, answer_as_reply, chat_update, chosen_options, details_of,
+    event_kind, expires_at, is_own_message, media_of, message_payload, pinned_until, target_id,
 };
 
 /// The name of the kind under which an edit is kept, beside the names of the contract.
@@ -88,9 +88,11 @@ impl<'o, 't> Batch<'o, 't> {
             let file = file_of(message, self.now_ms, true);
             let media_id = file.as_ref().map(|file| file.id);
             if !self.insert(row_of(message, chat.id), file).await? {
+                self.note_again(message, &chat).await?;
                 continue;
             }
             self.result.new_count += 1;
+            self.learn_timer(message, &chat).await?;
             self.apply_effect(message, &chat).await?;
             self.tell(message, &chat, media_id).await?;
             self.note_to_read(message);
@@ -246,6 +248,17 @@ impl<'o, 't> Batch<'o, 't> {
     /// Changes the message that this one is about.
     async fn apply_effect(&mut self, message: &InboundMessage, chat: &ChatRef) -> Result<()> {
         match &message.content {
+            Content::Edit { target, content } if matches!(**content, Content::Event(_)) => {
+                if let Content::Event(event) = &**content {
+                    let sender = sender_key(message);
+                    self.owned
+                        .change_event(chat.id, &target.id, &sender, event, self.now_ms)
+                        .await?;
+                    self.owned
+                        .edit_message(chat.id, &target.id, &sender, &event.name, self.now_ms)
+                        .await?;
+                }
+            }
             Content::Edit { target, content } => {
                 let Some(body) = content.body() else {
                     return Ok(());
@@ -260,6 +273,36 @@ impl<'o, 't> Batch<'o, 't> {
             Content::PollVote { target, choice } => {
                 self.note_vote(message, chat, &target.id, choice).await?;
             }
+            Content::EventResponse { target, response } => {
+                if let Some(response) = response {
+                    let answer = responder(message, *response);
+                    self.owned
+                        .note_event_answer(chat.id, &target.id, &answer)
+                        .await?;
+                }
+            }
+            Content::Pin { target, seconds } => {
+                let until = seconds.map(|seconds| pinned_until(message, seconds));
+                self.owned
+                    .pin_message(chat.id, &target.id, until, self.now_ms)
+                    .await?;
+            }
+            Content::Keep { target, is_kept } => {
+                let kept_at = is_kept.then_some(message.timestamp_ms);
+                self.owned
+                    .keep_message(chat.id, &target.id, kept_at, self.now_ms)
+                    .await?;
+            }
+            Content::Timer { seconds } if message.chat.kind().is_person() => {
+                let change = ChatChange {
+                    disappearing_seconds: Some(i64::from(*seconds)),
+                    ..ChatChange::default()
+                };
+                let (organization, session) = (self.owned.organization(), self.owned.session());
+                self.owned
+                    .update_chat(organization, session, chat.id, &change, self.now_ms)
+                    .await?;
+            }
             Content::Revoke { target } => {
                 // A group's admin deletes messages of others; elsewhere only the author does.
                 let author = (message.chat.kind() != JidKind::Group).then(|| sender_key(message));
@@ -270,6 +313,34 @@ impl<'o, 't> Batch<'o, 't> {
             _ => {}
         }
         Ok(())
+    }
+
+    /// A message came once more: a live location comes so each time it has moved.
+    async fn note_again(&mut self, message: &InboundMessage, chat: &ChatRef) -> Result<()> {
+        if let Content::Location {
+            place,
+            is_live: true,
+        } = &message.content
+        {
+            let sender = sender_key(message);
+            self.owned
+                .move_location(chat.id, &message.id, &sender, place, self.now_ms)
+                .await?;
+        }
+        Ok(())
+    }
+
+    /// Learns the timer of a chat of two from a message that disappears.
+    async fn learn_timer(&mut self, message: &InboundMessage, chat: &ChatRef) -> Result<()> {
+        match message.expires_after_s {
+            Some(seconds)
+                if message.chat.kind().is_person()
+                    && chat.disappearing_seconds != Some(seconds) =>
+            {
+                self.owned.learn_timer(chat.id, seconds).await
+            }
+            _ => Ok(()),
+        }
     }
 
     /// Notes a poll that will close; one of the past is no news.
@@ -320,6 +391,18 @@ impl<'o, 't> Batch<'o, 't> {
         chat: &ChatRef,
         media_id: Option<MediaId>,
     ) -> Result<()> {
+        if let Some(payload) = chat_update(message, chat) {
+            let (organization, session) = (self.owned.organization(), self.owned.session());
+            let kind = EventKind::ChatUpdate;
+            let event = NewEvent::new(organization, session, kind, self.now_ms, &payload)?;
+            self.owned.append_event(event.in_chat(chat.jid.clone()));
+        }
+        if matches!(
+            message.content,
+            Content::Pin { .. } | Content::Keep { .. } | Content::Timer { .. }
+        ) {
+            return Ok(());
+        }
         let facts = self.facts_of(message, chat).await?;
         let mut payload = message_payload(message, &facts);
         payload.chat_jid.clone_from(&chat.jid);
@@ -331,6 +414,11 @@ impl<'o, 't> Batch<'o, 't> {
         let event = match &message.content {
             Content::InteractiveReply(reply) => {
                 let payload = InteractivePayload::new(&payload, reply);
+                NewEvent::new(organization, session, kind, self.now_ms, &payload)?
+            }
+            Content::EventResponse { target, response } => {
+                let reply = answer_as_reply(target, *response);
+                let payload = InteractivePayload::new(&payload, &reply);
                 NewEvent::new(organization, session, kind, self.now_ms, &payload)?
             }
             _ => NewEvent::new(organization, session, kind, self.now_ms, &payload)?,
@@ -428,6 +516,8 @@ pub(crate) fn row_of(message: &InboundMessage, chat_id: i64) -> NewMessage {
         kind: match event_kind(message) {
             EventKind::MessageEdited => EDIT_KIND.to_owned(),
             EventKind::MessageRevoked => "revoke".to_owned(),
+            _ if matches!(content, Content::Pin { .. }) => "pin".to_owned(),
+            _ if matches!(content, Content::Keep { .. }) => "keep".to_owned(),
             _ => content.kind().as_str().to_owned(),
         },
         body: match content {
@@ -444,7 +534,21 @@ pub(crate) fn row_of(message: &InboundMessage, chat_id: i64) -> NewMessage {
         content: is_own_message(content)
             .then(|| stored_content(message))
             .flatten(),
+        details: is_own_message(content).then(|| details_of(content)),
+        expires_at_ms: expires_at(message),
         is_unread: !message.from_me && is_own_message(content),
+    }
+}
+
+/// An answer to an event, with who gave it.
+fn responder(message: &InboundMessage, response: EventResponse) -> EventResponder {
+    let person = message.sender_lid.as_ref().or(message.sender_jid.as_ref());
+    EventResponder {
+        answered_at: message.timestamp_ms,
+        extra_guests: response.extra_guests,
+        jid: person.map(Jid::to_string).unwrap_or_default(),
+        name: message.push_name.clone(),
+        response: response.response,
     }
 }
 

@@ -136,6 +136,7 @@ mod tests {
     fn a_sender_is_known_by_the_last_name_only() {
         let familiar = Familiar::default();
         let chat = |jid: &str| ChatRef {
+            disappearing_seconds: None,
             id: 5,
             jid: jid.to_owned(),
         };

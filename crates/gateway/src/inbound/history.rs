@@ -71,6 +71,7 @@ async fn commit_chat(owned: &mut Owned<'_>, chat: &HistoryChat, now_ms: i64) -> 
         is_archived: chat.is_archived,
         is_pinned: chat.is_pinned,
         muted_until: chat.muted_until_ms,
+        disappearing_seconds: chat.disappearing_seconds.map(i64::from),
     };
     let (organization, session) = (owned.organization(), owned.session());
     owned
@@ -127,6 +128,7 @@ mod tests {
                 is_archived: None,
                 is_pinned: None,
                 muted_until_ms: None,
+                disappearing_seconds: None,
                 last_activity_ms: None,
                 messages: ids.iter().map(|id| message(id)).collect(),
                 starred: ids.iter().take(1).map(|id| (*id).to_owned()).collect(),

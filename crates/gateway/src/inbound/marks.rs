@@ -85,8 +85,7 @@ async fn tell_labels(owned: &mut Owned<'_>, chat: &Jid, now_ms: i64) -> Result<(
         change: "labels".to_owned(),
         chat_jid: stored.jid,
         labels: Some(stored.labels),
-        picture_id: None,
-        removed: None,
+        ..ChatUpdatePayload::default()
     };
     tell(owned, EventKind::ChatUpdate, &payload, Some(chat), now_ms)
 }

@@ -379,9 +379,9 @@ fn picture(owned: &mut Owned<'_>, picture: &Picture, now_ms: i64) -> Result<()> 
     let payload = ChatUpdatePayload {
         change: "picture".to_owned(),
         chat_jid: picture.of.to_string(),
-        labels: None,
         picture_id: picture.id.clone(),
         removed: picture.is_removed.then_some(true),
+        ..ChatUpdatePayload::default()
     };
     tell(
         owned,

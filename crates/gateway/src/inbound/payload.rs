@@ -3,8 +3,14 @@
 use std::collections::BTreeMap;
 
 use serde::Serialize;
-use wagate_engine::{Content, InboundMessage, InteractiveReply, VoteChoice, poll_option_hash};
-use wagate_model::{EventKind, Jid, JidKind, MediaMeta, MentionData, MessagePayload, MessageType};
+use wagate_engine::{
+    Content, InboundMessage, InteractiveReply, MessageRef, VoteChoice, poll_option_hash,
+};
+use wagate_model::{
+    ChatUpdatePayload, EventKind, EventResponse, Jid, JidKind, MediaMeta, MentionData,
+    MessageDetails, MessagePayload, MessageType,
+};
+use wagate_store::ChatRef;
 
 /// What the store knows of the people and messages that a message names.
 #[derive(Default)]
@@ -49,7 +55,9 @@ pub(crate) fn event_kind(message: &InboundMessage) -> EventKind {
         Content::Edit { .. } => EventKind::MessageEdited,
         Content::Revoke { .. } => EventKind::MessageRevoked,
         Content::PollVote { .. } => EventKind::PollVote,
-        Content::InteractiveReply(_) => EventKind::MessageInteractiveReply,
+        Content::InteractiveReply(_) | Content::EventResponse { .. } => {
+            EventKind::MessageInteractiveReply
+        }
         _ if message.from_me => EventKind::MessageFromMe,
         _ => EventKind::Message,
     }
@@ -63,7 +71,77 @@ pub(crate) fn is_own_message(content: &Content) -> bool {
             | Content::Edit { .. }
             | Content::Revoke { .. }
             | Content::PollVote { .. }
+            | Content::EventResponse { .. }
+            | Content::Pin { .. }
+            | Content::Keep { .. }
     )
+}
+
+/// When a message disappears, in milliseconds since 1970.
+pub(crate) fn expires_at(message: &InboundMessage) -> Option<i64> {
+    let seconds = message.expires_after_s?;
+    is_own_message(&message.content).then(|| {
+        message
+            .timestamp_ms
+            .saturating_add(i64::from(seconds) * 1_000)
+    })
+}
+
+/// Until when a message pins another, in milliseconds since 1970.
+pub(crate) fn pinned_until(message: &InboundMessage, seconds: u32) -> i64 {
+    message
+        .timestamp_ms
+        .saturating_add(i64::from(seconds) * 1_000)
+}
+
+/// What is shown of a message beside its text and its file.
+pub(crate) fn details_of(content: &Content) -> MessageDetails {
+    let mut details = MessageDetails::default();
+    match content {
+        Content::Event(event) => details.event = Some(event.clone()),
+        Content::Offer { choices, .. } => details.choices = Some(choices.clone()),
+        Content::Location { place, .. } => details.location = Some(place.clone()),
+        Content::InteractiveReply(reply) => details.selected_id = Some(reply.id.clone()),
+        _ => {}
+    }
+    details
+}
+
+/// What a message changes about its chat, where it does.
+pub(crate) fn chat_update(message: &InboundMessage, chat: &ChatRef) -> Option<ChatUpdatePayload> {
+    let payload = ChatUpdatePayload {
+        chat_jid: chat.jid.clone(),
+        ..ChatUpdatePayload::default()
+    };
+    match &message.content {
+        Content::Pin { target, seconds } => Some(ChatUpdatePayload {
+            change: "pin".to_owned(),
+            message_id: Some(target.id.clone()),
+            pinned_until: seconds.map(|seconds| pinned_until(message, seconds)),
+            removed: seconds.is_none().then_some(true),
+            ..payload
+        }),
+        Content::Timer { seconds } => Some(ChatUpdatePayload {
+            change: "disappearing".to_owned(),
+            disappearing_seconds: Some(i64::from(*seconds)),
+            ..payload
+        }),
+        _ => None,
+    }
+}
+
+/// An answer to an event as a choice among what the event offers.
+pub(crate) fn answer_as_reply(
+    target: &MessageRef,
+    response: Option<EventResponse>,
+) -> InteractiveReply {
+    let id = response.map_or("", |response| response.response.as_str());
+    InteractiveReply {
+        kind: "event",
+        id: id.to_owned(),
+        title: None,
+        target_id: Some(target.id.clone()),
+    }
 }
 
 /// The payload of a message's event.
@@ -78,10 +156,23 @@ pub(crate) fn message_payload(message: &InboundMessage, facts: &Facts) -> Messag
     MessagePayload {
         body: content.body().map(str::to_owned),
         chat_jid: message.chat.as_str().to_owned(),
+        choices: match inner {
+            Content::Offer { choices, .. } => Some(choices.clone()),
+            _ => None,
+        },
         contact: match inner {
             Content::Contacts(cards) => cards.first().cloned(),
             _ => None,
         },
+        event: match inner {
+            Content::Event(event) => Some(event.clone()),
+            _ => None,
+        },
+        event_response: match content {
+            Content::EventResponse { response, .. } => *response,
+            _ => None,
+        },
+        expires_at: expires_at(message),
         from_me: message.from_me,
         has_media: media.is_some(),
         location: match inner {
@@ -140,7 +231,10 @@ pub(crate) fn target_id(content: &Content) -> Option<&str> {
         Content::Reaction { target, .. }
         | Content::Edit { target, .. }
         | Content::Revoke { target }
-        | Content::PollVote { target, .. } => Some(&target.id),
+        | Content::PollVote { target, .. }
+        | Content::EventResponse { target, .. }
+        | Content::Pin { target, .. }
+        | Content::Keep { target, .. } => Some(&target.id),
         Content::InteractiveReply(reply) => reply.target_id.as_deref(),
         _ => None,
     }
@@ -204,8 +298,6 @@ impl<'a> InteractivePayload<'a> {
 
 #[cfg(test)]
 mod tests {
-    use wagate_engine::MessageRef;
-
     use super::*;
 
     fn message(content: Content) -> InboundMessage {

@@ -25,6 +25,7 @@ impl Live<'_> {
                     is_archived,
                     is_pinned,
                     muted_until,
+                    disappearing_seconds: None,
                 };
                 self.update_chat(&chat, change).await
             }

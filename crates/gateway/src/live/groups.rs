@@ -120,6 +120,7 @@ impl Live<'_> {
             let seconds = u32::try_from(seconds).unwrap_or(0);
             self.set(group, GroupSetting::DisappearingSeconds(seconds))
                 .await?;
+            taken.disappearing_seconds = Some(i64::from(seconds));
         }
         Ok(())
     }

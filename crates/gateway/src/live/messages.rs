@@ -12,7 +12,15 @@ use crate::inbound::raw_of;
 use crate::outbox::target_row;
 
 /// Kinds of rows that only change another message.
-const ABOUT_OTHERS: [&str; 4] = ["reaction", "edit", "revoke", "poll_vote"];
+const ABOUT_OTHERS: [&str; 7] = [
+    "reaction",
+    "edit",
+    "revoke",
+    "poll_vote",
+    "event_response",
+    "pin",
+    "keep",
+];
 
 /// A message that is stored.
 pub(super) struct Found {

@@ -204,13 +204,16 @@ pub(crate) async fn accept(
     let accepted = store(cx, session, &entry, deadline)
         .await
         .map_err(NotAccepted::into_refusal)?;
-    let chat_jid: Arc<str> = match accepted {
-        Accepted::New { chat_jid } => chat_jid.into(),
+    let (chat_jid, timer): (Arc<str>, _) = match accepted {
+        Accepted::New {
+            chat_jid,
+            disappearing_seconds,
+        } => (chat_jid.into(), disappearing_seconds),
         Accepted::Replayed(id) => return replay_outcome(cx, organization, id, deadline).await,
         // Only what waited for its time can be taken back.
         Accepted::Withdrawn => return Err(Refusal::Missing),
     };
-    hand_over(cx, session, &entry, &chat_jid);
+    hand_over(cx, session, &entry, &chat_jid, timer);
     if entry.mode == SendMode::Async {
         return Ok(queued(entry.first().id, false));
     }
@@ -226,12 +229,13 @@ pub(crate) async fn accept(
     first.ok_or(Refusal::Internal)
 }
 
-/// Gives what was accepted to the session's sender.
+/// Gives what was accepted to the session's sender; `timer` is its chat's, in seconds.
 pub(super) fn hand_over(
     cx: &Arc<Context>,
     session: &Arc<Session>,
     entry: &Entry,
     chat_jid: &Arc<str>,
+    timer: Option<u32>,
 ) {
     metrics::counter!("wagate_gateway_sends_accepted_total").increment(1);
     for part in &entry.parts {
@@ -240,7 +244,7 @@ pub(super) fn hand_over(
             wa_message_id: part.wa_message_id.clone(),
             chat: chat_jid.clone(),
             mode: entry.mode,
-            order: part.order.clone(),
+            order: part.order.in_chat(timer),
             created_at_ms: entry.now_ms,
             attempts: 0,
             uploaded: None,

@@ -11,8 +11,9 @@ use wagate_store::{
 };
 
 use super::accept::{NotAccepted, check_status, invalid};
+use super::checks::check_target;
 use super::order::Order;
-use super::own::{Author, check_target, own_message};
+use super::own::{Author, own_message};
 use crate::inbound::row_of;
 use crate::session::Session;
 
@@ -24,7 +25,10 @@ const MAX_WAITING: i64 = 10_000;
 /// What became of a request.
 pub(super) enum Accepted {
     /// Its messages are in the outbox.
-    New { chat_jid: String },
+    New {
+        chat_jid: String,
+        disappearing_seconds: Option<u32>,
+    },
     /// It is a repetition; this is the first one's entry.
     Replayed(OutboxId),
     /// It waited for its time, and was taken back meanwhile.
@@ -64,11 +68,12 @@ impl Entry {
         may_be_stored: bool,
     ) -> Result<Accepted, NotAccepted> {
         let organization = owned.organization();
-        if may_be_stored && let Some(stored) = owned.outbox(organization, self.first().id).await? {
-            let chat_jid = stored.chat_jid;
-            return Ok(Accepted::New { chat_jid });
-        }
-        if self.is_scheduled && !owned.take_scheduled(self.first().id).await? {
+        let stored = if may_be_stored {
+            owned.outbox(organization, self.first().id).await?
+        } else {
+            None
+        };
+        if self.is_scheduled && stored.is_none() && !owned.take_scheduled(self.first().id).await? {
             return Ok(Accepted::Withdrawn);
         }
         let facts = ChatFacts {
@@ -78,9 +83,20 @@ impl Entry {
             name: None,
         };
         let chat = owned.upsert_chat(&facts, self.now_ms).await?;
+        let timer = chat.disappearing_seconds;
+        if let Some(stored) = stored {
+            return Ok(Accepted::New {
+                chat_jid: stored.chat_jid,
+                disappearing_seconds: timer,
+            });
+        }
         let mut key = self.key.clone();
         for part in &self.parts {
-            match self.enqueue(owned, part, &chat, key.take()).await? {
+            let order = part.order.in_chat(timer);
+            match self
+                .enqueue(owned, (part, &order), &chat, key.take())
+                .await?
+            {
                 Enqueued::New => {}
                 Enqueued::Replayed(id) => return Ok(Accepted::Replayed(id)),
                 Enqueued::OtherRequest => return Err(NotAccepted::Refused(Refusal::KeyReused)),
@@ -90,20 +106,24 @@ impl Entry {
         self.check(owned, session, chat.id).await?;
         for part in &self.parts {
             self.check_part(owned, session, part).await?;
-            let message = self.message(owned, session, part).await?;
+            let order = part.order.in_chat(timer);
+            let message = self.message(owned, session, (part, &order)).await?;
             let row = NewMessage {
                 status: Some(MessageStatus::Pending),
                 ..row_of(&message, chat.id)
             };
             owned.defer_own_message(row, self.now_ms)?;
         }
-        Ok(Accepted::New { chat_jid: chat.jid })
+        Ok(Accepted::New {
+            chat_jid: chat.jid,
+            disappearing_seconds: timer,
+        })
     }
 
     async fn enqueue(
         &self,
         owned: &mut Owned<'_>,
-        part: &Part,
+        (part, order): (&Part, &Order),
         chat: &ChatRef,
         idempotency: Option<IdempotencyKey>,
     ) -> Result<Enqueued, NotAccepted> {
@@ -113,7 +133,7 @@ impl Entry {
             wa_message_id: part.wa_message_id.clone(),
             chat_jid: chat.jid.clone(),
             mode: self.mode,
-            request: serde_json::to_vec(&*part.order).map_err(StoreError::from)?,
+            request: serde_json::to_vec(order).map_err(StoreError::from)?,
             idempotency,
             next_attempt_at_ms: self.now_ms,
         };
@@ -215,14 +235,14 @@ impl Entry {
         &self,
         owned: &mut Owned<'_>,
         session: &Session,
-        part: &Part,
+        (part, order): (&Part, &Order),
     ) -> Result<InboundMessage, NotAccepted> {
         let account = session.account();
         let author = Author {
             account: account.as_ref(),
             at_ms: self.now_ms,
         };
-        let (order, id) = (&part.order, &part.wa_message_id);
+        let id = &part.wa_message_id;
         Ok(own_message(owned, order, id, &self.chat, author, None).await?)
     }
 }

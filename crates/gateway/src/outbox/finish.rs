@@ -232,6 +232,7 @@ impl Finish {
         Ok(stored.map(|chat| ChatRef {
             id: chat.id,
             jid: chat.jid,
+            disappearing_seconds: None,
         }))
     }
 

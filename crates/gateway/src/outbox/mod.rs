@@ -6,6 +6,7 @@
 
 mod accept;
 mod attempt;
+mod checks;
 mod entry;
 mod files;
 mod finish;

@@ -1,5 +1,7 @@
 //! What the outbox holds of a message.
 
+use std::sync::Arc;
+
 use serde::{Deserialize, Serialize};
 use wagate_model::{Attachment, LinkPreview, MediaKind, SendRequest, SendTask, SendType};
 
@@ -7,7 +9,7 @@ use wagate_model::{Attachment, LinkPreview, MediaKind, SendRequest, SendTask, Se
 #[derive(Clone, Serialize, Deserialize)]
 pub(crate) struct Order {
     pub(crate) task: SendTask,
-    /// What votes in a poll, or the message's file, are encrypted with; every attempt sends the
+    /// What votes in a poll, answers to an event, or the message's file, are encrypted with; every attempt sends the
     /// same.
     #[serde(default, with = "hex::serde", skip_serializing_if = "is_zero")]
     pub(crate) secret: [u8; 32],
@@ -20,6 +22,9 @@ pub(crate) struct Order {
     /// What the message's text shows of the page that it links to.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) preview: Option<LinkPreview>,
+    /// After how many seconds it disappears, as its chat was set when it was accepted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) expires_after_s: Option<u32>,
 }
 
 /// What a message has to do with an album.
@@ -39,16 +44,17 @@ fn is_zero(secret: &[u8; 32]) -> bool {
 impl Order {
     /// The order of a task that has just been accepted.
     pub(crate) fn new(task: SendTask) -> Self {
-        let has_votes = task
+        let has_answers = task
             .request()
-            .is_some_and(|request| request.poll().is_some());
-        let secret = if has_votes { rand::random() } else { [0; 32] };
+            .is_some_and(|request| request.poll().is_some() || request.event().is_some());
+        let secret = if has_answers { rand::random() } else { [0; 32] };
         Self {
             task,
             secret,
             attachment: None,
             album: None,
             preview: None,
+            expires_after_s: None,
         }
     }
 
@@ -111,6 +117,17 @@ impl Order {
                 Some(vec![(id, order)])
             }
         }
+    }
+
+    /// The same order in a chat whose messages disappear after so many seconds.
+    pub(crate) fn in_chat(self: &Arc<Self>, disappearing_seconds: Option<u32>) -> Arc<Self> {
+        if self.expires_after_s == disappearing_seconds {
+            return self.clone();
+        }
+        Arc::new(Self {
+            expires_after_s: disappearing_seconds,
+            ..Self::clone(self)
+        })
     }
 
     /// An order as it was stored; earlier versions stored the request alone.

@@ -3,20 +3,16 @@
 //! Rows and events of what goes out are made from that form by the same code as of what
 //! comes in, so that both look alike.
 
-use wagate_cluster::Refusal;
 use wagate_engine::{
-    Content, InboundMessage, Media, MediaDetails, MediaSource, MessageRef, Outgoing,
-    OutgoingContent, OutgoingFile, Quoted, QuotedMessage, Target, Uploaded, VoteChoice, content_of,
-    poll_option_hash, raw_of,
+    Content, InboundMessage, InteractiveReply, Media, MediaDetails, MediaSource, MessageRef,
+    Outgoing, OutgoingContent, OutgoingFile, Quoted, QuotedMessage, Target, Uploaded, VoteChoice,
+    content_of, poll_option_hash, raw_of, reply_kind,
 };
-use wagate_model::{
-    Attachment, Jid, JidKind, MediaMeta, MessageType, SendRequest, SendTask, TargetMessage,
-};
+use wagate_model::{Attachment, Jid, MediaMeta, SendRequest, SendTask, TargetMessage};
 use wagate_store::{Account, Owned, Result, StoredMessage};
 
-use super::accept::invalid;
 use super::order::{Album, Order};
-use crate::inbound::{poll_of, raw_of as stored_raw};
+use crate::inbound::raw_of as stored_raw;
 
 /// The most of a quoted text that an event bears.
 const MAX_QUOTED_BYTES: usize = 4_096;
@@ -62,71 +58,6 @@ pub(crate) async fn target_row(
     }))
 }
 
-/// What is wrong with doing something to a message, before anything is sent.
-pub(super) async fn check_target(
-    owned: &mut Owned<'_>,
-    task: &SendTask,
-) -> Result<Result<(), Refusal>> {
-    let Some(target) = task.target() else {
-        return Ok(Ok(()));
-    };
-    let Some(stored) = target_row(owned, target).await? else {
-        return Ok(Err(Refusal::Missing));
-    };
-    Ok(check_stored(task, &stored))
-}
-
-fn check_stored(task: &SendTask, stored: &StoredMessage) -> Result<(), Refusal> {
-    match task {
-        SendTask::Edit { .. } if !stored.is_from_me => {
-            Err(invalid("mid", "must be a message of this session's own"))
-        }
-        SendTask::Edit { .. } if stored.kind != MessageType::Text.as_str() => {
-            Err(invalid("mid", "must be a text message"))
-        }
-        SendTask::Revoke { target } if !stored.is_from_me && target.sender.is_none() => Err(
-            invalid("sender", "is required for a message of somebody else"),
-        ),
-        SendTask::Revoke { target }
-            if !stored.is_from_me && target.chat.kind() != JidKind::Group =>
-        {
-            Err(invalid(
-                "sender",
-                "messages of others can be deleted in groups only",
-            ))
-        }
-        SendTask::Vote { options, .. } => check_vote(options, stored),
-        SendTask::Forward { .. } => {
-            let has_content = stored.content.as_ref().and_then(stored_raw).is_some()
-                || (stored.kind == MessageType::Text.as_str() && stored.body.is_some());
-            if has_content {
-                Ok(())
-            } else {
-                Err(invalid("mid", "has no content that can be forwarded"))
-            }
-        }
-        _ => Ok(()),
-    }
-}
-
-fn check_vote(options: &[String], stored: &StoredMessage) -> Result<(), Refusal> {
-    let Some(poll) = stored.content.as_ref().and_then(poll_of) else {
-        return Err(invalid("mid", "must be a poll"));
-    };
-    for (index, option) in options.iter().enumerate() {
-        if !poll.options.contains(option) {
-            let field = format!("options[{index}]");
-            return Err(invalid(&field, "is not an option of the poll"));
-        }
-    }
-    let most = usize::try_from(poll.selectable_count).unwrap_or(0);
-    if most > 0 && options.len() > most {
-        let message = format!("the poll takes at most {most}");
-        return Err(invalid("options", &message));
-    }
-    Ok(())
-}
-
 /// The message with all that rows and events are made from.
 pub(super) async fn own_message(
     owned: &mut Owned<'_>,
@@ -140,7 +71,7 @@ pub(super) async fn own_message(
         Some(target) => target_row(owned, target).await?,
         None => None,
     };
-    let quoted = match order.task.request().and_then(|r| r.reply_to.as_ref()) {
+    let quoted = match answered(&order.task) {
         Some(id) => quoted_row(owned, chat, id).await?.map(|row| (id, row)),
         None => None,
     };
@@ -172,10 +103,18 @@ pub(super) async fn own_message(
             .attachment
             .as_ref()
             .is_some_and(|file| file.is_view_once),
-        expires_after_s: None,
+        expires_after_s: order.expires_after_s,
         is_offline: false,
         raw: raw_of(&outgoing),
     })
+}
+
+/// The id of the message that one answers.
+fn answered(task: &SendTask) -> Option<&String> {
+    match task {
+        SendTask::Select { target, .. } => Some(&target.id),
+        task => task.request()?.reply_to.as_ref(),
+    }
 }
 
 /// The messages that one is about.
@@ -200,7 +139,7 @@ pub(super) fn outgoing(
         mentions: request.map(SendRequest::mentioned).unwrap_or_default(),
         quoted: about.quoted,
         preview: order.preview.clone(),
-        expires_after_s: None,
+        expires_after_s: order.expires_after_s,
     }
 }
 
@@ -241,6 +180,32 @@ fn outgoing_content(
             target: engine_target(target, stored),
             options: options.clone(),
         },
+        SendTask::Pin { target, seconds } => OutgoingContent::Pin {
+            target: engine_target(target, stored),
+            seconds: seconds.and_then(|seconds| u32::try_from(seconds).ok()),
+        },
+        SendTask::Respond { target, response } => OutgoingContent::Respond {
+            target: engine_target(target, stored),
+            response: *response,
+        },
+        SendTask::Select {
+            target,
+            selected_id,
+        } => {
+            let Target { id, sender } = engine_target(target, stored);
+            OutgoingContent::Select {
+                offered: Quoted {
+                    id,
+                    sender,
+                    raw: stored
+                        .and_then(|stored| stored.content.as_ref())
+                        .and_then(stored_raw),
+                    body: stored.and_then(|stored| stored.body.clone()),
+                },
+                id: selected_id.clone(),
+            }
+        }
+        SendTask::SetTimer { seconds, .. } => OutgoingContent::Timer { seconds: *seconds },
         SendTask::Forward { .. } => forwarded(stored),
     }
 }
@@ -248,6 +213,12 @@ fn outgoing_content(
 fn sent_content(request: &SendRequest, secret: [u8; 32]) -> OutgoingContent {
     if let Some(poll) = request.poll() {
         return OutgoingContent::Poll { poll, secret };
+    }
+    if let Some(event) = request.event() {
+        return OutgoingContent::Event { event, secret };
+    }
+    if let Some(offer) = request.offer() {
+        return OutgoingContent::Offer(offer);
     }
     if let Some(place) = request.location() {
         return OutgoingContent::Location(place);
@@ -327,6 +298,19 @@ fn content(order: &Order, stored: Option<&StoredMessage>, uploaded: Option<&Uplo
                     .collect(),
             ),
         },
+        SendTask::Pin { target, seconds } => Content::Pin {
+            target: reference(target),
+            seconds: seconds.and_then(|seconds| u32::try_from(seconds).ok()),
+        },
+        SendTask::Respond { target, response } => Content::EventResponse {
+            target: reference(target),
+            response: Some(*response),
+        },
+        SendTask::Select {
+            target,
+            selected_id,
+        } => Content::InteractiveReply(selection(&target.id, selected_id, stored)),
+        SendTask::SetTimer { seconds, .. } => Content::Timer { seconds: *seconds },
         SendTask::Forward { .. } => match forwarded(stored) {
             OutgoingContent::Forward { raw } => content_of(&raw),
             _ => None,
@@ -339,7 +323,33 @@ fn content(order: &Order, stored: Option<&StoredMessage>, uploaded: Option<&Uplo
     }
 }
 
+/// What is chosen of a stored message's choices.
+fn selection(target: &str, id: &str, stored: Option<&StoredMessage>) -> InteractiveReply {
+    let raw = stored.and_then(|stored| stored.content.as_ref());
+    let offered = raw.and_then(stored_raw);
+    let choices = match offered.as_deref().and_then(content_of) {
+        Some(Content::Offer { choices, .. }) => choices,
+        _ => Vec::new(),
+    };
+    let chosen = choices.into_iter().find(|choice| choice.id == id);
+    InteractiveReply {
+        kind: offered.as_deref().map_or("flow", reply_kind),
+        id: id.to_owned(),
+        title: chosen.map(|choice| choice.title),
+        target_id: Some(target.to_owned()),
+    }
+}
+
 fn own_content(request: &SendRequest) -> Content {
+    if let Some(event) = request.event() {
+        return Content::Event(event);
+    }
+    if let Some(offer) = request.offer() {
+        return Content::Offer {
+            choices: offer.choices(),
+            body: offer.text,
+        };
+    }
     if let Some(poll) = request.poll() {
         return Content::Poll(poll);
     }

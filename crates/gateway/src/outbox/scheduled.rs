@@ -104,8 +104,11 @@ async fn accept_one(cx: &Arc<Context>, session: &Arc<Session>, id: OutboxId) -> 
     let entry = Arc::new(entry);
     let deadline = Instant::now() + cx.config.outbox.sync_timeout;
     match store(cx, session, &entry, deadline).await {
-        Ok(Accepted::New { chat_jid }) => {
-            hand_over(cx, session, &entry, &chat_jid.into());
+        Ok(Accepted::New {
+            chat_jid,
+            disappearing_seconds,
+        }) => {
+            hand_over(cx, session, &entry, &chat_jid.into(), disappearing_seconds);
             Ok(())
         }
         Ok(Accepted::Withdrawn | Accepted::Replayed(_)) => Ok(()),

@@ -1,4 +1,4 @@
-//! The bodies of what is done to a message: edit, revoke, react, vote, forward, star.
+//! The bodies of what is done to a message: edit, revoke, react, vote, pin, star, forward and others.
 //!
 //! The message itself is in the path; ids are unique within a chat and sender only, so each
 //! body names the chat, and the sender where that is not this account.
@@ -9,7 +9,7 @@ use utoipa::ToSchema;
 use super::request::check_sent_text;
 use super::task::TargetMessage;
 use crate::validation::limits;
-use crate::{Faults, Jid, JidKind};
+use crate::{EventAnswer, Faults, Jid, JidKind};
 
 /// The body of `editMessage`.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
@@ -114,6 +114,40 @@ pub struct MessageInChatInput {
     pub sender: Option<String>,
 }
 
+/// The body of `pinMessage`.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[schema(as = PinMessageInputBody)]
+pub struct PinInput {
+    /// The chat: a phone number in digits, or a JID.
+    #[serde(default)]
+    #[schema(max_length = 64)]
+    pub chat: Option<String>,
+    /// For how many seconds: 86400, 604800 (the default) or 2592000.
+    #[serde(default)]
+    #[schema(minimum = 86_400, maximum = 2_592_000)]
+    pub seconds: Option<i64>,
+    /// Who sent the message; can be left out where the chat has only one of this id.
+    #[serde(default)]
+    #[schema(max_length = 64)]
+    pub sender: Option<String>,
+}
+
+/// The body of `unpinMessage`.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[schema(as = UnpinMessageInputBody)]
+pub struct UnpinInput {
+    /// The chat: a phone number in digits, or a JID.
+    #[serde(default)]
+    #[schema(max_length = 64)]
+    pub chat: Option<String>,
+    /// Who sent the message; can be left out where the chat has only one of this id.
+    #[serde(default)]
+    #[schema(max_length = 64)]
+    pub sender: Option<String>,
+}
+
 /// The body of `deleteMessageForMe`.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
@@ -126,6 +160,47 @@ pub struct DeleteForMeInput {
     /// Whether the phones delete its file too; they do unless told otherwise.
     #[serde(default)]
     pub delete_media: Option<bool>,
+    /// Who sent the message; can be left out where the chat has only one of this id.
+    #[serde(default)]
+    #[schema(max_length = 64)]
+    pub sender: Option<String>,
+}
+
+/// The body of `respondToEvent`.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[schema(as = RespondToEventInputBody)]
+pub struct RespondInput {
+    /// The chat: a phone number in digits, or a JID.
+    #[serde(default)]
+    #[schema(max_length = 64)]
+    pub chat: Option<String>,
+    /// How many others come along; none by default.
+    #[serde(default)]
+    #[schema(minimum = 0, maximum = 100)]
+    pub extra_guests: Option<i64>,
+    /// Whether the account comes.
+    #[serde(default)]
+    pub response: Option<EventAnswer>,
+    /// Who sent the event; can be left out where the chat has only one of this id.
+    #[serde(default)]
+    #[schema(max_length = 64)]
+    pub sender: Option<String>,
+}
+
+/// The body of `selectChoice`.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[schema(as = SelectChoiceInputBody)]
+pub struct SelectInput {
+    /// The chat: a phone number in digits, or a JID.
+    #[serde(default)]
+    #[schema(max_length = 64)]
+    pub chat: Option<String>,
+    /// The id of the button or row, as in `choices` of the message.
+    #[serde(default)]
+    #[schema(max_length = 256)]
+    pub selected_id: Option<String>,
     /// Who sent the message; can be left out where the chat has only one of this id.
     #[serde(default)]
     #[schema(max_length = 64)]

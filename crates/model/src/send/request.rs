@@ -4,8 +4,11 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::files::{AlbumMediaPayload, AlbumMediaType, MediaPayload};
+use super::special::{
+    ButtonInput, EventInput, ListInput, Offer, check_buttons, check_list, sections,
+};
 use crate::validation::limits;
-use crate::{ContactData, Faults, Jid, JidKind, LocationData, MediaKind, PollData};
+use crate::{ContactData, EventData, Faults, Jid, JidKind, LocationData, MediaKind, PollData};
 
 /// What kind of message to send.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
@@ -31,6 +34,12 @@ pub enum SendType {
     Sticker,
     /// Several pictures and videos that are shown together.
     Album,
+    /// An event with answers (beyond the contract).
+    Event,
+    /// A text with buttons (beyond the contract).
+    Buttons,
+    /// A text with a list to choose from (beyond the contract).
+    List,
 }
 
 impl SendType {
@@ -43,7 +52,14 @@ impl SendType {
             Self::Audio => Some(MediaKind::Audio),
             Self::Document => Some(MediaKind::Document),
             Self::Sticker => Some(MediaKind::Sticker),
-            Self::Text | Self::Poll | Self::Location | Self::Contact | Self::Album => None,
+            Self::Text
+            | Self::Poll
+            | Self::Location
+            | Self::Contact
+            | Self::Album
+            | Self::Event
+            | Self::Buttons
+            | Self::List => None,
         }
     }
 }
@@ -70,6 +86,10 @@ pub struct ContactCard {
 #[derive(Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct SendRequest {
+    /// The buttons, for type buttons: 1 to 10 (beyond the contract).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(max_items = 10)]
+    pub buttons: Option<Vec<ButtonInput>>,
     /// The text under a file or an album.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(max_length = 65536)]
@@ -77,12 +97,22 @@ pub struct SendRequest {
     /// The card, for type contact.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub contact: Option<ContactCard>,
+    /// The event, for type event (beyond the contract).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub event: Option<EventInput>,
+    /// The small text below a message with buttons or a list (beyond the contract).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(max_length = 256)]
+    pub footer: Option<String>,
     /// Degrees north, for type location.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub latitude: Option<f64>,
     /// Whether a text shows what its first link leads to, unless the installation shows none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub link_preview: Option<bool>,
+    /// The list, for type list (beyond the contract).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub list: Option<ListInput>,
     /// Degrees east, for type location.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub longitude: Option<f64>,
@@ -173,6 +203,14 @@ impl SendRequest {
                 SendType::Location => self.check_location(faults),
                 SendType::Contact => self.check_contact(faults),
                 SendType::Album => self.check_album(faults),
+                SendType::Event => match &self.event {
+                    Some(event) => event.check("event", faults),
+                    None => faults.add("event", "is required for type event"),
+                },
+                SendType::Buttons => {
+                    check_buttons(self.text.as_deref(), self.buttons.as_deref(), faults);
+                }
+                SendType::List => check_list(self.text.as_deref(), self.list.as_ref(), faults),
                 SendType::Image
                 | SendType::Video
                 | SendType::Audio
@@ -184,6 +222,9 @@ impl SendRequest {
             faults.check_length("replyTo", id, limits::MESSAGE_ID_CHARS);
             let is_id = !id.is_empty() && id.bytes().all(|b| b.is_ascii_graphic());
             faults.check(is_id, "replyTo", || "must be the id of a message".into());
+        }
+        if let Some(footer) = &self.footer {
+            faults.check_text("footer", footer, limits::FOOTER_CHARS);
         }
         self.check_mentions(faults);
         chat
@@ -323,6 +364,27 @@ impl SendRequest {
         })
     }
 
+    /// The event, for a request of that type.
+    #[must_use]
+    pub fn event(&self) -> Option<EventData> {
+        let event = self.event.as_ref();
+        event
+            .filter(|_| self.kind == SendType::Event)
+            .map(EventInput::event)
+    }
+
+    /// What is offered to choose from, for a request of type buttons or list.
+    #[must_use]
+    pub fn offer(&self) -> Option<Offer> {
+        let list = self.list.as_ref().filter(|_| self.kind == SendType::List);
+        (list.is_some() || self.kind == SendType::Buttons).then(|| Offer {
+            text: self.text.clone().unwrap_or_default(),
+            footer: self.footer.clone(),
+            button_text: list.and_then(|list| list.button_text.clone()),
+            sections: sections(self.buttons.as_deref(), list),
+        })
+    }
+
     /// The place, for a request of that type.
     #[must_use]
     pub fn location(&self) -> Option<LocationData> {
@@ -400,10 +462,14 @@ impl SendRequest {
             });
         }
         let is_ahead = self.poll_end_time.is_none_or(|end| end > sent_at);
-        faults.check(is_ahead, "pollEndTime", || match self.send_at {
+        let late = || match self.send_at {
             Some(_) => "must be later than sendAt".into(),
             None => "must be in the future".into(),
-        });
+        };
+        faults.check(is_ahead, "pollEndTime", late);
+        let begins = self.event.as_ref().and_then(|event| event.start_time);
+        let is_ahead = begins.is_none_or(|begins| begins > sent_at);
+        faults.check(is_ahead, "event.startTime", late);
     }
 
     /// What can be read of it in a list: the text, the caption, or the question of a poll.

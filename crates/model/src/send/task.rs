@@ -3,11 +3,21 @@
 use serde::{Deserialize, Serialize};
 
 use super::actions::{
-    EditMessageInput, ForwardInput, ReactionInput, RevokeMessageInput, VoteInput, check_chat,
-    recipient, target,
+    EditMessageInput, ForwardInput, PinInput, ReactionInput, RespondInput, RevokeMessageInput,
+    SelectInput, UnpinInput, VoteInput, check_chat, recipient, target,
 };
-use super::request::SendRequest;
-use crate::{Faults, Jid, JidKind, StatusPost};
+use super::request::{SendRequest, check_required};
+use crate::validation::limits;
+use crate::{EventResponse, Faults, Jid, JidKind, StatusPost};
+
+/// How long a message is pinned unless somebody says otherwise, as official clients do: 7 days.
+const DEFAULT_PIN_SECONDS: i64 = 604_800;
+
+/// Chats whose messages are not encrypted for their members, with what is expected instead.
+const PEOPLE_ONLY: (&[JidKind], &str) = (
+    &[JidKind::Status, JidKind::Newsletter],
+    "must be a person or a group",
+);
 
 /// Names a message: ids are unique within a chat and sender only.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -56,6 +66,34 @@ pub enum SendTask {
         target: TargetMessage,
         /// The texts of the options.
         options: Vec<String>,
+    },
+    /// Pins a message in its chat for everybody, or unpins it.
+    Pin {
+        /// The message.
+        target: TargetMessage,
+        /// For how many seconds; none to unpin it.
+        seconds: Option<i64>,
+    },
+    /// Answers to an event; replaces the earlier answer.
+    Respond {
+        /// The event.
+        target: TargetMessage,
+        /// Whether the account comes.
+        response: EventResponse,
+    },
+    /// Chooses a button or a row that a message offers.
+    Select {
+        /// The message.
+        target: TargetMessage,
+        /// The id of the choice.
+        selected_id: String,
+    },
+    /// Sets after how many seconds new messages of a chat of two disappear.
+    SetTimer {
+        /// The chat.
+        chat: Jid,
+        /// After how many seconds; 0: never.
+        seconds: u32,
     },
     /// Posts a story.
     Status(StatusPost),
@@ -115,11 +153,7 @@ impl SendTask {
     pub fn vote(id: &str, input: VoteInput, faults: &mut Faults) -> Option<Self> {
         let (chat, sender) = (input.chat.as_deref(), input.sender.as_deref());
         let target = target(id, chat, sender, faults)?;
-        let (excluded, expected) = (
-            [JidKind::Status, JidKind::Newsletter],
-            "must be a person or a group",
-        );
-        check_chat(&target, &excluded, expected, faults);
+        check_chat(&target, PEOPLE_ONLY.0, PEOPLE_ONLY.1, faults);
         let mut options = input.options.unwrap_or_default();
         let mut seen = Vec::new();
         options.retain(|option| {
@@ -128,6 +162,61 @@ impl SendTask {
             is_new
         });
         Some(Self::Vote { target, options })
+    }
+
+    /// The task of pinning; faults are added where there are any.
+    pub fn pin(id: &str, input: &PinInput, faults: &mut Faults) -> Option<Self> {
+        let seconds = input.seconds.unwrap_or(DEFAULT_PIN_SECONDS);
+        faults.check(limits::PINNED.contains(&seconds), "seconds", || {
+            "must be 86400, 604800 or 2592000".into()
+        });
+        let (chat, sender) = (input.chat.as_deref(), input.sender.as_deref());
+        Self::pinning(target(id, chat, sender, faults)?, Some(seconds), faults)
+    }
+
+    /// The task of unpinning; faults are added where there are any.
+    pub fn unpin(id: &str, input: &UnpinInput, faults: &mut Faults) -> Option<Self> {
+        let (chat, sender) = (input.chat.as_deref(), input.sender.as_deref());
+        Self::pinning(target(id, chat, sender, faults)?, None, faults)
+    }
+
+    fn pinning(target: TargetMessage, seconds: Option<i64>, faults: &mut Faults) -> Option<Self> {
+        check_chat(&target, PEOPLE_ONLY.0, PEOPLE_ONLY.1, faults);
+        Some(Self::Pin { target, seconds })
+    }
+
+    /// The task of answering to an event; faults are added where there are any.
+    pub fn respond(id: &str, input: &RespondInput, faults: &mut Faults) -> Option<Self> {
+        let extra_guests = input.extra_guests.unwrap_or(0);
+        let is_count = (0..=limits::EXTRA_GUESTS).contains(&extra_guests);
+        faults.check(is_count, "extraGuests", || {
+            format!("must be 0 to {}", limits::EXTRA_GUESTS)
+        });
+        if input.response.is_none() {
+            faults.add("response", "is required");
+        }
+        let (chat, sender) = (input.chat.as_deref(), input.sender.as_deref());
+        let target = target(id, chat, sender, faults)?;
+        check_chat(&target, PEOPLE_ONLY.0, PEOPLE_ONLY.1, faults);
+        let response = EventResponse {
+            extra_guests,
+            response: input.response?,
+        };
+        Some(Self::Respond { target, response })
+    }
+
+    /// The task of choosing; faults are added where there are any.
+    pub fn select(id: &str, input: SelectInput, faults: &mut Faults) -> Option<Self> {
+        let selected = input.selected_id.as_deref();
+        check_required("selectedId", selected, limits::CHOICE_ID_CHARS, faults);
+        let (chat, sender) = (input.chat.as_deref(), input.sender.as_deref());
+        let target = target(id, chat, sender, faults)?;
+        check_chat(&target, PEOPLE_ONLY.0, PEOPLE_ONLY.1, faults);
+        let selected_id = input.selected_id?;
+        Some(Self::Select {
+            target,
+            selected_id,
+        })
     }
 
     /// The task of forwarding; faults are added where there are any.
@@ -148,7 +237,11 @@ impl SendTask {
             Self::Edit { target, .. }
             | Self::Revoke { target }
             | Self::React { target, .. }
-            | Self::Vote { target, .. } => Ok(target.chat.clone()),
+            | Self::Vote { target, .. }
+            | Self::Pin { target, .. }
+            | Self::Respond { target, .. }
+            | Self::Select { target, .. } => Ok(target.chat.clone()),
+            Self::SetTimer { chat, .. } => Ok(chat.clone()),
             Self::Forward { to, .. } => Ok(to.clone()),
             Self::Status(_) => Ok(Jid::status()),
         }
@@ -158,11 +251,14 @@ impl SendTask {
     #[must_use]
     pub const fn target(&self) -> Option<&TargetMessage> {
         match self {
-            Self::Send(_) | Self::Status(_) => None,
+            Self::Send(_) | Self::Status(_) | Self::SetTimer { .. } => None,
             Self::Edit { target, .. }
             | Self::Revoke { target }
             | Self::React { target, .. }
             | Self::Vote { target, .. }
+            | Self::Pin { target, .. }
+            | Self::Respond { target, .. }
+            | Self::Select { target, .. }
             | Self::Forward { target, .. } => Some(target),
         }
     }
@@ -170,7 +266,10 @@ impl SendTask {
     /// Whether it puts something new before people, which the sending limits count.
     #[must_use]
     pub const fn is_counted(&self) -> bool {
-        matches!(self, Self::Send(_) | Self::Status(_) | Self::Forward { .. })
+        matches!(
+            self,
+            Self::Send(_) | Self::Status(_) | Self::Forward { .. } | Self::Select { .. }
+        )
     }
 
     /// The request, where it is a message of its own.
@@ -192,6 +291,10 @@ impl std::fmt::Debug for SendTask {
             Self::Revoke { .. } => "Revoke(…)",
             Self::React { .. } => "React(…)",
             Self::Vote { .. } => "Vote(…)",
+            Self::Pin { .. } => "Pin(…)",
+            Self::Respond { .. } => "Respond(…)",
+            Self::Select { .. } => "Select(…)",
+            Self::SetTimer { .. } => "SetTimer(…)",
             Self::Status(_) => "Status(…)",
             Self::Forward { .. } => "Forward(…)",
         })

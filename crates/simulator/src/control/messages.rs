@@ -14,7 +14,9 @@ use super::envelope::ApiError;
 use super::phones::find;
 use super::router::{Control, split_action};
 use super::send_request;
+use super::{send_request, special};
 use crate::phone::{FieldError, KeptChange, MessageQuery, PhoneError, Sent, StoredMessage};
+use crate::phone::{FieldError, MessageQuery, PhoneError, Sent, StoredMessage};
 
 /// The largest body of a message without files, in bytes.
 const MAX_PLAIN_BODY_LEN: usize = 2 * 1024 * 1024;
@@ -111,7 +113,12 @@ pub(crate) async fn act(
                 .await?;
             Ok(StatusCode::NO_CONTENT.into_response())
         }
-        _ => Err(PhoneError::NotFound("no such action".to_owned()).into()),
+        verb => {
+            let action = special::action(&mut body, verb)
+                .ok_or_else(|| PhoneError::NotFound("no such action".to_owned()))?;
+            body.finish()?;
+            Ok(created(&phone.act(id, action).await?))
+        }
     }
 }
 

@@ -15,6 +15,7 @@ mod phones;
 mod restrictions;
 mod router;
 mod send_request;
+mod special;
 
 #[cfg(any(test, feature = "fuzzing"))]
 pub(crate) use messages::parse_query as parse_message_query;

@@ -1,12 +1,13 @@
 //! The body of the public send operation.
 
 use super::body::Body;
-use super::files;
+use super::{files, special};
 use crate::phone::{Content, PhoneError, SendRequest};
 
 /// Reads a `SendRequest`; fields of other kinds are unknown fields.
 pub(crate) fn parse(bytes: &[u8]) -> Result<SendRequest, PhoneError> {
     let mut body = Body::parse(bytes)?;
+    let expires_in_s = body.integer("expiresIn");
     let to = body.required_string("to");
     let kind = body.required_string("type");
     let mut reply_to = None;
@@ -39,6 +40,7 @@ pub(crate) fn parse(bytes: &[u8]) -> Result<SendRequest, PhoneError> {
             files::album(&mut body)
         }
         "" => None,
+        kind if special::KINDS.contains(&kind) => special::content(&mut body, kind),
         kind => match files::kind(kind) {
             Some(kind) => {
                 reply_to = body.string("replyTo");
@@ -54,6 +56,7 @@ pub(crate) fn parse(bytes: &[u8]) -> Result<SendRequest, PhoneError> {
         content: content.ok_or_else(|| PhoneError::invalid("type", "is required"))?,
         reply_to: reply_to.filter(|id| !id.is_empty()),
         mentions,
+        expires_in_s,
     })
 }
 
@@ -139,7 +142,7 @@ mod tests {
         #[test]
         fn any_body_is_a_message_or_has_named_faults(
             bytes in proptest::collection::vec(any::<u8>(), 0..80),
-            kind in "(text|poll|location|contact|image|audio|document|album|x)?",
+            kind in "(text|poll|location|contact|image|audio|document|album|event|offer|timer|live_location|x)?",
             fields in proptest::collection::vec(
                 (
                     "(text|name|options|selectableCount|pollEndTime|latitude|longitude|contact|mentions|media|medias|caption)",

@@ -35,6 +35,12 @@ fn shown(request: &SendRequest) -> (&'static str, &str) {
             file.caption.as_deref().unwrap_or_default(),
         ),
         Content::Album { .. } => ("album", ""),
+        Content::Event(event) => ("event", &event.name),
+        Content::Offer(offer) => ("offer", &offer.text),
+        Content::Timer { .. } => ("timer", ""),
+        Content::LiveLocation { caption, .. } => {
+            ("live_location", caption.as_deref().unwrap_or_default())
+        }
     }
 }
 

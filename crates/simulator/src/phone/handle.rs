@@ -7,7 +7,7 @@ use tokio::sync::{mpsc, oneshot};
 use wacore_binary::Jid;
 
 use crate::phone::actor::{Command, Mail, Reply, SendReply, TypingState};
-use crate::phone::content::SendRequest;
+use crate::phone::content::{Action, SendRequest};
 use crate::phone::error::PhoneError;
 use crate::phone::log::{MessageLog, MessageQuery, MessageStatus, StoredMessage};
 use crate::phone::past::Past;
@@ -103,6 +103,13 @@ impl Phone {
     pub async fn revoke(&self, id: &str) -> Result<Sent, PhoneError> {
         let id = id.to_owned();
         self.acknowledged(|reply| Command::Revoke { id, reply })
+            .await
+    }
+
+    /// Does something else to a message of the log.
+    pub async fn act(&self, id: &str, action: Action) -> Result<Sent, PhoneError> {
+        let id = id.to_owned();
+        self.acknowledged(|reply| Command::Act { id, action, reply })
             .await
     }
 

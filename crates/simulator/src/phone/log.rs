@@ -98,6 +98,9 @@ pub struct StoredMessage {
     /// The file.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub media: Option<StoredMedia>,
+    /// What else a message of a special kind says, and after how many seconds it disappears.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub details: Option<serde_json::Value>,
 }
 
 /// A message and its protocol form, which answers and retries need.

@@ -21,7 +21,9 @@ mod record;
 mod shared;
 pub(crate) mod signal;
 
-pub use content::{Content, FileContent, FileKind, SendRequest};
+pub use content::{
+    Action, Content, EventContent, FileContent, FileKind, OfferContent, OfferForm, SendRequest,
+};
 pub use error::{FieldError, PhoneError};
 pub use groups::{GroupSettings, Joined, MemberAction, MemberOutcome, NewGroup};
 pub use handle::{ChatState, Phone, Sent};

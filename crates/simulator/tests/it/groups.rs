@@ -106,6 +106,7 @@ async fn what_is_said_about_a_message_reaches_everybody() {
         content: Content::Text("yes".to_owned()),
         reply_to: Some(id.clone()),
         mentions: vec![carol.number().to_owned()],
+        expires_in_s: None,
     };
     let answer = bob.send(answer).await.unwrap();
     let reaction = carol.react(&id, "👍").await.unwrap();

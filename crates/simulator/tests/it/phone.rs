@@ -105,6 +105,7 @@ async fn answers_quote_and_mention() {
         content: Content::Text("@15550000001 you".to_owned()),
         reply_to: Some(sent.id.clone()),
         mentions: vec![alice.number().to_owned()],
+        expires_in_s: None,
     };
     let answer = bob.send(request).await.unwrap();
     let message = arrived(&alice, &answer.id).await;

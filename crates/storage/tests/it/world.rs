@@ -265,6 +265,8 @@ fn message(chat_id: i64, id: MediaId) -> NewMessage {
         mentions: Vec::new(),
         media: None,
         content: None,
+        details: None,
+        expires_at_ms: None,
         is_unread: false,
     }
 }

@@ -6,7 +6,7 @@ use serde_json::Value;
 use wagate_model::{MessageStatus, SessionId};
 
 use super::NewMessage;
-use super::write::bind_message;
+use super::write::{JsonColumns, bind_message};
 use crate::batch;
 use crate::error::Result;
 use crate::leases::Owned;
@@ -17,8 +17,7 @@ use crate::tx::{Tx, on};
 pub(crate) struct OwnMessage {
     session: SessionId,
     message: NewMessage,
-    mentions: Option<String>,
-    media: Option<String>,
+    json: JsonColumns,
     now_ms: i64,
 }
 
@@ -36,9 +35,9 @@ impl OwnMessage {
 
 const INSERT: &str = "INSERT INTO message (session_id, chat_id, sender_key, wa_message_id, \
      direction, is_from_me, kind, body, sender_jid, sender_lid, timestamp, status, ack_level, \
-     quoted_message_id, mentions, media, content, is_edited, is_deleted, created_at, updated_at) \
-     VALUES";
-const COLUMNS: usize = 21;
+     quoted_message_id, mentions, media, content, details, expires_at, is_edited, is_deleted, \
+     created_at, updated_at) VALUES";
+const COLUMNS: usize = 23;
 const KEEP: &str =
     "ON CONFLICT (session_id, wa_message_id, chat_id, sender_key) DO NOTHING RETURNING id";
 
@@ -53,13 +52,12 @@ impl Owned<'_> {
     ///
     /// For messages with a fresh id: one that is there already would be left as it is.
     pub fn defer_own_message(&mut self, message: NewMessage, now_ms: i64) -> Result<()> {
-        let (mentions, media) = message.json_columns()?;
+        let json = message.json_columns()?;
         let session = self.session;
         self.tx.deferred.messages.push(OwnMessage {
             session,
             message,
-            mentions,
-            media,
+            json,
             now_ms,
         });
         Ok(())
@@ -89,8 +87,7 @@ impl Tx {
                 let mut query = sqlx::query_scalar(text);
                 for row in piece {
                     let new = &row.message;
-                    let (mentions, media) = (row.mentions.as_deref(), row.media.as_deref());
-                    query = bind_message!(query, row.session, new, mentions, media)
+                    query = bind_message!(query, row.session, new, row.json)
                         .bind(false)
                         .bind(false)
                         .bind(row.now_ms)

@@ -3,7 +3,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use sqlx::FromRow;
-use wagate_model::{Direction, MediaMeta, Message, MessageStatus, OrganizationId, SessionId};
+use wagate_model::{
+    Direction, EventResponder, MediaMeta, Message, MessageDetails, MessageStatus, OrganizationId,
+    SessionId,
+};
 
 use crate::error::Result;
 use crate::text::Text;
@@ -24,7 +27,7 @@ macro_rules! select_message {
             "SELECT m.id, m.session_id, c.jid AS chat_jid, c.alias_jid AS chat_alias, m.wa_message_id, m.direction, \
              m.is_from_me, m.kind, m.body, m.sender_jid, m.sender_lid, m.timestamp, m.status, \
              m.ack_level, m.error, m.quoted_message_id, m.mentions, m.media, m.is_edited, \
-             m.is_deleted, m.is_starred, m.created_at FROM message m JOIN chat c ON c.id = m.chat_id \
+             m.is_deleted, m.is_starred, m.pinned_until, m.expires_at, m.details, m.created_at FROM message m JOIN chat c ON c.id = m.chat_id \
              JOIN session s ON s.id = m.session_id WHERE s.deleted_at IS NULL AND ",
             $condition
         )
@@ -56,11 +59,24 @@ pub(super) struct MessageRow {
     is_edited: bool,
     is_deleted: bool,
     is_starred: bool,
+    pinned_until: Option<i64>,
+    expires_at: Option<i64>,
+    details: Option<String>,
     created_at: i64,
 }
 
 impl MessageRow {
-    fn into_message(self, names: &BTreeMap<String, String>) -> Result<Message> {
+    fn into_message(
+        self,
+        names: &BTreeMap<String, String>,
+        answers: Option<Vec<EventResponder>>,
+    ) -> Result<Message> {
+        let details: Option<MessageDetails> = self
+            .details
+            .as_deref()
+            .map(serde_json::from_str)
+            .transpose()?;
+        let details = details.unwrap_or_default();
         let mentions: Option<Vec<String>> = self
             .mentions
             .as_deref()
@@ -89,19 +105,26 @@ impl MessageRow {
             ack_level: (direction == Direction::Out).then_some(self.ack_level),
             body: self.body,
             chat_jid: self.chat_jid,
+            choices: details.choices,
             created_at: self.created_at,
             deleted: self.is_deleted,
             direction,
             edited: self.is_edited,
             error: self.error,
+            event: details.event,
+            event_responses: answers,
+            expires_at: self.expires_at,
             from_me: self.is_from_me,
             has_media: media.is_some(),
             id: self.wa_message_id.clone(),
             labels: Vec::new(),
+            location: details.location,
             media,
             mention_names: (!mention_names.is_empty()).then_some(mention_names),
             mentions: mentions.map(serde_json::Value::from),
+            pinned_until: self.pinned_until,
             quoted_message_id: self.quoted_message_id,
+            selected_id: details.selected_id,
             sender_jid: self.sender_jid,
             sender_lid: self.sender_lid,
             sender_name,
@@ -131,7 +154,8 @@ impl Tx {
         let rows: Vec<MessageRow> = match after {
             None => on!(self, |conn| sqlx::query_as(select_message!(
                 "s.organization_id = $1 AND m.session_id = $2 AND m.chat_id = $3 \
-                 AND m.kind NOT IN ('reaction', 'edit', 'revoke', 'poll_vote') \
+                 AND m.kind NOT IN ('reaction', 'edit', 'revoke', 'poll_vote', \
+                 'event_response', 'pin', 'keep') \
                  ORDER BY m.timestamp DESC, m.id DESC LIMIT $4"
             ))
             .bind(Text(organization))
@@ -142,7 +166,8 @@ impl Tx {
             .await)?,
             Some(after) => on!(self, |conn| sqlx::query_as(select_message!(
                 "s.organization_id = $1 AND m.session_id = $2 AND m.chat_id = $3 \
-                 AND m.kind NOT IN ('reaction', 'edit', 'revoke', 'poll_vote') \
+                 AND m.kind NOT IN ('reaction', 'edit', 'revoke', 'poll_vote', \
+                 'event_response', 'pin', 'keep') \
                  AND (m.timestamp, m.id) < ($4, $5) \
                  ORDER BY m.timestamp DESC, m.id DESC LIMIT $6"
             ))
@@ -169,7 +194,8 @@ impl Tx {
         let rows: Vec<MessageRow> = on!(self, |conn| sqlx::query_as(select_message!(
             "s.organization_id = $1 AND m.session_id = $2 AND m.chat_id = $3 \
              AND m.direction = 'in' AND m.is_from_me = $4 \
-             AND m.kind NOT IN ('reaction', 'edit', 'revoke', 'poll_vote') \
+             AND m.kind NOT IN ('reaction', 'edit', 'revoke', 'poll_vote', \
+                 'event_response', 'pin', 'keep') \
              ORDER BY m.timestamp DESC, m.id DESC LIMIT $5"
         ))
         .bind(Text(organization))
@@ -180,7 +206,7 @@ impl Tx {
         .fetch_all(conn)
         .await)?;
         rows.into_iter()
-            .map(|row| row.into_message(&BTreeMap::new()))
+            .map(|row| row.into_message(&BTreeMap::new(), None))
             .collect()
     }
 
@@ -233,6 +259,9 @@ impl Tx {
         }
         let ids: Vec<_> = rows.iter().map(|row| row.wa_message_id.as_str()).collect();
         let labels = self.labels_of_messages(session, &ids).await?;
+        let events = rows.iter().filter(|row| row.kind == "event");
+        let events: Vec<_> = events.map(|row| row.id).collect();
+        let mut answers = self.event_answers(&events).await?;
         rows.into_iter()
             .map(|row| {
                 let position = MessagePosition {
@@ -246,7 +275,8 @@ impl Tx {
                     .flatten()
                     .cloned()
                     .collect();
-                let mut message = row.into_message(&names)?;
+                let answers = answers.remove(&row.id);
+                let mut message = row.into_message(&names, answers)?;
                 message.labels = labels;
                 Ok((position, message))
             })

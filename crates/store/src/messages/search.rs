@@ -50,7 +50,8 @@ const FEW: i64 = 2_000;
 const INDEX: &str = "INSERT OR REPLACE INTO message_text (rowid, words) \
      SELECT id, substr(body, 1, 65536) || ' ' || session_id FROM message \
      WHERE body IS NOT NULL AND NOT is_deleted \
-     AND kind NOT IN ('reaction', 'edit', 'revoke', 'poll_vote') AND id IN";
+     AND kind NOT IN ('reaction', 'edit', 'revoke', 'poll_vote', 'event_response', 'pin', 'keep') \
+     AND id IN";
 
 impl MessageFilter {
     /// The words as the index is asked for them; each in quotes, so that nothing is syntax.
@@ -91,7 +92,8 @@ impl Tx {
         };
         let rows: Vec<MessageRow> = on!(self, |conn| {
             let select = select_message!(
-                "NOT m.is_deleted AND m.kind NOT IN ('reaction', 'edit', 'revoke', 'poll_vote') \
+                "NOT m.is_deleted AND m.kind NOT IN ('reaction', 'edit', 'revoke', 'poll_vote', \
+                 'event_response', 'pin', 'keep') \
                  AND s.organization_id = "
             );
             let mut query = QueryBuilder::new(select.replacen("FROM message m", from, 1));

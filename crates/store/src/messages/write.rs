@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 use sqlx::{FromRow, QueryBuilder};
-use wagate_model::{Direction, MediaMeta, MessageStatus};
+use wagate_model::{Direction, MediaMeta, MessageDetails, MessageStatus};
 
 use crate::error::Result;
 use crate::leases::Owned;
@@ -46,24 +46,40 @@ pub struct NewMessage {
     pub media: Option<MediaMeta>,
     /// The whole content as the protocol has it, for later use.
     pub content: Option<Value>,
+    /// What is shown with it beside its text and its file.
+    pub details: Option<MessageDetails>,
+    /// When it disappears, in milliseconds since 1970.
+    pub expires_at_ms: Option<i64>,
     /// Whether it adds to the chat's unread counter.
     pub is_unread: bool,
 }
 
 impl NewMessage {
-    /// The mentions and the media, as they are stored.
-    pub(super) fn json_columns(&self) -> Result<(Option<String>, Option<String>)> {
+    /// The parts of a message that are stored as JSON.
+    pub(super) fn json_columns(&self) -> Result<JsonColumns> {
         let mentions = (!self.mentions.is_empty())
             .then(|| serde_json::to_string(&self.mentions))
             .transpose()?;
-        let media = self.media.as_ref().map(serde_json::to_string).transpose()?;
-        Ok((mentions, media))
+        let details = self.details.as_ref().filter(|details| !details.is_empty());
+        let details = details.map(serde_json::to_string).transpose()?;
+        Ok(JsonColumns {
+            mentions,
+            media: self.media.as_ref().map(serde_json::to_string).transpose()?,
+            details: details.map(|details| storable(&details).into_owned()),
+        })
     }
 }
 
-/// Binds a message's columns, from the session to the content, to an INSERT.
+/// Parts of a message as JSON.
+pub(super) struct JsonColumns {
+    pub(super) mentions: Option<String>,
+    pub(super) media: Option<String>,
+    pub(super) details: Option<String>,
+}
+
+/// Binds a message's columns, from the session to its end, to an INSERT.
 macro_rules! bind_message {
-    ($query:expr, $session:expr, $new:expr, $mentions:expr, $media:expr) => {
+    ($query:expr, $session:expr, $new:expr, $json:expr) => {
         $query
             .bind(Text($session))
             .bind($new.chat_id)
@@ -79,9 +95,11 @@ macro_rules! bind_message {
             .bind($new.status.map(MessageStatus::as_str))
             .bind($new.status.map_or(0, MessageStatus::ack_level))
             .bind($new.quoted_message_id.as_deref().map(storable))
-            .bind($mentions)
-            .bind($media)
+            .bind($json.mentions.as_deref())
+            .bind($json.media.as_deref())
             .bind($new.content.as_ref().map(Value::to_string))
+            .bind($json.details.as_deref())
+            .bind($new.expires_at_ms)
     };
 }
 
@@ -151,9 +169,9 @@ macro_rules! insert_message {
     () => {
         "INSERT INTO message (session_id, chat_id, sender_key, wa_message_id, direction, \
          is_from_me, kind, body, sender_jid, sender_lid, timestamp, status, ack_level, \
-         quoted_message_id, mentions, media, content, is_edited, is_deleted, created_at, \
-         updated_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, \
-         $15, $16, $17, $18, $18, $19, $19) \
+         quoted_message_id, mentions, media, content, details, expires_at, is_edited, \
+         is_deleted, created_at, updated_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, \
+         $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $20, $21, $21) \
          ON CONFLICT (session_id, wa_message_id, chat_id, sender_key) DO NOTHING \
          RETURNING id"
     };
@@ -162,7 +180,7 @@ macro_rules! insert_message {
 macro_rules! chat_mark {
     () => {
         "last_message_at = CASE WHEN last_message_at >= $11 THEN last_message_at ELSE $11 END, \
-         unread_count = unread_count + $20, updated_at = $19"
+         unread_count = unread_count + $22, updated_at = $21"
     };
 }
 
@@ -171,7 +189,7 @@ impl Owned<'_> {
     ///
     /// Gives the new row's number: the sign that its event has not been emitted yet.
     pub async fn insert_message(&mut self, new: &NewMessage, now_ms: i64) -> Result<Option<i64>> {
-        let (mentions, media) = new.json_columns()?;
+        let json = new.json_columns()?;
         // Two statements in one round trip: the chat is only marked for a message that is new.
         let text = sql!(
             self.tx,
@@ -186,7 +204,7 @@ impl Owned<'_> {
         );
         let ids: Vec<i64> = on!(self.tx, |conn| {
             let query = sqlx::query_scalar(text);
-            bind_message!(query, self.session, new, mentions, media)
+            bind_message!(query, self.session, new, json)
                 .bind(false)
                 .bind(now_ms)
                 .bind(i64::from(new.is_unread))
@@ -323,7 +341,7 @@ impl Owned<'_> {
             .await?;
         let rows: Vec<i64> = on!(self.tx, |conn| sqlx::query_scalar(
             "UPDATE message SET is_deleted = $5, body = NULL, content = NULL, media = NULL, \
-             mentions = NULL, updated_at = $6 \
+             mentions = NULL, details = NULL, pinned_until = NULL, updated_at = $6 \
              WHERE session_id = $1 AND chat_id = $2 AND wa_message_id = $3 \
              AND sender_key = COALESCE($4, sender_key) AND NOT is_deleted RETURNING id"
         )

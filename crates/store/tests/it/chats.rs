@@ -35,6 +35,8 @@ fn inbound(chat_id: i64, id: &str, timestamp_ms: i64) -> NewMessage {
         mentions: Vec::new(),
         media: None,
         content: Some(serde_json::json!({"text": id})),
+        details: None,
+        expires_at_ms: None,
         is_unread: true,
     }
 }

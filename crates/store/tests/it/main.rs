@@ -15,6 +15,7 @@ mod history;
 mod labels;
 mod leases;
 mod logins;
+mod marks;
 mod media;
 mod members;
 mod outbox;

@@ -53,6 +53,8 @@ fn message(chat_id: i64, id: &str) -> NewMessage {
         mentions: Vec::new(),
         media: None,
         content: None,
+        details: None,
+        expires_at_ms: None,
         is_unread: false,
     }
 }

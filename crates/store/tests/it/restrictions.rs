@@ -81,6 +81,8 @@ fn message(chat_id: i64, id: &str, is_from_me: bool, status: Option<MessageStatu
         mentions: Vec::new(),
         media: None,
         content: None,
+        details: None,
+        expires_at_ms: None,
         is_unread: false,
     }
 }

@@ -244,6 +244,8 @@ async fn a_deleted_session_is_purged_in_steps() {
                     mentions: Vec::new(),
                     media: None,
                     content: None,
+                    details: None,
+                    expires_at_ms: None,
                     is_unread: false,
                 };
                 owned.insert_message(&message, 1).await?;

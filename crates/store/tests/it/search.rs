@@ -61,6 +61,8 @@ fn text(chat_id: i64, id: &str, timestamp_ms: i64, body: &str) -> NewMessage {
         mentions: Vec::new(),
         media: None,
         content: None,
+        details: None,
+        expires_at_ms: None,
         is_unread: true,
     }
 }

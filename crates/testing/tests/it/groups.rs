@@ -75,6 +75,7 @@ async fn a_group_is_made_and_its_settings_are_told_once() {
         r#"subject: "Quay""#.to_owned(),
         r#"description: "Boats""#.to_owned(),
         r#"description: """#.to_owned(),
+        "disappearingSeconds: 86400".to_owned(),
     ];
     for field in ["isAnnounce", "isLocked"] {
         expected.extend([format!("{field}: true"), format!("{field}: false")]);

@@ -10,6 +10,7 @@ mod chats;
 mod commands;
 mod communities;
 mod contacts;
+mod content;
 mod crashes;
 mod files;
 mod files_in;

@@ -209,7 +209,7 @@ fn votes_wait_for_their_polls_secret() {
     };
     snapshot!(content(&vote), @r#"{"readable": false, "vote": {"fromMe": true, "id": "P1", "sender": null}}"#);
     let converted = message(&info(LID, LID), &vote, &own()).unwrap();
-    assert_eq!(converted.vote.unwrap().ciphertext, [1]);
+    assert_eq!(converted.sealed.unwrap().ciphertext, [1]);
 }
 
 #[test]
@@ -246,11 +246,11 @@ fn choices() {
 
 #[test]
 fn unknown_content_is_named_and_keys_are_not_messages() {
-    let event = wa::Message {
-        event_message: MessageField::some(wa::message::EventMessage::default()),
+    let invoice = wa::Message {
+        invoice_message: MessageField::some(wa::message::InvoiceMessage::default()),
         ..Default::default()
     };
-    snapshot!(content(&event), @r#"{"system": "event_message"}"#);
+    snapshot!(content(&invoice), @r#"{"system": "invoice_message"}"#);
     let keys = wa::Message {
         sender_key_distribution_message: MessageField::some(
             wa::message::SenderKeyDistributionMessage::default(),

@@ -1,5 +1,6 @@
 //! What a phone does when it is asked to.
 
+use wacore::proto_helpers::MessageExt as _;
 use wacore_binary::builder::NodeBuilder;
 use wacore_binary::{Jid, JidExt as _};
 use waproto::buffa::{Message as _, MessageField};
@@ -37,6 +38,7 @@ impl Actor {
                 let built = self.about(&id, true, revoke).await;
                 self.post_or_refuse(built, reply).await;
             }
+            Command::Act { id, action, reply } => self.act(&id, action, reply).await,
             Command::Read { id, reply } => {
                 let _ = reply.send(self.send_read(&id).await);
             }
@@ -144,6 +146,9 @@ impl Actor {
         }
         let to = self.chat_of(&parse_chat("to", &request.to)?).await?;
         let mut message = build(&request.content, quoted, mentioned);
+        if let Some(seconds) = request.expires_in_s {
+            message.set_ephemeral_expiration(seconds);
+        }
         if let Content::File(file) = &request.content
             && let Some(album) = &file.album
         {
@@ -168,7 +173,7 @@ impl Actor {
     }
 
     /// A message about another one of the log, on its way to the same chat.
-    async fn about(
+    pub(super) async fn about(
         &mut self,
         id: &str,
         must_be_own: bool,

@@ -263,9 +263,10 @@ impl Actor {
         (chat, sender): (&Jid, &Jid),
         message: &wa::Message,
     ) -> bool {
-        let Some(described) = describe(message) else {
+        let Some(mut described) = describe(message) else {
             return false;
         };
+        self.add_answer(&mut described, sender, message);
         self.shared.log().store(LogEntry {
             message: StoredMessage {
                 id: info.id.clone(),
@@ -283,6 +284,7 @@ impl Actor {
                 link_preview: described.link_preview,
                 mentions: described.mentions,
                 media: described.media,
+                details: described.details,
             },
             encoded: waproto::codec::message_to_vec(message),
         })
@@ -322,6 +324,7 @@ impl Actor {
                 mentions: described.mentions,
                 // Files of channels are not encrypted, and phones here do not fetch them.
                 media: None,
+                details: described.details,
             },
             encoded: plaintext,
         });

@@ -5,7 +5,7 @@ use wacore::request::InfoQuery;
 use wacore_binary::Node;
 
 use super::media::FileRequest;
-use crate::phone::content::SendRequest;
+use crate::phone::content::{Action, SendRequest};
 use crate::phone::error::PhoneError;
 use crate::phone::handle::Sent;
 use crate::phone::kept::{KeptChange, KeptEntry};
@@ -61,6 +61,11 @@ pub(crate) enum Command {
     },
     Revoke {
         id: String,
+        reply: SendReply,
+    },
+    Act {
+        id: String,
+        action: Action,
         reply: SendReply,
     },
     Read {

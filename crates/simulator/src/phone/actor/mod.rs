@@ -3,6 +3,7 @@
 //! Everything that touches a phone's keys happens here, one thing after the other. State is in
 //! the journal before the stanza that depends on it leaves.
 
+mod acting;
 mod actions;
 mod app_state;
 mod bootstrap;

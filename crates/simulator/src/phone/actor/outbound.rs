@@ -30,7 +30,17 @@ impl Actor {
     /// Stores a message as pending, sends it and remembers who waits for the server's word.
     pub(super) async fn post(&mut self, to: Jid, message: wa::Message, reply: Option<SendReply>) {
         let message = with_secret(message);
-        let id = new_message_id();
+        self.post_as(new_message_id(), to, message, reply).await;
+    }
+
+    /// Like [`Actor::post`], under an id that was given to it before.
+    pub(super) async fn post_as(
+        &mut self,
+        id: String,
+        to: Jid,
+        message: wa::Message,
+        reply: Option<SendReply>,
+    ) {
         self.store_own(&id, &to, &message, MessageStatus::Pending);
         // What this phone sends it has.
         self.shared.log().note_file(&id, MediaState::Ready);
@@ -231,9 +241,11 @@ impl Actor {
         status: MessageStatus,
         timestamp: i64,
     ) -> bool {
-        let Some(described) = describe(message) else {
+        let Some(mut described) = describe(message) else {
             return false;
         };
+        let own = self.shared.lid.clone();
+        self.add_answer(&mut described, &own, message);
         self.shared.log().store(LogEntry {
             message: StoredMessage {
                 id: id.to_owned(),
@@ -251,6 +263,7 @@ impl Actor {
                 link_preview: described.link_preview,
                 mentions: described.mentions,
                 media: described.media,
+                details: described.details,
             },
             encoded: waproto::codec::message_to_vec(message),
         })

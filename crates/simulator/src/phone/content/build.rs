@@ -5,6 +5,7 @@ use waproto::whatsapp as wa;
 
 use super::files::{album_message, file_message};
 use super::request::Content;
+use super::special::{event_message, live_location, offer_message, timer_message};
 
 /// A message that another one answers.
 pub(crate) struct Quoted {
@@ -67,6 +68,14 @@ pub(crate) fn build(
             }),
             ..Default::default()
         },
+        Content::Event(event) => event_message(event, quoting),
+        Content::Offer(offer) => offer_message(offer, quoting),
+        Content::Timer { seconds } => timer_message(*seconds),
+        Content::LiveLocation {
+            latitude,
+            longitude,
+            caption,
+        } => live_location(*latitude, *longitude, caption.as_deref(), 1),
         Content::File(file) => file_message(file, quoting),
         Content::Album { items, .. } => album_message(items, quoting),
         Content::Contact { name, vcard } => wa::Message {

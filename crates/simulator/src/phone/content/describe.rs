@@ -1,7 +1,9 @@
 //! From the protocol's messages to what a person or a script wants to see.
 
+use serde_json::{Value, json};
 use waproto::whatsapp as wa;
 
+use super::details::{describe_special, with_expiration};
 use crate::phone::log::LinkPreview;
 use crate::phone::media::{StoredMedia, shown};
 
@@ -22,11 +24,30 @@ pub(crate) struct Described {
     pub(crate) mentions: Vec<String>,
     /// The file.
     pub(crate) media: Option<StoredMedia>,
+    /// What else a message of a special kind says.
+    pub(crate) details: Option<Value>,
+}
+
+impl Described {
+    /// A message of a special kind.
+    pub(super) fn special(
+        kind: &'static str,
+        body: &str,
+        target_id: Option<String>,
+        details: Value,
+    ) -> Self {
+        Self {
+            details: Some(details),
+            ..targeting(kind, body, target_id)
+        }
+    }
 }
 
 /// Describes a message; `None` for what devices tell each other behind the scenes.
 pub(crate) fn describe(message: &wa::Message) -> Option<Described> {
-    let mut described = describe_inner(innermost(message))?;
+    let inner = innermost(message);
+    let mut described = describe_inner(inner)?;
+    described.details = with_expiration(described.details, inner);
     described.media = shown(message);
     Some(described)
 }
@@ -44,6 +65,7 @@ fn describe_inner(message: &wa::Message) -> Option<Described> {
         .or_else(|| describe_text(message))
         .or_else(|| describe_media(message))
         .or_else(|| describe_other(message))
+        .or_else(|| describe_special(message).map(Some))
         .unwrap_or_else(|| {
             // A sender key alone is not for people.
             let is_key = message.sender_key_distribution_message.is_set();
@@ -64,7 +86,10 @@ fn describe_protocol(message: &wa::Message) -> Answer {
                 let body = edited.map(|edited| edited.body).unwrap_or_default();
                 Some(targeting("edit", &body, target))
             }
-            Some(Type::EPHEMERAL_SETTING) => Some(plain("system", "")),
+            Some(Type::EPHEMERAL_SETTING) => {
+                let details = json!({"seconds": protocol.ephemeral_expiration});
+                Some(Described::special("timer", "", None, details))
+            }
             _ => None,
         });
     }
@@ -171,6 +196,7 @@ fn targeting(kind: &'static str, body: &str, target_id: Option<String>) -> Descr
         link_preview: None,
         mentions: Vec::new(),
         media: None,
+        details: None,
     }
 }
 

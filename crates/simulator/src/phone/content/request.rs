@@ -1,6 +1,7 @@
 //! A message that a phone is asked to send.
 
 use super::files::{FileContent, FileKind};
+use super::special::{EventContent, OfferContent};
 use crate::phone::error::{FieldError, PhoneError};
 
 /// The largest file that a phone sends, in bytes.
@@ -17,6 +18,8 @@ pub struct SendRequest {
     pub reply_to: Option<String>,
     /// Numbers or JIDs that the text mentions.
     pub mentions: Vec<String>,
+    /// After how many seconds it disappears.
+    pub expires_in_s: Option<u32>,
 }
 
 /// The kinds of message that a phone sends.
@@ -45,6 +48,24 @@ pub enum Content {
         longitude: f64,
         /// What the place is called.
         name: Option<String>,
+    },
+    /// An event with answers.
+    Event(EventContent),
+    /// Buttons or a list.
+    Offer(OfferContent),
+    /// Sets after how many seconds new messages of a chat of two disappear; 0: never.
+    Timer {
+        /// After how many seconds.
+        seconds: u32,
+    },
+    /// The first report of a live location.
+    LiveLocation {
+        /// Degrees north.
+        latitude: f64,
+        /// Degrees east.
+        longitude: f64,
+        /// The text below it.
+        caption: Option<String>,
     },
     /// A contact card.
     Contact {
@@ -79,6 +100,7 @@ impl SendRequest {
             content: Content::Text(text.into()),
             reply_to: None,
             mentions: Vec::new(),
+            expires_in_s: None,
         }
     }
 
@@ -114,6 +136,11 @@ impl SendRequest {
                 latitude,
                 longitude,
                 ..
+            }
+            | Content::LiveLocation {
+                latitude,
+                longitude,
+                ..
             } => {
                 if !(-90.0..=90.0).contains(latitude) {
                     faults.push(FieldError::new("latitude", "must be from -90 to 90"));
@@ -122,6 +149,17 @@ impl SendRequest {
                     faults.push(FieldError::new("longitude", "must be from -180 to 180"));
                 }
             }
+            Content::Event(event) => {
+                if event.name.is_empty() {
+                    faults.push(FieldError::new("name", "must not be empty"));
+                }
+            }
+            Content::Offer(offer) => {
+                if offer.choices.is_empty() {
+                    faults.push(FieldError::new("choices", "must not be empty"));
+                }
+            }
+            Content::Timer { .. } => {}
             Content::File(file) => check_file(file, "media", &mut faults),
             Content::Album { items, .. } => {
                 if !(2..=10).contains(&items.len()) {

@@ -19,6 +19,7 @@ fn entry(id: &str, chat: &str) -> LogEntry {
             quoted_id: None,
             link_preview: None,
             mentions: Vec::new(),
+            details: None,
             media: None,
         },
         encoded: vec![1, 2, 3],

@@ -88,6 +88,7 @@ impl Phone {
             items: files.clone(),
             caption: None,
         };
+        let expires_in_s = request.expires_in_s;
         let mut sent = self.send_composed(request).await?;
         for mut file in files {
             file.album = Some(sent.id.clone());
@@ -96,6 +97,7 @@ impl Phone {
                 content: Content::File(file),
                 reply_to: None,
                 mentions: Vec::new(),
+                expires_in_s,
             };
             sent.items.push(self.send_composed(item).await?.id);
         }

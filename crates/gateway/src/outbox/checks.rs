@@ -1,0 +1,118 @@
+//! What cannot be done to a stored message, and is refused before anything is sent.
+
+use wagate_cluster::Refusal;
+use wagate_engine::{Content, content_of};
+use wagate_model::{EventResponse, JidKind, MessageType, SendTask};
+use wagate_store::{Owned, Result, StoredMessage};
+
+use super::accept::invalid;
+use super::own::target_row;
+use crate::inbound::{poll_of, raw_of as stored_raw};
+
+/// What is wrong with doing something to a message, before anything is sent.
+pub(super) async fn check_target(
+    owned: &mut Owned<'_>,
+    task: &SendTask,
+) -> Result<Result<(), Refusal>> {
+    let Some(target) = task.target() else {
+        return Ok(Ok(()));
+    };
+    let Some(stored) = target_row(owned, target).await? else {
+        return Ok(Err(Refusal::Missing));
+    };
+    Ok(check_stored(task, &stored))
+}
+
+fn check_stored(task: &SendTask, stored: &StoredMessage) -> Result<(), Refusal> {
+    match task {
+        SendTask::Edit { .. } if !stored.is_from_me => {
+            Err(invalid("mid", "must be a message of this session's own"))
+        }
+        SendTask::Edit { .. } if stored.kind != MessageType::Text.as_str() => {
+            Err(invalid("mid", "must be a text message"))
+        }
+        SendTask::Revoke { target } if !stored.is_from_me && target.sender.is_none() => Err(
+            invalid("sender", "is required for a message of somebody else"),
+        ),
+        SendTask::Revoke { target }
+            if !stored.is_from_me && target.chat.kind() != JidKind::Group =>
+        {
+            Err(invalid(
+                "sender",
+                "messages of others can be deleted in groups only",
+            ))
+        }
+        SendTask::Vote { options, .. } => check_vote(options, stored),
+        SendTask::Respond { response, .. } => check_response(*response, stored),
+        SendTask::Select { selected_id, .. } => check_selection(selected_id, stored),
+        SendTask::Pin { .. } if !can_be_pinned(stored) => {
+            Err(invalid("mid", "is no message that can be pinned"))
+        }
+        SendTask::Forward { .. } => {
+            let has_content = stored.content.as_ref().and_then(stored_raw).is_some()
+                || (stored.kind == MessageType::Text.as_str() && stored.body.is_some());
+            if has_content {
+                Ok(())
+            } else {
+                Err(invalid("mid", "has no content that can be forwarded"))
+            }
+        }
+        _ => Ok(()),
+    }
+}
+
+fn check_vote(options: &[String], stored: &StoredMessage) -> Result<(), Refusal> {
+    let Some(poll) = stored.content.as_ref().and_then(poll_of) else {
+        return Err(invalid("mid", "must be a poll"));
+    };
+    for (index, option) in options.iter().enumerate() {
+        if !poll.options.contains(option) {
+            let field = format!("options[{index}]");
+            return Err(invalid(&field, "is not an option of the poll"));
+        }
+    }
+    let most = usize::try_from(poll.selectable_count).unwrap_or(0);
+    if most > 0 && options.len() > most {
+        let message = format!("the poll takes at most {most}");
+        return Err(invalid("options", &message));
+    }
+    Ok(())
+}
+
+fn check_response(response: EventResponse, stored: &StoredMessage) -> Result<(), Refusal> {
+    let raw = stored.content.as_ref().and_then(stored_raw);
+    let Some(Content::Event(event)) = raw.as_deref().and_then(content_of) else {
+        return Err(invalid("mid", "must be an event"));
+    };
+    if response.extra_guests > 0 && !event.extra_guests_allowed {
+        return Err(invalid("extraGuests", "are not asked to this event"));
+    }
+    Ok(())
+}
+
+fn check_selection(id: &str, stored: &StoredMessage) -> Result<(), Refusal> {
+    let raw = stored.content.as_ref().and_then(stored_raw);
+    let Some(Content::Offer { choices, .. }) = raw.as_deref().and_then(content_of) else {
+        return Err(invalid("mid", "must be a message with buttons or a list"));
+    };
+    if choices.iter().any(|choice| choice.id == id) {
+        Ok(())
+    } else {
+        Err(invalid("selectedId", "is none of the message's choices"))
+    }
+}
+
+/// Whether a message stands in its chat by itself.
+fn can_be_pinned(stored: &StoredMessage) -> bool {
+    const CHANGES: [&str; 8] = [
+        "reaction",
+        "edit",
+        "revoke",
+        "poll_vote",
+        "event_response",
+        "pin",
+        "keep",
+        "system",
+    ];
+    !CHANGES.contains(&&*stored.kind)
+}
