@@ -9,7 +9,6 @@ use whatsapp_rust::{Client, InboundDurabilityHook, async_trait};
 
 use super::addons;
 use super::history::HistoryIntake;
-use super::votes;
 use crate::convert::{self, Converted, Own, library_jid, model_jid};
 use crate::{BufferedMessage, InboundBatch, InboundMessage, InboundSink};
 

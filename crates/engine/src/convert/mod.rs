@@ -42,9 +42,8 @@ pub(crate) use chats::{
     archived, cleared, deleted, deleted_for_me, marked_read, muted, pinned, starred,
 };
 pub use choices::reply_kind;
-pub use content::content_of;
 pub(crate) use content::edited_content;
-pub use content::{content_of, is_played, pinned};
+pub use content::{content_of, is_played};
 pub(crate) use events::{event_response, response_message};
 #[cfg(test)]
 pub(crate) use groups::group_change;
@@ -52,7 +51,6 @@ pub(crate) use groups::{group, group_news, seconds_to_ms};
 pub(crate) use history::unpack_into;
 pub(crate) use identity::{Own, alias, library_jid, model_jid};
 pub(crate) use labels::{chat_labelled, label_edited, message_labelled};
-pub(crate) use messages::{Converted, PendingVote, message};
 pub(crate) use messages::{Converted, Sealed, SealedKind, message};
 pub(crate) use outgoing::{key, outgoing, raw};
 pub(crate) use people::{about, contact_name, number_change, picture, presence, push_name, typing};

@@ -13,10 +13,8 @@ use super::body::Body;
 use super::envelope::ApiError;
 use super::phones::find;
 use super::router::{Control, split_action};
-use super::send_request;
 use super::{send_request, special};
 use crate::phone::{FieldError, KeptChange, MessageQuery, PhoneError, Sent, StoredMessage};
-use crate::phone::{FieldError, MessageQuery, PhoneError, Sent, StoredMessage};
 
 /// The largest body of a message without files, in bytes.
 const MAX_PLAIN_BODY_LEN: usize = 2 * 1024 * 1024;
