@@ -76,6 +76,7 @@ mod history;
 mod http;
 mod ids;
 mod inbound;
+mod kept;
 mod mailbox;
 mod media;
 mod outgoing;
@@ -91,10 +92,9 @@ pub use convert::{content_of, is_played, poll_option_hash};
 pub use engine::{Endpoint, Engine, EngineConfig, verifies_certificate_chain};
 pub use error::{EngineError, PairingCodeError, RequestError};
 pub use events::{
-    Account, Call, CallStage, ChannelChange, ChannelNews, ChatChange, ChatSetting, ContactName,
-    Disconnect, DropReason, EndReason, EngineEvent, GroupChange, GroupEntry, KnownPerson,
-    LabelChange, LabelNews, Mark, NamedMessage, PairingEnd, Picture, Presence, QrCode, Receipt,
-    Typing, TypingState, UnreadableMessage, UnreadableReason,
+    Account, Call, CallStage, ChannelChange, ChannelNews, ContactName, Disconnect, DropReason,
+    EndReason, EngineEvent, GroupChange, GroupEntry, KnownPerson, Mark, PairingEnd, Picture,
+    Presence, QrCode, Receipt, Typing, TypingState, UnreadableMessage, UnreadableReason,
 };
 pub use groups::{
     CommunitySubgroup, GroupPerson, GroupSetting, GroupSnapshot, JoinRequest, JoinedGroup,
@@ -106,6 +106,7 @@ pub use inbound::{
     BufferedMessage, Content, InboundBatch, InboundMessage, InboundSink, InteractiveReply, Media,
     MediaDetails, MessageRef, QuotedMessage, SinkError, VoteChoice,
 };
+pub use kept::{ChatChange, ChatSetting, LabelChange, LabelNews, NamedMessage};
 pub use mailbox::Events;
 pub use media::{FetchError, MediaFetcher, MediaOrigin, MediaSource};
 pub use outgoing::{

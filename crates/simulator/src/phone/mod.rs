@@ -4,6 +4,7 @@
 //! stanzas, and only ciphertext does.
 
 mod actor;
+mod calls;
 mod contacts;
 pub(crate) mod content;
 mod error;
@@ -20,6 +21,7 @@ mod record;
 mod shared;
 pub(crate) mod signal;
 
+pub use calls::{CallAction, CallState, PhoneCall};
 pub use content::{Content, FileContent, FileKind, SendRequest};
 pub use error::{FieldError, PhoneError};
 pub use groups::{GroupSettings, Joined, MemberAction, MemberOutcome, NewGroup};

@@ -6,6 +6,7 @@
 mod actions;
 mod app_state;
 mod bootstrap;
+mod calls;
 mod connection;
 mod groups;
 mod inbound;
