@@ -8,6 +8,7 @@ use utoipa_axum::routes;
 use wagate_core::{Core, Page};
 use wagate_model::{
     Channel, CreateChannelInput, CreatedChannel, ListChannel, ListMessage, MuteChannelInput,
+    UpdateChannelInput,
 };
 
 use crate::access::{InSession, Named, Read, Send, SendOrRead, parts};
@@ -19,7 +20,7 @@ use crate::state::ApiState;
 pub(crate) fn routes() -> Vec<UtoipaMethodRouter<ApiState>> {
     vec![
         routes!(list_channels, create_channel),
-        routes!(get_channel),
+        routes!(get_channel, update_channel, delete_channel),
         routes!(list_channel_messages),
         routes!(follow_channel),
         routes!(unfollow_channel),
@@ -28,6 +29,8 @@ pub(crate) fn routes() -> Vec<UtoipaMethodRouter<ApiState>> {
 }
 
 impl RequestBody for CreateChannelInput {}
+
+impl RequestBody for UpdateChannelInput {}
 
 impl RequestBody for MuteChannelInput {
     const IS_OPTIONAL: bool = true;
@@ -102,6 +105,60 @@ async fn get_channel(
     channel: Named<parts::Address>,
 ) -> Answer<Reply<Channel>> {
     Ok(Reply(core.get_channel(&session.access, &channel.0).await?))
+}
+
+/// Change a channel
+///
+/// Beyond the contract. Its name, its description, its picture; only what is sent changes. Takes
+/// its owner or an admin.
+#[utoipa::path(
+    patch, path = "/api/v1/sessions/{session}/channels/{jid}", operation_id = "updateChannel",
+    tag = "Channels",
+    params(
+        ("session" = String, Path, description = "The session's id."),
+        ("jid" = String, Path, description = "The channel's JID."),
+    ),
+    extensions(("x-capability" = json!("send")), ("x-live" = json!(true))),
+    request_body(content = UpdateChannelInput, example = json!({ "name": "Harbour news" })),
+    responses((status = 200, description = "The channel.", body = Channel, example = json!({
+        "jid": "120363144038483540@newsletter", "name": "Harbour news", "role": "owner",
+        "description": "Arrivals and departures", "subscribers": 128, "muted": false,
+        "verified": false, "inviteCode": "0029VaAbCdEfGhIjKlMnOpQr"
+    }))),
+)]
+async fn update_channel(
+    State(core): State<Core>,
+    session: InSession<Send>,
+    channel: Named<parts::Address>,
+    body: Json<UpdateChannelInput>,
+) -> Answer<Reply<Channel>> {
+    let changed = core
+        .update_channel(&session.access, &channel.0, body.draft)
+        .await?;
+    Ok(Reply(changed))
+}
+
+/// Delete a channel
+///
+/// Beyond the contract. For everyone; this cannot be undone. The stored posts stay. Takes its
+/// owner.
+#[utoipa::path(
+    delete, path = "/api/v1/sessions/{session}/channels/{jid}", operation_id = "deleteChannel",
+    tag = "Channels",
+    params(
+        ("session" = String, Path, description = "The session's id."),
+        ("jid" = String, Path, description = "The channel's JID."),
+    ),
+    extensions(("x-capability" = json!("send")), ("x-live" = json!(true))),
+    responses((status = 204, description = "Deleted.")),
+)]
+async fn delete_channel(
+    State(core): State<Core>,
+    session: InSession<Send>,
+    channel: Named<parts::Address>,
+) -> Answer<StatusCode> {
+    core.delete_channel(&session.access, &channel.0).await?;
+    Ok(StatusCode::NO_CONTENT)
 }
 
 /// List posts of a channel

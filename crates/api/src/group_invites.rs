@@ -19,7 +19,7 @@ use crate::state::ApiState;
 pub(crate) fn routes() -> Vec<UtoipaMethodRouter<ApiState>> {
     vec![
         routes!(preview_group_invite),
-        routes!(list_group_join_requests),
+        routes!(list_group_join_requests, cancel_group_join_request),
         routes!(reject_group_members),
         routes!(set_group_picture, remove_group_picture),
     ]
@@ -96,6 +96,30 @@ async fn list_group_join_requests(
         .list_group_join_requests(&session.access, &group.0)
         .await?;
     Ok(Reply(requests))
+}
+
+/// Take a request to join back
+///
+/// Beyond the contract. The account's own, which waits for an admin's approval since `joinGroup`.
+/// 404 where there is none.
+#[utoipa::path(
+    delete, path = "/api/v1/sessions/{session}/groups/{gid}/requests",
+    operation_id = "cancelGroupJoinRequest", tag = "Groups",
+    params(
+        ("session" = String, Path, description = "The session's id."),
+        ("gid" = String, Path, description = "The group's JID."),
+    ),
+    extensions(("x-capability" = json!("send")), ("x-live" = json!(true))),
+    responses((status = 204, description = "Taken back.")),
+)]
+async fn cancel_group_join_request(
+    State(core): State<Core>,
+    session: InSession<Send>,
+    group: Named<parts::Group>,
+) -> Answer<StatusCode> {
+    core.cancel_group_join_request(&session.access, &group.0)
+        .await?;
+    Ok(StatusCode::NO_CONTENT)
 }
 
 /// Reject requests to join a group

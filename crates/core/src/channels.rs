@@ -3,11 +3,12 @@
 use wagate_cluster::{ChannelReply, ChannelRequest, LiveReply, LiveRequest};
 use wagate_model::{
     Channel, CreateChannelInput, CreatedChannel, Draft, Jid, JidKind, ListChannel, ListMessage,
-    MuteChannelInput,
+    MuteChannelInput, UpdateChannelInput,
 };
 
 use crate::caller::SessionAccess;
 use crate::error::{Error, Result, What};
+use crate::groups::check_jpeg;
 use crate::live::unexpected_live;
 use crate::pages::Page;
 use crate::service::Core;
@@ -31,6 +32,40 @@ impl Core {
         };
         let made = self.ask_channel(access, request).await?;
         Ok(CreatedChannel { jid: made.jid })
+    }
+
+    /// Changes a channel of the account's own.
+    pub async fn update_channel(
+        &self,
+        access: &SessionAccess,
+        channel: &str,
+        request: Draft<UpdateChannelInput>,
+    ) -> Result<Channel> {
+        let channel = channel_of(channel)?;
+        let (request, mut faults) = request.open()?;
+        request.check(&mut faults);
+        if let Some(picture) = request.picture.as_deref().filter(|text| !text.is_empty()) {
+            check_jpeg("picture", picture, &mut faults);
+        }
+        faults.into_result()?;
+        let request = if request.is_empty() {
+            ChannelRequest::Get { channel }
+        } else {
+            ChannelRequest::Update {
+                channel,
+                name: request.name.map(|name| name.trim().to_owned()),
+                description: request.description,
+                picture: request.picture,
+            }
+        };
+        self.ask_channel(access, request).await
+    }
+
+    /// Deletes a channel of the account's own.
+    pub async fn delete_channel(&self, access: &SessionAccess, channel: &str) -> Result<()> {
+        let channel = channel_of(channel)?;
+        self.do_channel(access, ChannelRequest::Delete { channel })
+            .await
     }
 
     /// The channels that the session's account follows.

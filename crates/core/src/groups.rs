@@ -269,6 +269,21 @@ impl Core {
         }
     }
 
+    /// Takes the account's own request to join a group back. The group need not be stored: the
+    /// account is not in it.
+    pub async fn cancel_group_join_request(
+        &self,
+        access: &SessionAccess,
+        group: &str,
+    ) -> Result<()> {
+        let jid = Jid::parse_lenient(group).ok();
+        let group = jid
+            .filter(|jid| jid.kind() == JidKind::Group)
+            .ok_or(Error::NotFound(What::Group))?;
+        self.do_in_group(access, GroupRequest::CancelRequest { group })
+            .await
+    }
+
     /// Denies the requests of people to join a group.
     pub async fn reject_group_members(
         &self,
@@ -299,7 +314,7 @@ impl Core {
         let (request, mut faults) = request.open()?;
         let jpeg = faults.required("jpeg", request.jpeg);
         if let Some(jpeg) = &jpeg {
-            check_jpeg(jpeg, &mut faults);
+            check_jpeg("jpeg", jpeg, &mut faults);
         }
         faults.into_result()?;
         self.do_in_group(access, GroupRequest::Picture { group, jpeg })
@@ -335,16 +350,16 @@ impl Core {
 }
 
 /// Notes what is wrong with a picture; what is in it is WhatsApp's to judge.
-fn check_jpeg(base64: &str, faults: &mut Faults) {
+pub(crate) fn check_jpeg(field: &str, base64: &str, faults: &mut Faults) {
     const MAX: usize = limits::GROUP_PICTURE_BYTES;
     let Ok(bytes) = BASE64_STANDARD.decode(base64) else {
-        faults.add("jpeg", "must be base64, with padding");
+        faults.add(field, "must be base64, with padding");
         return;
     };
-    faults.check(bytes.len() <= MAX, "jpeg", || {
+    faults.check(bytes.len() <= MAX, field, || {
         format!("must have at most {MAX} bytes")
     });
-    faults.check(bytes.starts_with(&[0xff, 0xd8, 0xff]), "jpeg", || {
+    faults.check(bytes.starts_with(&[0xff, 0xd8, 0xff]), field, || {
         "must be a JPEG".into()
     });
 }

@@ -4,11 +4,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::oneshot;
-use wagate_model::{GroupPayload, Jid, Label, MessageStatus, Restriction, RestrictionKind};
+use wagate_model::{GroupPayload, Jid, MessageStatus, Restriction, RestrictionKind};
 
 use crate::InboundMessage;
 use crate::groups::GroupSnapshot;
 use crate::history::HistoryChunk;
+use crate::kept::{ChatChange, LabelChange};
 
 /// One event of a session, in the order in which things happened.
 #[derive(Debug, Clone)]
@@ -379,101 +380,6 @@ pub struct GroupEntry {
     pub timestamp_ms: i64,
 }
 
-/// How a chat is kept.
-#[derive(Clone, PartialEq, Eq)]
-pub struct ChatChange {
-    /// The chat.
-    pub chat: Jid,
-    /// What changed.
-    pub change: ChatSetting,
-    /// Whether it is old news of a first synchronization.
-    pub is_initial: bool,
-    /// When, in milliseconds since 1970.
-    pub timestamp_ms: i64,
-}
-
-/// A message of a chat, as changes name it to other devices.
-#[derive(Clone, PartialEq, Eq)]
-pub struct NamedMessage {
-    /// Its id.
-    pub id: String,
-    /// Whether the account sent it.
-    pub is_from_me: bool,
-    /// Who sent it.
-    pub sender: Option<Jid>,
-    /// When it was sent, in milliseconds since 1970.
-    pub timestamp_ms: i64,
-}
-
-/// One setting of a chat.
-#[derive(Clone, PartialEq, Eq)]
-pub enum ChatSetting {
-    /// Pinned or not.
-    Pinned(bool),
-    /// Muted until a time in milliseconds since 1970 (-1: for ever), or not.
-    Muted(Option<i64>),
-    /// Archived or not.
-    Archived(bool),
-    /// Marked read, or unread.
-    Read(bool),
-    /// Deleted on the phone.
-    Deleted,
-    /// Emptied on the phone.
-    Cleared,
-    /// One message was deleted for this number only.
-    MessageDeleted {
-        /// Its id.
-        id: String,
-    },
-    /// One message was starred or not.
-    MessageStarred {
-        /// Its id.
-        id: String,
-        /// Whether the account sent it.
-        is_from_me: bool,
-        /// Who sent it, where the chat does not say so.
-        sender: Option<Jid>,
-        /// Whether it has the star.
-        is_starred: bool,
-    },
-}
-
-/// A change of a label, or of what has it.
-#[derive(Clone, PartialEq, Eq)]
-pub struct LabelChange {
-    /// The label's id.
-    pub label: String,
-    /// What changed.
-    pub news: LabelNews,
-    /// Whether it is old news of a first synchronization.
-    pub is_initial: bool,
-}
-
-/// What happened to a label.
-#[derive(Clone, PartialEq, Eq)]
-pub enum LabelNews {
-    /// It is there, as it is now.
-    Put(Label),
-    /// It was deleted, and nothing has it any more.
-    Deleted,
-    /// It was put on a chat or taken off.
-    Chat {
-        /// The chat.
-        chat: Jid,
-        /// Whether the chat has it.
-        is_labelled: bool,
-    },
-    /// It was put on a message or taken off.
-    Message {
-        /// The chat.
-        chat: Jid,
-        /// The message's id.
-        id: String,
-        /// Whether the message has it.
-        is_labelled: bool,
-    },
-}
-
 /// What became of a channel for the account.
 #[derive(Clone, PartialEq, Eq)]
 pub struct ChannelChange {
@@ -495,6 +401,17 @@ pub enum ChannelNews {
     Left,
     /// The account muted it, or no longer does.
     Muted(bool),
+    /// Somebody who may has changed it.
+    Updated {
+        /// Its name now, where told.
+        name: Option<String>,
+        /// What it is about now, where told.
+        description: Option<String>,
+        /// What names its picture now, where it has one and that is told.
+        picture: Option<String>,
+    },
+    /// Its owner has deleted it.
+    Deleted,
 }
 
 /// A call's news.
@@ -554,10 +471,6 @@ hide_contents!(
     Picture,
     GroupChange,
     GroupEntry,
-    ChatChange,
-    ChatSetting,
-    LabelChange,
-    LabelNews,
     ChannelChange,
     Call
 );

@@ -79,6 +79,7 @@ mod history;
 mod http;
 mod ids;
 mod inbound;
+mod kept;
 mod mailbox;
 mod media;
 mod outgoing;
@@ -94,10 +95,9 @@ pub use convert::{content_of, is_played, poll_option_hash, reply_kind};
 pub use engine::{Endpoint, Engine, EngineConfig, verifies_certificate_chain};
 pub use error::{EngineError, PairingCodeError, RequestError};
 pub use events::{
-    Account, Call, CallStage, ChannelChange, ChannelNews, ChatChange, ChatSetting, ContactName,
-    Disconnect, DropReason, EndReason, EngineEvent, GroupChange, GroupEntry, KnownPerson,
-    LabelChange, LabelNews, Mark, NamedMessage, PairingEnd, Picture, Presence, QrCode, Receipt,
-    Typing, TypingState, UnreadableMessage, UnreadableReason,
+    Account, Call, CallStage, ChannelChange, ChannelNews, ContactName, Disconnect, DropReason,
+    EndReason, EngineEvent, GroupChange, GroupEntry, KnownPerson, Mark, PairingEnd, Picture,
+    Presence, QrCode, Receipt, Typing, TypingState, UnreadableMessage, UnreadableReason,
 };
 pub use groups::{
     CommunitySubgroup, GroupPerson, GroupSetting, GroupSnapshot, JoinRequest, JoinedGroup,
@@ -109,6 +109,7 @@ pub use inbound::{
     BufferedMessage, Content, InboundBatch, InboundMessage, InboundSink, InteractiveReply, Media,
     MediaDetails, MessageRef, QuotedMessage, SinkError, VoteChoice,
 };
+pub use kept::{ChatChange, ChatSetting, LabelChange, LabelNews, NamedMessage};
 pub use mailbox::Events;
 pub use media::{FetchError, MediaFetcher, MediaOrigin, MediaSource};
 pub use outgoing::{

@@ -35,6 +35,43 @@ impl CreateChannelInput {
     }
 }
 
+/// The body of `updateChannel`; what is left out stays as it is.
+#[derive(Clone, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[schema(as = UpdateChannelInputBody)]
+pub struct UpdateChannelInput {
+    /// What the channel is about; empty for nothing.
+    #[serde(default)]
+    #[schema(max_length = 2048)]
+    pub description: Option<String>,
+    /// The channel's name: 1 to 100 characters.
+    #[serde(default)]
+    #[schema(max_length = 100)]
+    pub name: Option<String>,
+    /// The picture as JPEG in base64: square, at most 512 KiB; empty to remove it.
+    #[serde(default)]
+    pub picture: Option<String>,
+}
+
+impl UpdateChannelInput {
+    /// Adds the faults of name and description; what a picture is, is looked at elsewhere.
+    pub fn check(&self, faults: &mut Faults) {
+        if let Some(name) = &self.name {
+            faults.check_name("name", name, limits::CHANNEL_NAME_CHARS);
+        }
+        if let Some(description) = &self.description {
+            let chars = limits::CHANNEL_DESCRIPTION_CHARS;
+            faults.check_length("description", description, chars);
+        }
+    }
+
+    /// Whether it changes nothing.
+    #[must_use]
+    pub const fn is_empty(&self) -> bool {
+        self.name.is_none() && self.description.is_none() && self.picture.is_none()
+    }
+}
+
 /// The answer of `createChannel`.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[schema(as = CreateChannelOutputBody)]

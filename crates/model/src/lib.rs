@@ -44,6 +44,7 @@ pub use backfills::{BackfillJob, BackfillStatus};
 pub use capabilities::{Capabilities, Capability};
 pub use channels::{
     Channel, ChannelRole, CreateChannelInput, CreatedChannel, ListChannel, MuteChannelInput,
+    UpdateChannelInput,
 };
 pub use chats::{Chat, ChatType, ListChat, ReadChatInput, UpdateChatInput};
 pub use clock::{Clock, ManualClock, SystemClock};

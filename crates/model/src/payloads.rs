@@ -475,7 +475,8 @@ pub struct PollRecapPayload {
 /// Payload of `newsletter.update`.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct NewsletterPayload {
-    /// What happened: `join`, `leave` or `mute`.
+    /// What happened: `join`, `leave`, `mute`, or beyond the contract `update` (name, description
+    /// or picture) and `delete`.
     pub action: String,
     /// The channel.
     pub jid: String,

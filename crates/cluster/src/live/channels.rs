@@ -14,6 +14,22 @@ pub enum ChannelRequest {
         /// What it is about.
         description: Option<String>,
     },
+    /// Change one of the account's own; what is absent stays.
+    Update {
+        /// The channel.
+        channel: Jid,
+        /// Its name.
+        name: Option<String>,
+        /// What it is about; empty for nothing.
+        description: Option<String>,
+        /// The picture as JPEG in base64; empty to remove it.
+        picture: Option<String>,
+    },
+    /// Delete one of the account's own.
+    Delete {
+        /// The channel.
+        channel: Jid,
+    },
     /// The channels that the account follows.
     List,
     /// What WhatsApp shows of one.
@@ -44,6 +60,8 @@ impl ChannelRequest {
     pub(super) const fn name(&self) -> &'static str {
         match self {
             Self::Create { .. } => "create_channel",
+            Self::Update { .. } => "update_channel",
+            Self::Delete { .. } => "delete_channel",
             Self::List => "list_channels",
             Self::Get { .. } => "get_channel",
             Self::Follow { .. } => "follow_channel",
@@ -54,8 +72,10 @@ impl ChannelRequest {
 
     pub(super) const fn is_repeatable(&self) -> bool {
         match self {
-            Self::Create { .. } => false,
+            // The second time makes another one, or finds none.
+            Self::Create { .. } | Self::Delete { .. } => false,
             Self::List
+            | Self::Update { .. }
             | Self::Get { .. }
             | Self::Follow { .. }
             | Self::Unfollow { .. }

@@ -66,6 +66,11 @@ pub enum GroupRequest {
         /// The group.
         group: Jid,
     },
+    /// Take the account's own request to join back.
+    CancelRequest {
+        /// The group.
+        group: Jid,
+    },
     /// Set or remove the picture.
     Picture {
         /// The group.
@@ -106,6 +111,7 @@ impl GroupRequest {
             Self::Join { .. } => "join_group",
             Self::Preview { .. } => "preview_group_invite",
             Self::Requests { .. } => "list_join_requests",
+            Self::CancelRequest { .. } => "cancel_join_request",
             Self::Picture { .. } => "set_group_picture",
         }
     }
@@ -122,9 +128,10 @@ impl GroupRequest {
             | Self::Invite {
                 is_renewed: false, ..
             } => true,
-            // The second time would make another group or link, or answer those who have asked
-            // since.
+            // The second time would make another group or link, answer those who have asked since,
+            // or find nothing to take back.
             Self::Create { .. }
+            | Self::CancelRequest { .. }
             | Self::Answer { .. }
             | Self::Invite {
                 is_renewed: true, ..

@@ -88,7 +88,10 @@ impl AppStateVersions {
 /// The library's futures are too deeply nested for whoever waits for them; see
 /// [`super::chats`].
 #[inline(never)]
-fn fetch(client: &Arc<Client>, name: WAPatchName) -> Pin<Box<dyn Future<Output = ()> + Send + '_>> {
+pub(super) fn fetch(
+    client: &Arc<Client>,
+    name: WAPatchName,
+) -> Pin<Box<dyn Future<Output = ()> + Send + '_>> {
     // It waits for whoever fetches the collection at present.
     Box::pin(client.process_sync_task(MajorSyncTask::AppStateSync {
         name,

@@ -5,8 +5,8 @@ use wagate_model::{Channel, Jid};
 
 use super::Connection;
 use super::graph::{ask, operation};
-use crate::RequestError;
 use crate::convert;
+use crate::{ChannelNews, RequestError};
 
 /// So many followed channels are given at most; the rest of WhatsApp's answer is left out.
 const MAX_CHANNELS: usize = 1_000;
@@ -23,6 +23,43 @@ impl Connection {
         let operation = operation!(create_newsletter);
         let made = ask(self.logged_in()?, operation, &variables, field).await?;
         convert::channel(&made).ok_or(RequestError::Failed)
+    }
+
+    /// Changes a channel that the account owns or administers; what is absent stays, and what is
+    /// empty goes. The picture is a JPEG in base64.
+    pub async fn update_channel(
+        &self,
+        channel: &Jid,
+        name: Option<&str>,
+        description: Option<&str>,
+        picture: Option<&str>,
+    ) -> Result<(Channel, ChannelNews), RequestError> {
+        let mut updates = serde_json::Map::new();
+        for (field, value) in [
+            ("name", name),
+            ("description", description),
+            ("picture", picture),
+        ] {
+            if let Some(value) = value {
+                updates.insert(field.to_owned(), value.into());
+            }
+        }
+        let variables = json!({ "newsletter_id": channel.to_string(), "updates": updates });
+        let operation = operation!(update_newsletter);
+        let field = "xwa2_newsletter_update";
+        let updated = ask(self.logged_in()?, operation, &variables, field).await?;
+        let news = convert::channel_updated(&updated);
+        let updated = convert::channel(&updated).ok_or(RequestError::Failed)?;
+        Ok((updated, news))
+    }
+
+    /// Deletes a channel that the account owns.
+    pub async fn delete_channel(&self, channel: &Jid) -> Result<(), RequestError> {
+        let variables = json!({ "newsletter_id": channel.to_string() });
+        let operation = operation!(delete_newsletter);
+        let field = "xwa2_newsletter_delete_v2";
+        let deleted = ask(self.logged_in()?, operation, &variables, field).await;
+        deleted.map(drop)
     }
 
     /// What WhatsApp shows of a channel; code 404 where there is none.

@@ -15,7 +15,7 @@ use whatsapp_rust::{Client, Jid as LibraryJid};
 
 use super::Connection;
 use super::actions::request_error;
-use super::hook::other_address;
+use super::hook::{other_address, own};
 use crate::convert::{self, library_jid, model_jid};
 use crate::{
     GroupSetting, GroupSnapshot, JoinRequest, JoinedGroup, MemberAction, MemberOutcome,
@@ -134,6 +134,29 @@ impl Connection {
             });
         }
         Ok(requests)
+    }
+
+    /// Takes the account's own request to join a group back; code 404 where there is none.
+    pub async fn cancel_join_request(&self, group: &Jid) -> Result<(), RequestError> {
+        let client = self.logged_in()?;
+        let own = own(client);
+        let person = own.lid.or(own.phone).ok_or(RequestError::NotConnected)?;
+        let (group, person) = (library_jid(group), library_jid(&person));
+        let asking: Asking<'_, _> = Box::pin(async move {
+            let groups = client.groups();
+            groups
+                .cancel_membership_requests(&group, std::slice::from_ref(&person))
+                .await
+        });
+        let answers = asking.await.map_err(|error| failure(&error))?;
+        let refused = answers
+            .iter()
+            .filter_map(outcome)
+            .find_map(|one| one.refused);
+        match refused {
+            Some(code) => Err(RequestError::Refused { code }),
+            None => Ok(()),
+        }
     }
 
     /// Sets a group's picture, a JPEG, or removes it.

@@ -15,8 +15,8 @@ use tokio_util::task::TaskTracker;
 use wagate_model::{Jid, Label};
 use whatsapp_rust::features::AppStateError;
 use whatsapp_rust::schemas::{Collection, IndexPart, Schema, Scope};
-use whatsapp_rust::wacore::appstate::{ExpandedAppStateKeys, expand_app_state_keys};
-use whatsapp_rust::wacore::appstate::{decode_record, patch_decode};
+use whatsapp_rust::wacore::appstate::patch_decode::{WAPatchName, parse_patch_lists_ref};
+use whatsapp_rust::wacore::appstate::{ExpandedAppStateKeys, decode_record, expand_app_state_keys};
 use whatsapp_rust::wacore_binary::OwnedNodeRef;
 use whatsapp_rust::waproto::buffa::MessageField;
 use whatsapp_rust::waproto::whatsapp as wa;
@@ -24,6 +24,7 @@ use whatsapp_rust::waproto::whatsapp::syncd_mutation::SyncdOperation;
 use whatsapp_rust::{Client, Jid as LibraryJid};
 
 use super::Connection;
+use super::app_state::fetch;
 use super::chats::failure;
 use crate::convert::{self, library_jid};
 use crate::mailbox::Mailbox;
@@ -73,6 +74,14 @@ enum Action<'a> {
 type Telling<'t> = Pin<Box<dyn Future<Output = Result<(), AppStateError>> + Send + 't>>;
 
 impl Connection {
+    /// Waits until what other devices have done with labels so far is known here.
+    pub async fn catch_up_labels(&self) -> Result<(), RequestError> {
+        let client = self.logged_in()?;
+        fetch(client, WAPatchName::Regular).await;
+        self.settled().await;
+        Ok(())
+    }
+
     /// Makes a label, or gives the one of that id a name and a colour.
     pub async fn put_label(&self, label: &Label) -> Result<(), RequestError> {
         self.tell_label(Action::Put(label)).await
@@ -191,7 +200,7 @@ impl MessageLabels {
         if !brings_labels {
             return;
         }
-        let Ok(lists) = patch_decode::parse_patch_lists_ref(sync) else {
+        let Ok(lists) = parse_patch_lists_ref(sync) else {
             return;
         };
         for list in lists {

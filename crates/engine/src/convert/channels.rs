@@ -29,6 +29,16 @@ pub(crate) fn channel(value: &Value) -> Option<Channel> {
     })
 }
 
+/// What a channel is like now, as whoever changed it is told and those who follow it.
+pub(crate) fn channel_updated(value: &Value) -> ChannelNews {
+    let thread = &value["thread_metadata"];
+    ChannelNews::Updated {
+        name: present(thread["name"]["text"].as_str()),
+        description: present(thread["description"]["text"].as_str()),
+        picture: present(thread["picture"]["id"].as_str()),
+    }
+}
+
 /// What a GraphQL notification says, where it is about channels.
 ///
 /// Its field tells what it is about; the operation's name is not needed.
@@ -40,6 +50,14 @@ pub(crate) fn channel_news(notification: &MexNotification) -> Option<EngineEvent
         (joined, ChannelNews::Joined { name })
     } else if let Some(left) = told("xwa2_notify_newsletter_on_leave") {
         (left, ChannelNews::Left)
+    } else if let Some(updated) = told("xwa2_notify_newsletter_on_metadata_update") {
+        (updated, channel_updated(updated))
+    } else if let Some(changed) = told("xwa2_notify_newsletter_on_state_change") {
+        let state = changed["state"]["type"].as_str()?;
+        if !state.eq_ignore_ascii_case("deleted") {
+            return None;
+        }
+        (changed, ChannelNews::Deleted)
     } else {
         let changed = told("xwa2_notify_newsletter_on_mute_change")?;
         let is_muted = is_on(&changed["mute"])?;
@@ -235,6 +253,22 @@ mod tests {
             ),
             Some(ChannelNews::Muted(true))
         );
+        let updated = json!({ "id": id, "thread_metadata": {
+            "name": { "text": "New" }, "description": { "text": "" }, "picture": { "id": "7" },
+        } });
+        assert_eq!(
+            told("xwa2_notify_newsletter_on_metadata_update", &updated),
+            Some(ChannelNews::Updated {
+                name: Some("New".to_owned()),
+                description: None,
+                picture: Some("7".to_owned()),
+            })
+        );
+        for (state, expected) in [("DELETED", Some(ChannelNews::Deleted)), ("SUSPENDED", None)] {
+            let changed = json!({ "id": id, "state": { "type": state } });
+            let news = told("xwa2_notify_newsletter_on_state_change", &changed);
+            assert_eq!(news, expected);
+        }
         assert_eq!(told("xwa2_notify_lid_change", &json!({ "id": id })), None);
     }
 

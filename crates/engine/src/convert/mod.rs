@@ -37,7 +37,7 @@ mod wrappers;
 mod tests;
 
 pub(crate) use calls::{call, ended_elsewhere, missed_call};
-pub(crate) use channels::{channel, channel_news};
+pub(crate) use channels::{channel, channel_news, channel_updated};
 pub(crate) use chats::{
     archived, cleared, deleted, deleted_for_me, marked_read, muted, pinned, starred,
 };

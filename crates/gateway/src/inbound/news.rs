@@ -446,8 +446,10 @@ async fn channel(owned: &mut Owned<'_>, change: &ChannelChange, now_ms: i64) -> 
         ChannelNews::Joined { name } => ("join", name.clone(), None),
         ChannelNews::Left => ("leave", None, None),
         ChannelNews::Muted(is_muted) => ("mute", None, Some(*is_muted)),
+        ChannelNews::Updated { name, .. } => ("update", name.clone(), None),
+        ChannelNews::Deleted => ("delete", None, None),
     };
-    if !matches!(change.news, ChannelNews::Left) {
+    if !matches!(change.news, ChannelNews::Left | ChannelNews::Deleted) {
         let facts = ChatFacts {
             jid: change.channel.to_string(),
             alias_jid: None,

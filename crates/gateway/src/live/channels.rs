@@ -19,6 +19,27 @@ impl Live<'_> {
             ChannelRequest::Create { name, description } => {
                 self.create_channel(&name, description.as_deref()).await
             }
+            ChannelRequest::Update {
+                channel,
+                name,
+                description,
+                picture,
+            } => {
+                let told = self.connection.update_channel(
+                    &channel,
+                    name.as_deref(),
+                    description.as_deref(),
+                    picture.as_deref(),
+                );
+                let (updated, news) = told.await.map_err(|error| self.refusal(&error))?;
+                self.tell_channel(channel, news).await?;
+                let updated = ChannelReply::Channel(Box::new(updated));
+                Ok(LiveReply::Channels(updated))
+            }
+            ChannelRequest::Delete { channel } => {
+                self.done(self.connection.delete_channel(&channel).await)?;
+                self.tell_channel(channel, ChannelNews::Deleted).await
+            }
             ChannelRequest::List => {
                 let channels = self.connection.channels().await;
                 let channels = channels.map_err(|error| self.refusal(&error))?;

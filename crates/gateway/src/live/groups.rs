@@ -46,6 +46,9 @@ impl Live<'_> {
             GroupRequest::Join { code } => self.join_group(&code).await,
             GroupRequest::Preview { code } => self.preview_invite(&code).await,
             GroupRequest::Requests { group } => self.join_requests(&group).await,
+            GroupRequest::CancelRequest { group } => {
+                self.done(self.connection.cancel_join_request(&group).await)
+            }
             GroupRequest::Picture { group, jpeg } => self.set_picture(&group, jpeg).await,
         }
     }

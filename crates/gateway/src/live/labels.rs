@@ -33,6 +33,8 @@ impl Live<'_> {
     }
 
     async fn create_label(&self, name: String, color: Option<i64>) -> LiveResult {
+        // An id that another device has taken meanwhile would be given another name.
+        self.done(self.connection.catch_up_labels().await)?;
         let labels = self.stored_labels().await?;
         if labels.len() >= limits::LABELS {
             return Err(Refusal::TooManyLabels);

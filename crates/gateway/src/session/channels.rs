@@ -8,10 +8,11 @@ use wagate_model::Jid;
 /// Channels of which a session remembers what was told.
 const MAX_CHANNELS: usize = 1_024;
 
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Debug, Clone, Default)]
 struct Told {
     is_followed: Option<bool>,
     is_muted: Option<bool>,
+    updated: Option<ChannelNews>,
 }
 
 /// What was told of each channel last.
@@ -26,14 +27,17 @@ impl ToldChannels {
             self.0.clear();
         }
         let told = self.0.entry(change.channel.clone()).or_default();
-        match change.news {
+        match &change.news {
             ChannelNews::Joined { .. } => told.is_followed.replace(true) != Some(true),
-            ChannelNews::Left => {
+            ChannelNews::Left | ChannelNews::Deleted => {
                 // Who follows it again starts unmuted.
                 told.is_muted = None;
                 told.is_followed.replace(false) != Some(false)
             }
-            ChannelNews::Muted(is_muted) => told.is_muted.replace(is_muted) != Some(is_muted),
+            ChannelNews::Muted(is_muted) => told.is_muted.replace(*is_muted) != Some(*is_muted),
+            news @ ChannelNews::Updated { .. } => {
+                told.updated.replace(news.clone()).as_ref() != Some(news)
+            }
         }
     }
 }
@@ -53,7 +57,15 @@ mod tests {
         assert!(note(joined.clone()) && !note(joined.clone()));
         assert!(note(ChannelNews::Muted(true)) && !note(ChannelNews::Muted(true)));
         assert!(note(ChannelNews::Muted(false)));
+        let updated = |name: &str| ChannelNews::Updated {
+            name: Some(name.to_owned()),
+            description: None,
+            picture: None,
+        };
+        assert!(note(updated("a")) && !note(updated("a")) && note(updated("b")));
         assert!(note(ChannelNews::Left) && !note(ChannelNews::Left));
+        // It is left by being deleted.
+        assert!(!note(ChannelNews::Deleted));
         assert!(note(joined));
     }
 }

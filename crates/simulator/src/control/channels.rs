@@ -114,6 +114,7 @@ fn channel_json(channel: &Newsletter) -> Value {
         "description": channel.description,
         "inviteCode": channel.invite_code,
         "subscribers": channel.subscribers,
+        "pictureBytes": channel.picture.len(),
     })
 }
 

@@ -2,6 +2,7 @@
 
 mod accounting;
 mod body;
+mod calls;
 mod channels;
 mod envelope;
 mod faults;

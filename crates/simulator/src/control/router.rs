@@ -13,7 +13,9 @@ use axum::routing::{delete, get, post};
 use serde_json::{Value, json};
 
 use super::envelope::{unknown_route, wrap_refusals};
-use super::{accounting, channels, faults, files, groups, history, kept, media, messages, phones};
+use super::{
+    accounting, calls, channels, faults, files, groups, history, kept, media, messages, phones,
+};
 use crate::phone::Phones;
 use crate::server::Server;
 
@@ -60,6 +62,11 @@ pub fn router(server: Server, phones: Phones, info: ControlInfo) -> Router {
             get(messages::get).post(messages::act),
         )
         .route("/sim/v1/phones/{phone}/history", post(history::set))
+        .route(
+            "/sim/v1/phones/{phone}/calls",
+            get(calls::list).post(calls::create),
+        )
+        .route("/sim/v1/phones/{phone}/calls/{call}", post(calls::act))
         .route("/sim/v1/phones/{phone}/app-state", get(kept::list))
         .route(
             "/sim/v1/phones/{phone}/labels",

@@ -4,6 +4,7 @@
 //! stanzas, and only ciphertext does.
 
 mod actor;
+mod calls;
 mod contacts;
 pub(crate) mod content;
 mod error;
@@ -21,6 +22,7 @@ mod record;
 mod shared;
 pub(crate) mod signal;
 
+pub use calls::{CallAction, CallState, PhoneCall};
 pub use content::{
     Action, Content, EventContent, FileContent, FileKind, OfferContent, OfferForm, SendRequest,
 };

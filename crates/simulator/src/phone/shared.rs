@@ -1,10 +1,12 @@
 //! What a phone's task and its handles see together.
 
+use std::collections::VecDeque;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::watch;
 use wacore_binary::Jid;
 
+use crate::phone::calls::PhoneCall;
 use crate::phone::error::PhoneError;
 use crate::phone::log::MessageLog;
 use crate::phone::media::Media;
@@ -25,6 +27,7 @@ pub(crate) struct Shared {
     /// Gone when the phone's task has ended, so that handles keep nothing open.
     server: Mutex<Option<Server>>,
     log: Mutex<MessageLog>,
+    calls: Mutex<VecDeque<PhoneCall>>,
     /// Counts the changes of the log; those who wait for messages watch it.
     changes: watch::Sender<u64>,
 }
@@ -47,6 +50,7 @@ impl Shared {
             media,
             server: Mutex::new(Some(server)),
             log: Mutex::new(log),
+            calls: Mutex::new(VecDeque::new()),
             changes: watch::Sender::new(0),
         }
     }
@@ -66,6 +70,11 @@ impl Shared {
     /// The log; hold it shortly, and never across an await.
     pub(crate) fn log(&self) -> MutexGuard<'_, MessageLog> {
         self.log.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The calls, oldest first; hold them shortly, and never across an await.
+    pub(crate) fn calls(&self) -> MutexGuard<'_, VecDeque<PhoneCall>> {
+        self.calls.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Wakes everybody who waits for messages.

@@ -217,3 +217,108 @@ async fn a_channel_is_followed_muted_and_left() {
     );
     sandbox.stop().await;
 }
+
+/// The smallest thing that begins like a JPEG.
+const JPEG: &str = "/9j/4AAQSkZJRgABAQ==";
+
+#[tokio::test]
+async fn a_channel_is_changed_and_deleted_by_its_owner() {
+    let sandbox = TestSandbox::start().await;
+    let (alice, bob) = (&sandbox.phones[0], &sandbox.phones[1]);
+    let owner = sandbox.pair(alice).await;
+    let follower = sandbox.pair(bob).await;
+    let body = json!({ "name": "Ours", "description": "of the day" });
+    let made = sandbox.api.post(&owner.path("/channels"), &body).await;
+    let made = made.expect(201);
+    let jid = made["jid"].as_str().unwrap();
+    let of = |session: &wagate_testing::Session| session.path(&format!("/channels/{jid}"));
+    let follow = format!("{}:follow", of(&follower));
+    sandbox
+        .api
+        .call(Method::POST, &follow, None)
+        .await
+        .expect(204);
+    let ticket = |session: &wagate_testing::Session| json!({ "scope": "session", "session": session.id, "events": ["newsletter.update"] });
+    let mut heard = sandbox.api.realtime(&ticket(&follower)).await;
+    let mut own = sandbox.api.realtime(&ticket(&owner)).await;
+
+    let change = json!({ "name": " Theirs ", "description": "", "picture": JPEG });
+    let changed = sandbox
+        .api
+        .call(Method::PATCH, &of(&owner), Some(&change))
+        .await;
+    let changed = changed.expect(200);
+    assert_eq!(changed["name"], "Theirs");
+    assert!(changed.get("description").is_none(), "{changed}");
+    let on_server = shown(&sandbox, jid).await;
+    assert_eq!(on_server["name"], "Theirs");
+    assert_eq!(on_server["pictureBytes"], 13);
+    let update = json!({ "action": "update", "jid": jid });
+    for socket in [&mut heard, &mut own] {
+        let told = socket.wait_for(|_| true).await;
+        assert_eq!(told["payload"], update);
+    }
+    let chat = follower.path(&format!("/chats/{jid}"));
+    assert_eq!(sandbox.api.get(&chat).await["name"], "Theirs");
+
+    // Only what is sent changes, and it is told once.
+    let change = json!({ "picture": "" });
+    let changed = sandbox
+        .api
+        .call(Method::PATCH, &of(&owner), Some(&change))
+        .await;
+    assert_eq!(changed.expect(200)["name"], "Theirs");
+    assert_eq!(shown(&sandbox, jid).await["pictureBytes"], 0);
+    let nothing = sandbox
+        .api
+        .call(Method::PATCH, &of(&owner), Some(&json!({})))
+        .await;
+    assert_eq!(nothing.expect(200)["name"], "Theirs");
+    for (faulty, field) in [
+        (json!({ "name": "" }), "name"),
+        (json!({ "description": "d".repeat(2_049) }), "description"),
+        (json!({ "picture": "%" }), "picture"),
+    ] {
+        let refused = sandbox
+            .api
+            .call(Method::PATCH, &of(&owner), Some(&faulty))
+            .await;
+        let refused = refused.expect(400);
+        assert_eq!(refused["error"]["details"]["errors"][0]["field"], field);
+    }
+    let change = json!({ "name": "Mine" });
+    let refused = sandbox
+        .api
+        .call(Method::PATCH, &of(&follower), Some(&change))
+        .await;
+    refused.expect(403);
+    sandbox
+        .api
+        .call(Method::DELETE, &of(&follower), None)
+        .await
+        .expect(403);
+
+    sandbox
+        .api
+        .call(Method::DELETE, &of(&owner), None)
+        .await
+        .expect(204);
+    let deleted = json!({ "action": "delete", "jid": jid });
+    for socket in [&mut heard, &mut own] {
+        let told = socket.wait_for(|frame| frame["payload"] != update).await;
+        assert_eq!(told["payload"], deleted);
+    }
+    for session in [&owner, &follower] {
+        sandbox
+            .api
+            .call(Method::GET, &of(session), None)
+            .await
+            .expect(404);
+    }
+    sandbox
+        .api
+        .call(Method::DELETE, &of(&owner), None)
+        .await
+        .expect(404);
+    sandbox.stop().await;
+}

@@ -319,3 +319,27 @@ async fn invites_lead_in_and_admins_let_people_in() {
     assert_eq!(count("newInviteLink", second["invite"].clone()), 1);
     world.sandbox.stop().await;
 }
+
+#[tokio::test]
+async fn a_request_to_join_is_taken_back() {
+    let world = world().await;
+    let body = json!({ "subject": "Bob's", "participants": [world.carol], "approval": true });
+    let made = world.phone(&world.bob, "", body).await;
+    let group = made["jid"].as_str().unwrap();
+    let link = json!({ "invite": made["inviteCode"] });
+    world.call(Method::POST, ":join", Some(&link), 200).await;
+    let waiting = world.on_whatsapp(group).await;
+    assert_eq!(waiting["requests"], json!([world.alice]));
+    let request = format!("/{group}/requests");
+    world.call(Method::DELETE, &request, None, 204).await;
+    assert_eq!(world.on_whatsapp(group).await["requests"], json!([]));
+    // There is none any more, there is no such group, and that is no group.
+    for rest in [
+        &*request,
+        "/120363000000000009@g.us/requests",
+        "/15551234567/requests",
+    ] {
+        world.call(Method::DELETE, rest, None, 404).await;
+    }
+    world.sandbox.stop().await;
+}

@@ -5,6 +5,7 @@
 )]
 
 mod architecture;
+mod calls;
 mod channels;
 mod chats;
 mod commands;

@@ -168,7 +168,13 @@ async fn stars_come_with_the_history() {
     )
     .await;
     let session = sandbox.pair(alice).await;
-    let is_there = async || message(&sandbox, &session, &plain).await.is_some();
+    // The chat itself is not there at first.
+    let all = session.path(&format!("/messages?chat={bob}"));
+    let is_there = async || {
+        let found = sandbox.api.get(&all).await;
+        let mut found = found["data"].as_array().unwrap().iter();
+        found.any(|message| message["id"] == plain)
+    };
     eventually("the history comes", is_there).await;
     let is_starred = async || message(&sandbox, &session, &id).await.unwrap()["starred"] == true;
     eventually("the star comes", is_starred).await;
@@ -290,6 +296,16 @@ async fn labels_are_made_changed_and_deleted() {
     let two = json!({ "name": "Paid", "color": 4 });
     let two = sandbox.api.post(&labels, &two).await.expect(201);
     assert_eq!(two, json!({ "id": "2", "name": "Paid", "color": 4 }));
+    // What another device makes at once gets another id.
+    let there = second.path("/labels");
+    let three = sandbox.api.post(&there, &json!({ "name": "Late" })).await;
+    assert_eq!(three.expect(201)["id"], "3");
+    let path = second.path("/labels/3");
+    sandbox
+        .api
+        .call(Method::DELETE, &path, None)
+        .await
+        .expect(204);
     for (faulty, field) in [
         (json!({}), "name"),
         (json!({ "name": "" }), "name"),
@@ -337,14 +353,14 @@ async fn labels_are_made_changed_and_deleted() {
     act_as_phone(&sandbox, Method::DELETE, "/labels/1", None).await;
     let expected = json!([
         { "id": "2", "name": "Paid twice", "color": 4 },
-        { "id": "3", "name": "VIP", "color": 7 }
+        { "id": "4", "name": "VIP", "color": 7 }
     ]);
     eventually("the phone's labels come", || has(&expected)).await;
     let has = async || sandbox.api.get(&labels).await["data"] == expected;
     eventually("the phone's labels come", has).await;
     let gone = sandbox.api.call(Method::DELETE, &path, None).await;
     gone.expect(404);
-    let path = first.path("/labels/3");
+    let path = first.path("/labels/4");
     sandbox
         .api
         .call(Method::DELETE, &path, None)
@@ -363,7 +379,7 @@ async fn labels_are_made_changed_and_deleted() {
     for number in 1..20 {
         let label = json!({ "name": format!("label {number}") });
         let made = sandbox.api.post(&labels, &label).await.expect(201);
-        assert_eq!(made["id"], (number + 3).to_string());
+        assert_eq!(made["id"], (number + 4).to_string());
     }
     let refused = sandbox
         .api

@@ -42,6 +42,16 @@ impl Actor {
             Command::Read { id, reply } => {
                 let _ = reply.send(self.send_read(&id).await);
             }
+            Command::Call {
+                to,
+                is_video,
+                reply,
+            } => {
+                let _ = reply.send(self.call(&to, is_video).await);
+            }
+            Command::ActOnCall { id, action, reply } => {
+                let _ = reply.send(self.act_on_call(&id, action).await);
+            }
             Command::Keep { change, reply } => {
                 let _ = reply.send(self.keep(change).await);
             }

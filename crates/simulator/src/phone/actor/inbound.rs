@@ -53,7 +53,10 @@ impl Actor {
             "receipt" => self.on_receipt(&node).await,
             "notification" => self.on_notification(&node).await,
             "ack" => self.on_ack(&node).await,
-            "call" => self.acknowledge(&node),
+            "call" => {
+                self.on_call(&node).await?;
+                self.acknowledge(&node)
+            }
             "iq" => self.on_query(&node),
             _ => Ok(()),
         }

@@ -5,6 +5,8 @@ use wacore::request::InfoQuery;
 use wacore_binary::Node;
 
 use super::media::FileRequest;
+use crate::phone::calls::CallAction;
+use crate::phone::content::SendRequest;
 use crate::phone::content::{Action, SendRequest};
 use crate::phone::error::PhoneError;
 use crate::phone::handle::Sent;
@@ -70,6 +72,18 @@ pub(crate) enum Command {
     },
     Read {
         id: String,
+        reply: Reply,
+    },
+    /// Ring at somebody's devices; gives the call's id.
+    Call {
+        to: String,
+        is_video: bool,
+        reply: oneshot::Sender<Result<String, PhoneError>>,
+    },
+    /// Take, refuse or end a call.
+    ActOnCall {
+        id: String,
+        action: CallAction,
         reply: Reply,
     },
     /// Change what the account keeps on all its devices.

@@ -7,6 +7,7 @@ mod acting;
 mod actions;
 mod app_state;
 mod bootstrap;
+mod calls;
 mod connection;
 mod groups;
 mod inbound;

@@ -3,11 +3,13 @@
 //! The numbers are those of wacore's `iq::mex_operations`, and older ones that clients still use.
 //! What is not known is answered with an error in GraphQL's own form.
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
 use wacore::iq::mex_operations::{
-    create_newsletter, fetch_all_newsletters_metadata, fetch_new_chat_message_capping_info,
-    fetch_newsletter, fetch_reachout_timelock, join_newsletter, leave_newsletter,
-    update_newsletter, update_newsletter_user_setting,
+    create_newsletter, delete_newsletter, fetch_all_newsletters_metadata,
+    fetch_new_chat_message_capping_info, fetch_newsletter, fetch_reachout_timelock,
+    join_newsletter, leave_newsletter, update_newsletter, update_newsletter_user_setting,
 };
 use wacore_binary::builder::NodeBuilder;
 use wacore_binary::{Jid, JidExt, Node};
@@ -16,7 +18,7 @@ use super::groups::Fault;
 use super::router::Request;
 use crate::journal::JournalError;
 use crate::server::api::Server;
-use crate::server::newsletters::{Mute, NewsletterError};
+use crate::server::newsletters::{Mute, NewsletterError, Updates};
 use crate::server::stanza::{content_bytes, text_attr};
 
 /// The number under which Baileys asks for a newsletter.
@@ -120,9 +122,26 @@ impl Server {
                 let updates = &variables["updates"];
                 let (name, description) =
                     (updates["name"].as_str(), updates["description"].as_str());
-                self.update_newsletter(account, &jid, name, description)?;
+                // As whatsmeow and Baileys send it; official clients' own form is the same.
+                let picture = match updates["picture"].as_str() {
+                    None => None,
+                    Some(text) => Some(STANDARD.decode(text).map_err(|_| Refusal::Code(400))?),
+                };
+                let updates = Updates {
+                    name,
+                    description,
+                    picture,
+                };
+                self.update_newsletter(account, &jid, updates)?;
                 let shown = self.newsletter_graph(number, &jid)?;
                 Ok(json!({ "xwa2_newsletter_update": shown }))
+            }
+            delete_newsletter::DOC_ID => {
+                let jid = newsletter_jid(&variables["newsletter_id"])?;
+                self.delete_newsletter(account, &jid)?;
+                Ok(json!({ "xwa2_newsletter_delete_v2": {
+                    "id": jid.to_string(), "state": { "type": "DELETED" },
+                } }))
             }
             update_newsletter_user_setting::DOC_ID => {
                 let input = &variables["input"];

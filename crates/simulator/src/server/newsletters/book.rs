@@ -125,6 +125,16 @@ impl Newsletters {
         Ok(())
     }
 
+    /// Takes a newsletter away, with its posts.
+    pub(super) fn remove(&self, batch: &mut Batch<'_>, user: &str) -> Option<NewsletterRecord> {
+        let entry = self.lock().remove(user)?;
+        batch.delete(namespace::NEWSLETTER, user);
+        for server_id in entry.posts.keys() {
+            batch.delete(namespace::NEWSLETTER_POST, post_key(user, *server_id));
+        }
+        Some(entry.record)
+    }
+
     /// Looks at a newsletter, or changes it within a transaction.
     pub(super) fn with<T>(
         &self,

@@ -15,7 +15,7 @@ use crate::server::state::AccountCell;
 use crate::server::transaction::Transaction;
 
 use super::error::NewsletterError;
-use super::record::{Follower, NewsletterRecord, Role};
+use super::record::{Follower, NewsletterRecord, Picture, Role};
 use super::show::{Newsletter, NewsletterPost};
 
 const MAX_NAME_CHARS: usize = 100;
@@ -26,6 +26,15 @@ const MAX_DESCRIPTION_CHARS: usize = 2_048;
 pub(in crate::server) enum Mute {
     Follower,
     Admin,
+}
+
+/// What of a newsletter changes; absent parts stay.
+#[derive(Debug, Default)]
+pub(in crate::server) struct Updates<'u> {
+    pub(in crate::server) name: Option<&'u str>,
+    pub(in crate::server) description: Option<&'u str>,
+    /// A JPEG; empty to remove it.
+    pub(in crate::server) picture: Option<Vec<u8>>,
 }
 
 impl Server {
@@ -150,15 +159,20 @@ impl Server {
         Ok(transaction.commit()?)
     }
 
-    /// Changes a newsletter's name or description; its followers are told.
+    /// Changes a newsletter's name, description or picture; its followers are told.
     pub(in crate::server) fn update_newsletter(
         &self,
         account: &AccountCell,
         jid: &Jid,
-        name: Option<&str>,
-        description: Option<&str>,
+        updates: Updates<'_>,
     ) -> Result<(), NewsletterError> {
+        let Updates {
+            name,
+            description,
+            picture,
+        } = updates;
         check(name, description)?;
+        let picture_id = self.inner.stanza_id();
         let at_s = self.inner.now_s();
         let mut transaction = self.begin();
         let batch = &mut transaction.batch;
@@ -176,6 +190,12 @@ impl Server {
                 description.clone_into(&mut record.description);
                 record.description_set_at_s = at_s;
             }
+            if let Some(jpeg) = picture {
+                record.picture = (!jpeg.is_empty()).then_some(Picture {
+                    id: picture_id,
+                    jpeg,
+                });
+            }
             entry.write(batch);
             Ok(entry.record.followers.keys().cloned().collect::<Vec<_>>())
         })?;
@@ -189,6 +209,38 @@ impl Server {
                 "xwa2_notify_newsletter_on_metadata_update",
             );
             self.tell_mex(&mut transaction, &follower, news, &shown);
+        }
+        Ok(transaction.commit()?)
+    }
+
+    /// Deletes a newsletter; whoever follows it is told. Takes its owner.
+    pub(in crate::server) fn delete_newsletter(
+        &self,
+        account: &AccountCell,
+        jid: &Jid,
+    ) -> Result<(), NewsletterError> {
+        let mut transaction = self.begin();
+        let role = self
+            .inner
+            .newsletters
+            .with(&jid.user, |entry| Ok(entry.record.role_of(&account.number)))?;
+        if role != Some(Role::Owner) {
+            return Err(NewsletterError::Forbidden);
+        }
+        let removed = self
+            .inner
+            .newsletters
+            .remove(&mut transaction.batch, &jid.user)
+            .ok_or(NewsletterError::Unknown)?;
+        let changed = json!({ "id": jid.to_string(), "state": { "type": "DELETED" } });
+        let news = (
+            "NotificationNewsletterStateChange",
+            "xwa2_notify_newsletter_on_state_change",
+        );
+        for number in removed.followers.keys() {
+            if let Some(follower) = self.inner.directory.by_number(number) {
+                self.tell_mex(&mut transaction, &follower, news, &changed);
+            }
         }
         Ok(transaction.commit()?)
     }

@@ -12,6 +12,6 @@ mod show;
 
 pub(crate) use book::Newsletters;
 pub use error::NewsletterError;
-pub(in crate::server) use manage::Mute;
+pub(in crate::server) use manage::{Mute, Updates};
 pub(in crate::server) use posts::{PostQuery, messages_node};
 pub use show::{Newsletter, NewsletterPost, Published};

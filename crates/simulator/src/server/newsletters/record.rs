@@ -55,6 +55,14 @@ impl Follower {
     }
 }
 
+/// A picture of a newsletter.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct Picture {
+    pub(crate) id: String,
+    #[serde(with = "hex::serde")]
+    pub(crate) jpeg: Vec<u8>,
+}
+
 /// A newsletter without its posts.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct NewsletterRecord {
@@ -64,6 +72,9 @@ pub(crate) struct NewsletterRecord {
     pub(crate) name_set_at_s: i64,
     pub(crate) description: String,
     pub(crate) description_set_at_s: i64,
+    /// The picture, a JPEG.
+    #[serde(default)]
+    pub(crate) picture: Option<Picture>,
     /// What its invitation link ends with.
     pub(crate) invite: String,
     pub(crate) created_at_s: i64,
@@ -81,6 +92,7 @@ impl NewsletterRecord {
             name_set_at_s: at_s,
             description: String::new(),
             description_set_at_s: at_s,
+            picture: None,
             invite,
             created_at_s: at_s,
             followers: BTreeMap::from([owner]),

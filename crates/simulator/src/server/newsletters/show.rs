@@ -22,6 +22,8 @@ pub struct Newsletter {
     pub invite_code: String,
     /// How many accounts follow it, its owner included.
     pub subscribers: usize,
+    /// Its picture, a JPEG; empty where there is none.
+    pub picture: Vec<u8>,
 }
 
 /// A post, as the control API shows it.
@@ -58,6 +60,11 @@ impl Newsletter {
             description: record.description.clone(),
             invite_code: record.invite.clone(),
             subscribers: record.followers.len(),
+            picture: record
+                .picture
+                .as_ref()
+                .map(|picture| picture.jpeg.clone())
+                .unwrap_or_default(),
         }
     }
 }
@@ -91,6 +98,10 @@ impl Entry {
                 "update_time": at_s.to_string(),
             })
         };
+        let picture = record
+            .picture
+            .as_ref()
+            .map(|picture| json!({ "id": picture.id, "type": "IMAGE", "direct_path": "" }));
         let follower = record.followers.get(viewer);
         let switch = |is_on: bool| if is_on { "ON" } else { "OFF" };
         let is_muted = follower.is_some_and(|follower| follower.is_muted);
@@ -104,7 +115,7 @@ impl Entry {
                 "description": text(&record.description, record.description_set_at_s),
                 "handle": null,
                 "invite": record.invite,
-                "picture": null,
+                "picture": picture,
                 "preview": null,
                 "settings": { "reaction_codes": { "value": "ALL" } },
                 "subscribers_count": record.followers.len().to_string(),
