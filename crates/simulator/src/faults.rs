@@ -1,7 +1,8 @@
 //! Things that go wrong on purpose.
 //!
 //! A fault has a `kind`, and strikes while its `count` lasts (without one: until it is deleted),
-//! each time with its `probability` (without one: always). What strikes at once, other than a ban,
+//! each time with its `probability` (without one: always). It lets pass what comes `after` so many
+//! times first. What strikes at once, other than a ban,
 //! is over with that. `target` is a number; without one every
 //! number is meant. `tag` narrows the faults on stanzas to one stanza tag,
 //! and those on media to one media type (`image`, `video`, …).
@@ -18,19 +19,20 @@
 //! | `nack` | on messages from the target | the message is refused with `<ack error>`, `code` (463 without one) |
 //! | `ban` | at once and at every login | `<failure reason="403">`; with `code`, `<failure reason="402">` with it and `delayMs` as the time it lasts |
 //! | `refuse_upload` | on uploads of media by the target | refused with the status `code` (500 without one) |
-//! | `slow_media` | on uploads and downloads of media | the answer waits `delayMs` |
+//! | `slow_media` | on uploads and downloads of media | the answer waits `delayMs`, or until the fault is deleted |
 //! | `media_gone` | on downloads of media by the target | refused with the status `code` (410 without one) |
 //! | `expired_version` | at every login | `<failure reason="405">` |
 //!
 //! `direction` is `in` for stanzas from the target and `out` (the default) for stanzas to it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 use serde::{Deserialize, Serialize};
+use tokio::sync::watch;
 
 mod media;
 
@@ -101,6 +103,9 @@ pub struct FaultSpec {
     /// How often it happens at most.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub count: Option<u32>,
+    /// How often it does not happen before it does for the first time.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub after: Option<u32>,
     /// How likely it happens each time, from 0 to 1.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub probability: Option<f64>,
@@ -125,6 +130,7 @@ impl FaultSpec {
             kind,
             target: None,
             count: None,
+            after: None,
             probability: None,
             delay_ms: None,
             tag: None,
@@ -159,6 +165,8 @@ pub struct Fault {
     pub spec: FaultSpec,
     /// How often it has struck.
     pub struck: u32,
+    /// How often it has let pass what it waits for.
+    pub passed: u32,
 }
 
 /// Why a fault was not taken.
@@ -221,6 +229,8 @@ pub struct Faults {
     /// Tells this run's faults from those of earlier ones, which are gone.
     session: u32,
     waiting: Mutex<Waiting>,
+    /// The numbers of those that somebody has deleted, for what they hold back.
+    deleted: watch::Sender<BTreeSet<u64>>,
 }
 
 impl Faults {
@@ -233,6 +243,7 @@ impl Faults {
                 next_number: 1,
                 rng: StdRng::seed_from_u64(seed),
             }),
+            deleted: watch::Sender::new(BTreeSet::new()),
         }
     }
 
@@ -265,6 +276,7 @@ impl Faults {
             id: format!("fault_{:08x}_{number}", self.session),
             spec,
             struck: 0,
+            passed: 0,
         };
         if !fault.spec.is_over_at_once() {
             waiting.faults.insert(number, fault.clone());
@@ -281,21 +293,33 @@ impl Faults {
     /// Deletes a fault; false when there is none with this id.
     pub fn remove(&self, id: &str) -> bool {
         let mut waiting = self.lock();
-        let before = waiting.faults.len();
+        let with_id = waiting.faults.iter().filter(|(_, fault)| fault.id == id);
+        let removed: BTreeSet<u64> = with_id.map(|(number, _)| *number).collect();
         waiting.faults.retain(|_, fault| fault.id != id);
         self.len.store(waiting.faults.len(), Ordering::Release);
-        waiting.faults.len() < before
+        drop(waiting);
+        let is_there = !removed.is_empty();
+        self.deleted.send_modify(|numbers| numbers.extend(removed));
+        is_there
     }
 
     /// Deletes all faults.
     pub fn clear(&self) {
         let mut waiting = self.lock();
-        waiting.faults.clear();
+        let removed = std::mem::take(&mut waiting.faults);
         self.len.store(0, Ordering::Release);
+        drop(waiting);
+        let numbers = removed.into_keys();
+        self.deleted.send_modify(|deleted| deleted.extend(numbers));
     }
 
     /// The first fault that matches and strikes now.
     fn strike(&self, matches: impl Fn(&FaultSpec) -> bool) -> Option<FaultSpec> {
+        self.strike_numbered(matches).map(|(_, spec)| spec)
+    }
+
+    /// As [`Self::strike`], with the fault's number.
+    fn strike_numbered(&self, matches: impl Fn(&FaultSpec) -> bool) -> Option<(u64, FaultSpec)> {
         if self.len.load(Ordering::Acquire) == 0 {
             return None;
         }
@@ -308,14 +332,17 @@ impl Faults {
                     .probability
                     .is_none_or(|probability| rng.random_bool(probability))
         })?;
+        if fault.passed < fault.spec.after.unwrap_or_default() {
+            fault.passed += 1;
+            return None;
+        }
         fault.struck += 1;
-        let spec = fault.spec.clone();
+        let (key, spec) = (*key, fault.spec.clone());
         if spec.count.is_some_and(|count| fault.struck >= count) {
-            let key = *key;
             faults.remove(&key);
             self.len.store(waiting.faults.len(), Ordering::Release);
         }
-        Some(spec)
+        Some((key, spec))
     }
 
     /// Whether a fault that strikes at once strikes this live connection.
@@ -429,6 +456,21 @@ mod tests {
         assert_eq!(faults.outbound("1", "message"), OutboundFate::Drop);
         assert_eq!(faults.outbound("1", "message"), OutboundFate::Pass);
         assert!(faults.list().is_empty());
+    }
+
+    #[test]
+    fn a_fault_lets_pass_what_comes_first() {
+        let faults = Faults::new(1);
+        faults
+            .add(FaultSpec {
+                after: Some(2),
+                count: Some(1),
+                ..spec(FaultKind::Nack)
+            })
+            .unwrap();
+        let fates: Vec<_> = (0..4).map(|_| faults.inbound("1", "message")).collect();
+        let (pass, nack) = (InboundFate::Pass, InboundFate::Nack(463));
+        assert_eq!(fates, [pass, pass, nack, pass]);
     }
 
     #[test]

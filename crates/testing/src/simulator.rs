@@ -198,6 +198,55 @@ impl Simulated {
         table["pairs"].as_array().cloned().unwrap_or_default()
     }
 
+    /// The file of a message in a phone's log, as the phone reads it.
+    ///
+    /// # Panics
+    ///
+    /// When the phone cannot read it.
+    pub async fn file(&self, number: &str, id: &str) -> Vec<u8> {
+        let path = format!("/sim/v1/phones/{number}/messages/{id}/media");
+        let request = self.http.get(format!("{}{path}", self.base));
+        let answer = request.send().await.expect("the simulator answers");
+        assert!(answer.status().is_success(), "{path}: {}", answer.status());
+        let bytes = answer.bytes().await.expect("the file comes to its end");
+        bytes.to_vec()
+    }
+
+    /// Gives a phone a made-up past, which devices that are linked from now on are sent.
+    pub async fn past(&self, number: &str, past: &Value) {
+        let path = format!("/phones/{number}/history");
+        self.call(Method::POST, &path, Some(past)).await;
+    }
+
+    /// Waits until a fault has struck.
+    ///
+    /// # Panics
+    ///
+    /// When it does not strike in time.
+    pub async fn struck(&self, fault: &str) {
+        let search = async {
+            loop {
+                let faults = self.call(Method::GET, "/faults", None).await;
+                let faults = faults["data"].as_array().cloned().unwrap_or_default();
+                let found = faults.iter().find(|known| known["id"] == fault);
+                // One that has struck as often as it may is gone.
+                if found.is_none_or(|fault| fault["struck"] != 0) {
+                    return;
+                }
+                tokio::task::yield_now().await;
+            }
+        };
+        tokio::time::timeout(PATIENCE, search)
+            .await
+            .expect("the fault strikes in time");
+    }
+
+    /// Has the simulator behave again; what it holds back at the media host goes on.
+    pub async fn end_fault(&self, fault: &str) {
+        self.call(Method::DELETE, &format!("/faults/{fault}"), None)
+            .await;
+    }
+
     /// Makes the simulator misbehave, and gives the fault's id.
     pub async fn fault(&self, fault: &Value) -> String {
         let made = self.call(Method::POST, "/faults", Some(fault)).await;

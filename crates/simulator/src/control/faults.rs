@@ -30,6 +30,7 @@ pub(crate) async fn create(
     let spec = FaultSpec {
         target: target.map(|number| number.trim_start_matches('+').to_owned()),
         count: body.integer("count"),
+        after: body.integer("after"),
         probability: body.number("probability"),
         delay_ms: body.integer("delayMs"),
         tag: body.string("tag"),

@@ -7,6 +7,7 @@ mod envelope;
 mod faults;
 mod files;
 mod groups;
+mod history;
 mod media;
 mod messages;
 mod phones;

@@ -13,7 +13,7 @@ use axum::routing::{delete, get, post};
 use serde_json::{Value, json};
 
 use super::envelope::{unknown_route, wrap_refusals};
-use super::{accounting, channels, faults, files, groups, media, messages, phones};
+use super::{accounting, channels, faults, files, groups, history, media, messages, phones};
 use crate::phone::Phones;
 use crate::server::Server;
 
@@ -59,6 +59,7 @@ pub fn router(server: Server, phones: Phones, info: ControlInfo) -> Router {
             "/sim/v1/phones/{phone}/messages/{message}",
             get(messages::get).post(messages::act),
         )
+        .route("/sim/v1/phones/{phone}/history", post(history::set))
         .route("/sim/v1/phones/{phone}/channels", post(channels::create))
         .route(
             "/sim/v1/phones/{phone}/channels/{channel}",

@@ -6,7 +6,8 @@ use super::{FaultKind, FaultSpec, Faults};
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum MediaFate {
     Pass,
-    Slow(u64),
+    /// Waits so many milliseconds, or until the fault with this number is deleted.
+    Slow(u64, u64),
     Refuse(u16),
 }
 
@@ -26,10 +27,19 @@ impl Faults {
             (spec.kind == refusing || spec.kind == FaultKind::SlowMedia)
                 && spec.is_for(number, Some(kind))
         };
-        match self.strike(is_meant) {
-            Some(spec) if spec.kind == refusing => MediaFate::Refuse(spec.code.unwrap_or(code)),
-            Some(spec) => MediaFate::Slow(spec.delay_ms.unwrap_or_default()),
+        match self.strike_numbered(is_meant) {
+            Some((_, spec)) if spec.kind == refusing => {
+                MediaFate::Refuse(spec.code.unwrap_or(code))
+            }
+            Some((number, spec)) => MediaFate::Slow(spec.delay_ms.unwrap_or_default(), number),
             None => MediaFate::Pass,
         }
+    }
+
+    /// Waits until somebody deletes a fault; one that is used up is not deleted by that.
+    pub(crate) async fn deleted(&self, number: u64) {
+        let mut deleted = self.deleted.subscribe();
+        // The sender lives as long as `self`.
+        let _ = deleted.wait_for(|numbers| numbers.contains(&number)).await;
     }
 }

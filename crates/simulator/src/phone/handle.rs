@@ -10,6 +10,7 @@ use crate::phone::actor::{Command, Mail, Reply, SendReply, TypingState};
 use crate::phone::content::SendRequest;
 use crate::phone::error::PhoneError;
 use crate::phone::log::{MessageLog, MessageQuery, MessageStatus, StoredMessage};
+use crate::phone::past::Past;
 use crate::phone::record::Behaviour;
 use crate::phone::shared::{Shared, gone};
 
@@ -156,6 +157,12 @@ impl Phone {
     /// Loses every Signal session, as a phone with damaged storage would.
     pub async fn forget_sessions(&self) -> Result<(), PhoneError> {
         self.done(|reply| Command::ForgetSessions { reply }).await
+    }
+
+    /// Gives the phone a past, which companions that are linked from now on are sent.
+    pub async fn set_past(&self, past: Past) -> Result<(), PhoneError> {
+        past.validate()?;
+        self.done(|reply| Command::SetPast { past, reply }).await
     }
 
     /// The messages that `query` asks for, oldest first.

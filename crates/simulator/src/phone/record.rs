@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::journal::{Batch, Journal};
 use crate::phone::error::PhoneError;
+use crate::phone::past::Past;
 use crate::phone::signal::PhoneKeys;
 
 const PHONES: &str = "phone";
@@ -51,6 +52,9 @@ pub(crate) struct PhoneRecord {
     /// The key indexes of the companions that have been given keys and history.
     #[serde(default)]
     pub(crate) served_companions: BTreeSet<u32>,
+    /// A made-up past that companions are sent beside what is in the log.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) past: Option<Past>,
 }
 
 impl PhoneRecord {
@@ -75,6 +79,7 @@ impl PhoneRecord {
             is_offline: false,
             behaviour: Behaviour::default(),
             served_companions: BTreeSet::new(),
+            past: None,
         })
     }
 

@@ -72,6 +72,10 @@ impl Actor {
                 self.informed.clear();
                 let _ = reply.send(self.commit());
             }
+            Command::SetPast { past, reply } => {
+                self.record.past = Some(past);
+                let _ = reply.send(self.commit_record());
+            }
             Command::Request { query, reply } => {
                 let _ = reply.send(self.ask_server(query).await);
             }

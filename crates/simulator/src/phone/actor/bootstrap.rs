@@ -1,14 +1,12 @@
 //! What a newly linked companion is given: the app state key, names and history.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::io::Write as _;
 
-use flate2::Compression;
-use flate2::write::ZlibEncoder;
 use wacore::adv::decode_key_index_list;
 use wacore_binary::{Jid, JidExt as _, Node};
 use waproto::buffa::MessageField;
 use waproto::whatsapp as wa;
+use waproto::whatsapp::message::HistorySyncType;
 
 use super::run::Actor;
 use crate::phone::error::PhoneError;
@@ -81,26 +79,31 @@ impl Actor {
         let companion = self.shared.lid.with_device(device_id);
         let key = self.app_state_key_share();
         self.tell_companion(&companion, key).await?;
-        let history = self.history();
-        for (order, (chunk, kind)) in [
-            (history, wa::message::HistorySyncType::INITIAL_BOOTSTRAP),
-            (self.push_names(), wa::message::HistorySyncType::PUSH_NAME),
-            (
-                empty(wa::history_sync::HistorySyncType::RECENT),
-                wa::message::HistorySyncType::RECENT,
-            ),
-            (
-                empty(wa::history_sync::HistorySyncType::NON_BLOCKING_DATA),
-                wa::message::HistorySyncType::NON_BLOCKING_DATA,
-            ),
-        ]
-        .into_iter()
-        .enumerate()
-        {
-            let notification = notification(&chunk, kind, u32::try_from(order).unwrap_or(0))?;
-            self.tell_companion(&companion, notification).await?;
+        let past = self.record.past;
+        let history = wa::HistorySync {
+            // With a past to come it is only the beginning.
+            progress: Some(if past.is_some() { 0 } else { 100 }),
+            ..self.history()
+        };
+        let names = self.push_names();
+        self.send_inline(&companion, &history, HistorySyncType::INITIAL_BOOTSTRAP)
+            .await?;
+        self.send_inline(&companion, &names, HistorySyncType::PUSH_NAME)
+            .await?;
+        match past {
+            Some(past) => self.send_past(&companion, past).await?,
+            None => {
+                let recent = wa::HistorySync {
+                    progress: Some(100),
+                    ..empty(wa::history_sync::HistorySyncType::RECENT)
+                };
+                self.send_inline(&companion, &recent, HistorySyncType::RECENT)
+                    .await?;
+            }
         }
-        Ok(())
+        let rest = empty(wa::history_sync::HistorySyncType::NON_BLOCKING_DATA);
+        self.send_inline(&companion, &rest, HistorySyncType::NON_BLOCKING_DATA)
+            .await
     }
 
     /// The key that the account's app state is encrypted with.
@@ -246,32 +249,6 @@ fn empty(sync_type: wa::history_sync::HistorySyncType) -> wa::HistorySync {
     wa::HistorySync {
         sync_type,
         chunk_order: Some(0),
-        progress: Some(100),
         ..Default::default()
     }
-}
-
-/// A chunk of history inside the message that announces it, so that no media host is needed.
-fn notification(
-    chunk: &wa::HistorySync,
-    sync_type: wa::message::HistorySyncType,
-    chunk_order: u32,
-) -> Result<wa::message::ProtocolMessage, PhoneError> {
-    let mut encoder = ZlibEncoder::new(Vec::new(), Compression::default());
-    let payload = encoder
-        .write_all(&waproto::codec::history_sync_to_vec(chunk))
-        .and_then(|()| encoder.finish())
-        .map_err(|_| PhoneError::internal("history could not be compressed"))?;
-    Ok(wa::message::ProtocolMessage {
-        r#type: Some(wa::message::protocol_message::Type::HISTORY_SYNC_NOTIFICATION),
-        history_sync_notification: MessageField::some(wa::message::HistorySyncNotification {
-            file_length: Some(payload.len() as u64),
-            sync_type: Some(sync_type),
-            chunk_order: Some(chunk_order),
-            progress: Some(100),
-            initial_hist_bootstrap_inline_payload: Some(payload),
-            ..Default::default()
-        }),
-        ..Default::default()
-    })
 }

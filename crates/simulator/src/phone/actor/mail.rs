@@ -10,6 +10,7 @@ use crate::phone::error::PhoneError;
 use crate::phone::handle::Sent;
 use crate::phone::link::CompanionFinish;
 use crate::phone::media::{Answer, MediaState};
+use crate::phone::past::Past;
 use crate::phone::record::Behaviour;
 
 /// Where the answer to a command without a result goes.
@@ -88,6 +89,11 @@ pub(crate) enum Command {
         reply: oneshot::Sender<Behaviour>,
     },
     ForgetSessions {
+        reply: Reply,
+    },
+    /// Have a past from now on.
+    SetPast {
+        past: Past,
         reply: Reply,
     },
     /// Ask the server something.

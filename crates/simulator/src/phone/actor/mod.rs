@@ -11,6 +11,7 @@ mod inbound;
 mod mail;
 mod media;
 mod outbound;
+mod past;
 mod peers;
 mod query;
 mod receipts;

@@ -11,7 +11,7 @@ mod sending;
 mod shown;
 
 pub(crate) use file::FileRef;
-pub(crate) use host::{Fetched, fetch, upload};
+pub(crate) use host::{Fetched, fetch, upload, upload_by_itself};
 pub(crate) use kept::Media;
 pub(crate) use retry::{Answer, answer, opens};
 pub use sending::FoundFile;

@@ -19,7 +19,7 @@ use crate::faults::MediaFate;
 use crate::server::Server;
 
 /// The media types that have a path.
-const KINDS: [&str; 10] = [
+const KINDS: [&str; 14] = [
     "image",
     "video",
     "audio",
@@ -30,12 +30,24 @@ const KINDS: [&str; 10] = [
     "thumbnail-sticker-pack",
     "thumbnail-link",
     "product-catalog-image",
+    "newsletter-image",
+    "newsletter-video",
+    "newsletter-audio",
+    "newsletter-document",
 ];
+
+/// What the media types of channels begin with; their files are not encrypted.
+pub(in crate::server) const CHANNEL_PREFIX: &str = "newsletter-";
+
+/// What a post names a file of a channel by.
+pub(in crate::server) fn channel_handle(token: &str) -> String {
+    format!("handle-{token}")
+}
 
 /// How long an upload may stand still.
 const PATIENCE: Duration = Duration::from_secs(30);
 
-/// Marks what a simulated phone fetches: faults are meant for the clients under test, and what
+/// Marks what a simulated phone does by itself: faults are meant for the clients under test, and what
 /// phones do by themselves must not use them up.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct ByPhone;
@@ -44,6 +56,7 @@ pub(crate) struct ByPhone;
 pub(crate) fn router(server: Server) -> Router {
     Router::new()
         .route("/mms/{kind}/{token}", post(upload))
+        .route("/newsletter/{kind}/{token}", post(upload))
         .route("/product/image/{token}", post(upload_product_image))
         .route("/v/{kind}/{file}", get(download))
         .with_state(server)
@@ -56,13 +69,14 @@ async fn upload_product_image(
     body: Body,
 ) -> Response {
     let kind = "product-catalog-image".to_owned();
-    upload(state, Path((kind, token)), query, body).await
+    upload(state, Path((kind, token)), query, None, body).await
 }
 
 async fn upload(
     State(server): State<Server>,
     Path((kind, token)): Path<(String, String)>,
     RawQuery(query): RawQuery,
+    by_phone: Option<Extension<ByPhone>>,
     body: Body,
 ) -> Response {
     let query = query.unwrap_or_default();
@@ -77,9 +91,14 @@ async fn upload(
     if parameter(&query, "token") != Some(token.as_str()) {
         return StatusCode::BAD_REQUEST.into_response();
     }
-    match server.inner.faults.upload(&number, &kind) {
+    let fate = if by_phone.is_some() {
+        MediaFate::Pass
+    } else {
+        server.inner.faults.upload(&number, &kind)
+    };
+    match fate {
         MediaFate::Pass => {}
-        MediaFate::Slow(delay_ms) => tokio::time::sleep(Duration::from_millis(delay_ms)).await,
+        MediaFate::Slow(delay_ms, fault) => hold(&server, delay_ms, fault).await,
         MediaFate::Refuse(code) => return refusal(code),
     }
     if parameter(&query, "resume").is_some() {
@@ -97,6 +116,14 @@ async fn upload(
         // Nobody is there to read it, or nothing has come for too long.
         Ok(false) => StatusCode::REQUEST_TIMEOUT.into_response(),
         Err(error) => upload_refusal(&error),
+    }
+}
+
+/// Takes its time, unless the fault that wants it is deleted meanwhile.
+async fn hold(server: &Server, delay_ms: u64, fault: u64) {
+    tokio::select! {
+        () = tokio::time::sleep(Duration::from_millis(delay_ms)) => {}
+        () = server.inner.faults.deleted(fault) => {}
     }
 }
 
@@ -156,10 +183,14 @@ fn progress(server: &Server, kind: &str, token: &str) -> Response {
 /// Where a file can be downloaded.
 fn place(server: &Server, kind: &str, token: &str) -> serde_json::Value {
     let direct_path = format!("/v/{kind}/{token}");
-    json!({
+    let mut place = json!({
         "url": format!("https://{}{direct_path}", server.inner.media_host()),
         "direct_path": direct_path,
-    })
+    });
+    if kind.starts_with(CHANNEL_PREFIX) {
+        place["handle"] = json!(channel_handle(token));
+    }
+    place
 }
 
 async fn download(
@@ -190,7 +221,7 @@ async fn download(
     };
     match fate {
         MediaFate::Pass => {}
-        MediaFate::Slow(delay_ms) => tokio::time::sleep(Duration::from_millis(delay_ms)).await,
+        MediaFate::Slow(delay_ms, fault) => hold(&server, delay_ms, fault).await,
         MediaFate::Refuse(code) => return refusal(code),
     }
     let asked = headers.get(header::RANGE).and_then(|it| it.to_str().ok());
