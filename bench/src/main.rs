@@ -6,6 +6,7 @@
 mod auth;
 mod files;
 mod groups;
+mod history;
 mod inbound;
 mod latency;
 mod memory;
@@ -100,6 +101,15 @@ enum Program {
         #[arg(long, default_value_t = 20)]
         messages: usize,
     },
+    /// The history that a phone sends after pairing: time, memory, and what others notice.
+    History {
+        /// How many messages there are.
+        #[arg(long, default_value_t = 100_000)]
+        messages: usize,
+        /// In how many chats.
+        #[arg(long, default_value_t = 500)]
+        chats: usize,
+    },
     /// From the start of a killed service until all its sessions work again.
     Restart {
         /// How many sessions.
@@ -137,6 +147,7 @@ async fn main() -> anyhow::Result<()> {
             concurrency,
         } => files::measure(mebibytes, files, concurrency).await,
         Program::Groups { members, messages } => groups::measure(members, messages).await,
+        Program::History { messages, chats } => history::measure(messages, chats).await,
         Program::Restart { sessions } => restart::measure(sessions).await,
     }?;
     writeln!(std::io::stdout(), "{line}")?;

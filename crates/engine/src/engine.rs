@@ -8,8 +8,7 @@ use url::Url;
 use whatsapp_rust::http::HttpClient;
 use whatsapp_rust::store::traits::Backend;
 
-use crate::connection::{Connection, SessionOptions};
-use crate::convert::HistoryPages;
+use crate::connection::{Connection, HistoryTurns, SessionOptions};
 use crate::http::SharedHttpClient;
 use crate::mailbox::Events;
 use crate::transport::Dialer;
@@ -61,7 +60,7 @@ pub(crate) struct Shared {
     pub(crate) version: Arc<VersionSource>,
     pub(crate) http: Arc<dyn HttpClient>,
     pub(crate) dialer: Arc<Dialer>,
-    pub(crate) history: HistoryPages,
+    pub(crate) history: HistoryTurns,
 }
 
 impl std::fmt::Debug for Engine {
@@ -84,7 +83,7 @@ impl Engine {
             version: config.version,
             http: Arc::new(http),
             dialer: Arc::new(dialer),
-            history: HistoryPages::default(),
+            history: HistoryTurns::default(),
         };
         Ok(Self {
             shared: Arc::new(shared),

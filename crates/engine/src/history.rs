@@ -1,16 +1,34 @@
 //! History pages, as the engine hands them over.
 
+use bytes::Bytes;
 use wagate_model::Jid;
 
 use crate::InboundMessage;
 
+/// A part of the history, as the phone has announced it.
+///
+/// The sink keeps it before WhatsApp is told that it arrived, until the last page of it is
+/// stored: a process that starts in between hands it to [`crate::Connection::resume_history`].
+#[derive(Clone, PartialEq, Eq)]
+pub struct HistoryPart {
+    /// The id of the message that announced it.
+    pub id: String,
+    /// The announcement, in the protocol's form: it holds keys, so whoever stores it seals it.
+    pub notice: Bytes,
+}
+
 /// A page of history: some chats, with some messages of each.
 ///
-/// Pages are bounded in both, so that a long chat comes in several pages. The
-/// library acknowledges history on its own; a page lost in a crash is not sent
-/// again by WhatsApp.
+/// Pages are bounded in both, so that a long chat comes in several pages. A part is cut into
+/// the same pages whenever it is read.
 #[derive(Clone, Default, PartialEq)]
 pub struct HistoryChunk {
+    /// The part of the history that it is of, by [`HistoryPart::id`].
+    pub part: String,
+    /// Its place in its part, from 0.
+    pub index: u32,
+    /// Whether its part is the one that a phone begins with after a pairing.
+    pub is_beginning: bool,
     /// The chats on this page.
     pub chats: Vec<HistoryChat>,
     /// Names that people chose, as address and name.
@@ -19,7 +37,7 @@ pub struct HistoryChunk {
     pub aliases: Vec<(Jid, Jid)>,
     /// How much of the history has come, in percent, where told.
     pub progress: Option<u32>,
-    /// Whether it is the last page of one delivery of the phone.
+    /// Whether it is the last page of its part.
     pub is_last: bool,
 }
 
@@ -46,6 +64,12 @@ pub struct HistoryChat {
     pub last_activity_ms: Option<i64>,
     /// Messages, newest first.
     pub messages: Vec<InboundMessage>,
+}
+
+impl std::fmt::Debug for HistoryPart {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("HistoryPart").finish_non_exhaustive()
+    }
 }
 
 impl std::fmt::Debug for HistoryChunk {

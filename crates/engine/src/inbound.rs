@@ -4,7 +4,7 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use wagate_model::{ContactData, Jid, LocationData, MediaKind, MediaMeta, MessageType, PollData};
 
-use crate::MediaSource;
+use crate::{HistoryPart, MediaSource};
 
 /// Takes decrypted messages for good, before WhatsApp is told that they arrived.
 #[async_trait]
@@ -31,6 +31,8 @@ pub struct InboundBatch {
     ///
     /// A sink that deletes them in its own transaction saves the engine another one.
     pub buffered: Vec<BufferedMessage>,
+    /// Parts of the history that they announce, to be kept until their last pages are stored.
+    pub history: Vec<HistoryPart>,
 }
 
 /// Names the copy of a message in the engine's storage.

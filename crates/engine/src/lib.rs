@@ -19,9 +19,12 @@
 //! the lost one said; group, picture and contact notifications, after which a
 //! query of the group or contact gives the same state; channel posts and
 //! messages fetched again from the phone ([`EngineEvent::Messages`]); calls;
-//! history pages, which WhatsApp does not send twice; changes of chats and
-//! contact names made on other devices, which the next full synchronization
-//! repeats. Presence is never kept by anybody.
+//! changes of chats and contact names made on other devices, which the next full
+//! synchronization repeats. Presence is never kept by anybody.
+//!
+//! The history that a phone sends after pairing is announced in messages, which are
+//! acknowledged after the sink has kept the announcements ([`InboundBatch::history`]); what
+//! was not read to its end is gone on with by [`Connection::resume_history`].
 //!
 //! # When the reader is slow
 //!
@@ -100,7 +103,7 @@ pub use groups::{
     CommunitySubgroup, GroupPerson, GroupSetting, GroupSnapshot, JoinRequest, JoinedGroup,
     LinkOutcome, MemberAction, MemberOutcome,
 };
-pub use history::{HistoryChat, HistoryChunk};
+pub use history::{HistoryChat, HistoryChunk, HistoryPart};
 pub use ids::new_message_id;
 pub use inbound::{
     BufferedMessage, Content, InboundBatch, InboundMessage, InboundSink, InteractiveReply, Media,

@@ -19,6 +19,9 @@ use crate::EngineEvent;
 const DROP_PRESENCE_ABOVE: usize = 256;
 /// Above this many waiting events the socket is no longer read.
 const STOP_READING_ABOVE: usize = 2_048;
+/// Below this many waiting events the reader has nothing to do: of what could come at once, as
+/// the pages of a history, no more is held in memory.
+const CALM_BELOW: usize = 2;
 
 #[derive(Debug, Default)]
 struct Load {
@@ -77,9 +80,9 @@ impl Mailbox {
         self.wait_until_below(STOP_READING_ABOVE).await;
     }
 
-    /// Waits until little is waiting, for producers that have time.
+    /// Waits until hardly anything is waiting, for producers that have time.
     pub(crate) async fn wait_for_calm(&self) {
-        self.wait_until_below(DROP_PRESENCE_ABOVE / 4).await;
+        self.wait_until_below(CALM_BELOW).await;
     }
 
     async fn wait_until_below(&self, mark: usize) {

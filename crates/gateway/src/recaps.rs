@@ -3,12 +3,14 @@
 //! Every gateway looks for polls whose time has come; who deletes a poll's row tells its end,
 //! in the same transaction.
 
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures::FutureExt as _;
 use tokio::time::MissedTickBehavior;
 use wagate_model::{EventKind, PollRecapOption, PollRecapPayload, PollRecapVoter};
-use wagate_store::{DuePoll, NewEvent, PollVote, Result, StoreError};
+use wagate_store::{DuePoll, NewEvent, PollVote, Result, StoreError, UnreadablePoll};
 
 use crate::context::Context;
 
@@ -27,38 +29,84 @@ pub(crate) async fn close_polls(cx: Arc<Context>) {
         .await
         .is_some()
     {
-        if let Err(error) = close_due(&cx).await {
-            tracing::debug!(error = %error, "polls could not be closed; it is tried again");
+        match AssertUnwindSafe(close_due(&cx)).catch_unwind().await {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => {
+                note_failure();
+                tracing::warn!(error = %error, "polls could not be closed; it is tried again");
+            }
+            Err(_) => {
+                tracing::error!("closing polls panicked; it is tried again");
+                metrics::counter!("wagate_gateway_panics_total", "task" => "polls").increment(1);
+            }
         }
     }
 }
 
+fn note_failure() {
+    metrics::counter!("wagate_gateway_poll_recaps_failed_total").increment(1);
+}
+
+/// Closes what is due. A poll that cannot be closed for what it holds is set aside: else it
+/// would be in the way of others for ever.
 async fn close_due(cx: &Context) -> Result<()> {
     let now_ms = cx.store.now_ms();
     let due = {
         let mut tx = cx.store.read().await?;
         tx.admin().due_polls(now_ms, AT_ONCE).await?
     };
-    for poll in due {
-        let poll = Arc::new(poll);
-        cx.store
-            .write::<_, StoreError, _>(poll.organization, move |tx| {
-                let poll = Arc::clone(&poll);
-                Box::pin(async move {
-                    let Some(votes) = tx.close_poll(&poll).await? else {
-                        return Ok(());
-                    };
-                    let (organization, session) = (poll.organization, poll.session);
-                    let recap = recap(&poll, &votes);
-                    let kind = EventKind::PollRecap;
-                    let event = NewEvent::new(organization, session, kind, now_ms, &recap)?;
-                    tx.append_event(event.in_chat(poll.chat_jid.clone()));
-                    Ok(())
-                })
-            })
-            .await?;
+    for poll in due.unreadable {
+        set_aside(cx, poll).await?;
+    }
+    for poll in due.polls {
+        let named = UnreadablePoll::from(&poll);
+        match close(cx, poll, now_ms).await {
+            Ok(0) => {}
+            Ok(unreadable) => {
+                note_failure();
+                tracing::warn!(session.id = %named.session, votes = unreadable, "votes of a poll cannot be read and were not counted");
+            }
+            Err(error) if error.is_retryable() || matches!(error, StoreError::Closed) => {
+                return Err(error);
+            }
+            Err(error) => {
+                tracing::warn!(session.id = %named.session, error = %error, "a poll could not be closed");
+                set_aside(cx, named).await?;
+            }
+        }
     }
     Ok(())
+}
+
+/// Closes one poll with its event; gives how many of its votes could not be read.
+async fn close(cx: &Context, poll: DuePoll, now_ms: i64) -> Result<usize> {
+    let poll = Arc::new(poll);
+    cx.store
+        .write::<_, StoreError, _>(poll.organization, move |tx| {
+            let poll = Arc::clone(&poll);
+            Box::pin(async move {
+                let Some(closed) = tx.close_poll(&poll).await? else {
+                    return Ok(0);
+                };
+                let (organization, session) = (poll.organization, poll.session);
+                let recap = recap(&poll, &closed.votes);
+                let kind = EventKind::PollRecap;
+                let event = NewEvent::new(organization, session, kind, now_ms, &recap)?;
+                tx.append_event(event.in_chat(poll.chat_jid.clone()));
+                Ok(closed.unreadable)
+            })
+        })
+        .await
+}
+
+async fn set_aside(cx: &Context, poll: UnreadablePoll) -> Result<()> {
+    note_failure();
+    tracing::warn!(session.id = %poll.session, "a poll whose row cannot be read is set aside; its end is not told");
+    cx.store
+        .write(poll.organization, move |tx| {
+            Box::pin(async move { tx.set_poll_aside(&poll).await })
+        })
+        .await
 }
 
 fn recap(due: &DuePoll, votes: &[PollVote]) -> PollRecapPayload {

@@ -66,7 +66,9 @@ pub use chats::{ChatChange, ChatFacts, ChatPosition, ChatRef};
 pub use connect::StoreConfig;
 pub use contacts::{ContactFilter, ContactRecord, ContactSource};
 pub use deliveries::{AttemptEntry, DeliveryFilter, DeliveryRecord, DeliveryStatus};
-pub use engine::{EngineBackend, HeldSentMessages, PendingInboundClear};
+pub use engine::{
+    EngineBackend, HeldSentMessages, HistoryPart, KeptHistoryParts, PendingInboundClear,
+};
 pub use error::{Result, StoreError};
 pub use events::{CommitListener, CommittedEvent, EventFilter, IgnoreCommits, NewEvent};
 pub use groups::{GroupFacts, GroupMemberRecord, GroupRecord};
@@ -79,7 +81,7 @@ pub use messages::{AdvancedMessage, MessageFilter, MessagePosition, NewMessage, 
 pub use migrations::{Migrations, known_schema_version};
 pub use organizations::EndedOrganization;
 pub use outbox::{DueOutbox, Enqueued, IdempotencyKey, NewOutbox, OutboxRecord, OutboxState};
-pub use polls::{DuePoll, PollVote};
+pub use polls::{ClosedPoll, DuePoll, DuePolls, PollVote, UnreadablePoll};
 pub use rates::{RateDecision, RateLimits};
 pub use seal::{KeyId, MASTER_KEY_LEN, MasterKeys, SealError};
 pub use sessions::{Account, NewSession, SessionRecord};

@@ -44,6 +44,48 @@ pub struct DuePoll {
     pub ends_at_ms: i64,
 }
 
+/// Polls whose time has come.
+#[derive(Clone, Default, PartialEq, Eq)]
+pub struct DuePolls {
+    /// Those that can be closed.
+    pub polls: Vec<DuePoll>,
+    /// Those whose rows cannot be read.
+    pub unreadable: Vec<UnreadablePoll>,
+}
+
+/// A poll whose row cannot be read.
+#[derive(Clone, PartialEq, Eq)]
+pub struct UnreadablePoll {
+    /// Whose it is.
+    pub organization: OrganizationId,
+    /// In which session it was seen.
+    pub session: SessionId,
+    /// The chat's row.
+    pub chat_id: i64,
+    /// WhatsApp's id of the poll.
+    pub wa_message_id: String,
+}
+
+impl From<&DuePoll> for UnreadablePoll {
+    fn from(poll: &DuePoll) -> Self {
+        Self {
+            organization: poll.organization,
+            session: poll.session,
+            chat_id: poll.chat_id,
+            wa_message_id: poll.wa_message_id.clone(),
+        }
+    }
+}
+
+/// What a poll came to.
+#[derive(Clone, Default, PartialEq, Eq)]
+pub struct ClosedPoll {
+    /// Its votes, in the order in which they came.
+    pub votes: Vec<PollVote>,
+    /// How many votes could not be read, and are not counted.
+    pub unreadable: usize,
+}
+
 #[derive(FromRow)]
 struct DueRow {
     organization_id: Text<OrganizationId>,
@@ -119,38 +161,59 @@ impl Owned<'_> {
 
 impl Admin<'_> {
     /// Polls whose time has come, the longest overdue first.
-    pub async fn due_polls(&mut self, now_ms: i64, limit: i64) -> Result<Vec<DuePoll>> {
+    pub async fn due_polls(&mut self, now_ms: i64, limit: i64) -> Result<DuePolls> {
         let rows: Vec<DueRow> = on!(self.tx, |conn| {
             sqlx::query_as(
             "SELECT s.organization_id, c.session_id, p.chat_id, c.jid, p.wa_message_id, p.poll, \
              p.ends_at FROM timed_poll p JOIN chat c ON c.id = p.chat_id \
              JOIN session s ON s.id = c.session_id \
-             WHERE p.ends_at <= $1 AND s.deleted_at IS NULL ORDER BY p.ends_at LIMIT $2"
+             WHERE p.ends_at <= $1 AND NOT p.is_unreadable AND s.deleted_at IS NULL ORDER BY p.ends_at LIMIT $2"
         )
         .bind(now_ms)
         .bind(limit)
         .fetch_all(conn)
         .await
         })?;
-        let due = rows.into_iter().map(|row| {
-            Ok(DuePoll {
-                organization: row.organization_id.0,
-                session: row.session_id.0,
-                chat_id: row.chat_id,
-                chat_jid: row.jid,
-                wa_message_id: row.wa_message_id,
-                poll: serde_json::from_str(&row.poll)?,
-                ends_at_ms: row.ends_at,
-            })
-        });
-        due.collect()
+        let mut due = DuePolls::default();
+        for row in rows {
+            match serde_json::from_str(&row.poll) {
+                Ok(poll) => due.polls.push(DuePoll {
+                    organization: row.organization_id.0,
+                    session: row.session_id.0,
+                    chat_id: row.chat_id,
+                    chat_jid: row.jid,
+                    wa_message_id: row.wa_message_id,
+                    poll,
+                    ends_at_ms: row.ends_at,
+                }),
+                Err(_) => due.unreadable.push(UnreadablePoll {
+                    organization: row.organization_id.0,
+                    session: row.session_id.0,
+                    chat_id: row.chat_id,
+                    wa_message_id: row.wa_message_id,
+                }),
+            }
+        }
+        Ok(due)
     }
 }
 
 impl Tx {
-    /// Closes a poll and gives its votes in the order in which they came; nothing where
-    /// somebody else has closed it.
-    pub async fn close_poll(&mut self, poll: &DuePoll) -> Result<Option<Vec<PollVote>>> {
+    /// Lets a poll be that cannot be closed: nobody looks at it again, and it goes with its chat.
+    pub async fn set_poll_aside(&mut self, poll: &UnreadablePoll) -> Result<()> {
+        on!(self, |conn| sqlx::query(
+            "UPDATE timed_poll SET is_unreadable = TRUE WHERE chat_id = $1 AND wa_message_id = $2"
+        )
+        .bind(poll.chat_id)
+        .bind(storable(&poll.wa_message_id))
+        .execute(conn)
+        .await
+        .map(drop))?;
+        Ok(())
+    }
+
+    /// Closes a poll and gives what it came to; nothing where somebody else has closed it.
+    pub async fn close_poll(&mut self, poll: &DuePoll) -> Result<Option<ClosedPoll>> {
         let rows: Vec<VoteRow> = on!(self, |conn| sqlx::query_as(
             "SELECT voter, name, options, voted_at FROM timed_poll_vote \
              WHERE chat_id = $1 AND wa_message_id = $2 ORDER BY voted_at, voter"
@@ -170,14 +233,18 @@ impl Tx {
         if !is_closed {
             return Ok(None);
         }
-        let votes = rows.into_iter().map(|row| {
-            Ok(PollVote {
-                voter: row.voter,
-                name: row.name,
-                options: serde_json::from_str(&row.options)?,
-                voted_at_ms: row.voted_at,
-            })
-        });
-        votes.collect::<Result<_>>().map(Some)
+        let mut closed = ClosedPoll::default();
+        for row in rows {
+            match serde_json::from_str(&row.options) {
+                Ok(options) => closed.votes.push(PollVote {
+                    voter: row.voter,
+                    name: row.name,
+                    options,
+                    voted_at_ms: row.voted_at,
+                }),
+                Err(_) => closed.unreadable += 1,
+            }
+        }
+        Ok(Some(closed))
     }
 }

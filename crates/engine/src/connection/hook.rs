@@ -7,6 +7,7 @@ use whatsapp_rust::anyhow;
 use whatsapp_rust::types::events::InboundMessage as LibraryMessage;
 use whatsapp_rust::{Client, InboundDurabilityHook, async_trait};
 
+use super::history::HistoryIntake;
 use super::votes;
 use crate::convert::{self, Converted, Own, library_jid, model_jid};
 use crate::{BufferedMessage, InboundBatch, InboundMessage, InboundSink};
@@ -14,6 +15,7 @@ use crate::{BufferedMessage, InboundBatch, InboundMessage, InboundSink};
 /// Hands every batch to the sink first; see [`InboundSink::commit`].
 pub(super) struct CommitFirst {
     pub(super) sink: Arc<dyn InboundSink>,
+    pub(super) history: Arc<HistoryIntake>,
 }
 
 #[async_trait]
@@ -23,16 +25,22 @@ impl InboundDurabilityHook for CommitFirst {
         client: Arc<Client>,
         batch: &[LibraryMessage],
     ) -> Result<(), anyhow::Error> {
+        let history = self.history.announced_in(batch);
         let messages = converted(&client, batch).await;
-        if messages.is_empty() {
+        if messages.is_empty() && history.is_empty() {
             return Ok(());
         }
-        let buffered = batch.iter().map(buffered).collect();
-        let batch = InboundBatch { messages, buffered };
-        self.sink.commit(batch).await.map_err(|error| {
+        let committed = self.sink.commit(InboundBatch {
+            messages,
+            buffered: batch.iter().map(buffered).collect(),
+            history: history.clone(),
+        });
+        committed.await.map_err(|error| {
             tracing::warn!(%error, "messages not committed; WhatsApp will deliver them again");
             anyhow::Error::new(error)
-        })
+        })?;
+        self.history.kept(history);
+        Ok(())
     }
 }
 

@@ -15,6 +15,7 @@ mod communities;
 mod contacts;
 mod graph;
 mod groups;
+mod history;
 mod hook;
 mod observer;
 mod open;
@@ -37,9 +38,11 @@ use tokio_util::task::TaskTracker;
 use whatsapp_rust::Client;
 
 pub(crate) use attempt::Attempt;
+pub(crate) use history::HistoryTurns;
 
 pub use sending::raw_of;
 
+use self::history::HistoryParts;
 use crate::acks::AckBook;
 use crate::engine::Shared;
 use crate::mailbox::Mailbox;
@@ -77,6 +80,7 @@ struct Session {
     engine: Arc<Shared>,
     attempt: Arc<Attempt>,
     acks: Arc<AckBook>,
+    history: HistoryParts,
     mailbox: Mailbox,
     tasks: TaskTracker,
     /// Ends every task of the session at once.

@@ -19,7 +19,7 @@ use super::hook;
 use super::pairing;
 use super::restrictions;
 use crate::acks::{AckBook, Verdict};
-use crate::convert::{self, HistoryPages, Own, model_jid};
+use crate::convert::{self, Own, model_jid};
 use crate::mailbox::Mailbox;
 use crate::{
     Account, DropReason, EndReason, EngineEvent, PairingEnd, QrCode, UnreadableMessage,
@@ -32,7 +32,6 @@ pub(super) struct Observer {
     attempt: Arc<Attempt>,
     acks: Arc<AckBook>,
     mailbox: Mailbox,
-    history: HistoryPages,
     versions: AppStateVersions,
     work: Work,
     /// Without it the library hands over no stanzas.
@@ -51,7 +50,6 @@ impl Observer {
         attempt: Arc<Attempt>,
         acks: Arc<AckBook>,
         mailbox: Mailbox,
-        history: HistoryPages,
         work: Work,
     ) -> Self {
         Self {
@@ -60,7 +58,6 @@ impl Observer {
             attempt,
             acks,
             mailbox,
-            history,
             versions: AppStateVersions::default(),
             work,
         }
@@ -296,12 +293,6 @@ impl Observer {
             Event::MissedCall(call) => self.tell(convert::missed_call(call), EngineEvent::Call),
             Event::CallEndedElsewhere(call) => {
                 self.tell(convert::ended_elsewhere(call), EngineEvent::Call);
-            }
-            Event::HistorySync(_) => {
-                let mailbox = self.mailbox.clone();
-                let cancel = self.work.cancel.clone();
-                self.history
-                    .unpack(Arc::clone(event), self.own(), mailbox, cancel);
             }
             Event::RawNode(stanza) => {
                 if let Some(client) = self.client.upgrade() {

@@ -11,6 +11,7 @@ use whatsapp_rust::store::traits::Backend;
 use whatsapp_rust::wacore::store::{DeviceCommand, DevicePropsOverride};
 
 use super::attempt::Attempt;
+use super::history::{self, HistoryIntake};
 use super::hook::CommitFirst;
 use super::observer::{Observer, Work};
 use super::runtime::SessionRuntime;
@@ -19,7 +20,7 @@ use crate::acks::AckBook;
 use crate::engine::Shared;
 use crate::mailbox::{Events, mailbox};
 use crate::transport::SessionTransport;
-use crate::{EngineError, InboundSink, caches};
+use crate::{EngineError, HistoryPart, InboundSink, caches};
 
 /// Saves changed credentials at least this often; a change also saves at once.
 const SAVE_INTERVAL: Duration = Duration::from_mins(5);
@@ -50,7 +51,8 @@ impl Connection {
                 .await;
         }
         let (burst, per_minute) = caches::RESENDS;
-        let client = Client::builder()
+        let intake = Arc::new(HistoryIntake::default());
+        let build = Client::builder()
             .with_runtime(SessionRuntime {
                 tasks: tasks.clone(),
                 cancel: cancel.clone(),
@@ -65,15 +67,20 @@ impl Connection {
             })
             .with_http_client_arc(Arc::clone(&engine.http))
             .with_cache_config(caches::config())
-            .with_inbound_durability_hook(CommitFirst { sink })
+            .with_inbound_durability_hook(CommitFirst {
+                sink,
+                history: Arc::clone(&intake),
+            })
             .with_skip_history_sync(!options.is_history_wanted)
             .with_wanted_pre_key_count(caches::PRE_KEYS_WANTED)
             .with_resend_rate_limit(burst, per_minute)
             .with_background_saver_interval(SAVE_INTERVAL)
             .build()
             .await
-            .map_err(|error| EngineError::Storage(error.into()))?
-            .into_client();
+            .map_err(|error| EngineError::Storage(error.into()))?;
+        let (client, announced) = build.into_parts();
+        let (parts, waiting) = history::parts();
+        intake.attach(announced, parts.clone());
 
         let acks = Arc::new(AckBook::default());
         let observer = Observer::new(
@@ -81,18 +88,28 @@ impl Connection {
             Arc::clone(&attempt),
             Arc::clone(&acks),
             mailbox.clone(),
-            engine.history.clone(),
             Work {
                 tasks: tasks.clone(),
                 cancel: cancel.clone(),
             },
         );
         client.subscribe_handler(Arc::new(observer)).detach();
+        let reader = history::Reader {
+            client: Arc::downgrade(&client),
+            attempt: Arc::clone(&attempt),
+            mailbox: mailbox.clone(),
+            turns: engine.history.clone(),
+        };
+        let ended = cancel.clone();
+        tasks.spawn(async move {
+            ended.run_until_cancelled(reader.run(waiting)).await;
+        });
         let session = Session {
             client,
             engine,
             attempt,
             acks,
+            history: parts,
             mailbox,
             tasks,
             cancel,
@@ -122,6 +139,14 @@ impl Connection {
                 () = supervisor::supervise(session) => {}
             }
         });
+    }
+
+    /// Goes on with parts of the history that an earlier process did not read to their ends.
+    /// To be called before [`Self::start`], with the oldest first.
+    pub fn resume_history(&self, parts: Vec<HistoryPart>) {
+        for part in parts {
+            self.session().history.add(part);
+        }
     }
 
     /// Disconnects, waits until the session's tasks have ended, and lets go of

@@ -1,93 +1,41 @@
 //! History, page by page.
 
-use std::sync::Arc;
-
-use tokio::sync::{Semaphore, mpsc};
-use tokio_util::sync::CancellationToken;
 use wagate_model::Jid;
-use whatsapp_rust::types::events::{Event, LazyHistorySync};
+use whatsapp_rust::types::events::LazyHistorySync;
 use whatsapp_rust::waproto::whatsapp as wa;
 
 use super::identity::{Own, alias, both, parsed_jid};
 use super::messages::{Converted, Origin, converted};
 use super::text::{message_id, present};
-use crate::mailbox::Mailbox;
-use crate::{EngineEvent, HistoryChat, HistoryChunk, InboundMessage};
+use crate::{HistoryChat, HistoryChunk, InboundMessage};
 
-/// Messages on one page.
-const PAGE_MESSAGES: usize = 200;
+/// Messages on one page: what is committed together, and others wait for.
+const PAGE_MESSAGES: usize = 100;
 /// Chats on one page.
 const PAGE_CHATS: usize = 50;
 /// Names and address pairs on one page.
-const PAGE_PEOPLE: usize = 1_000;
-/// Blobs unpacked at the same time, of all sessions: each costs a thread and
-/// the memory of its largest chat.
-const UNPACKED_AT_ONCE: usize = 2;
+const PAGE_PEOPLE: usize = 500;
 
-/// Unpacks history for all sessions of a process, a few at a time.
-#[derive(Clone)]
-pub(crate) struct HistoryPages {
-    permits: Arc<Semaphore>,
-}
-
-impl Default for HistoryPages {
-    fn default() -> Self {
-        Self {
-            permits: Arc::new(Semaphore::new(UNPACKED_AT_ONCE)),
-        }
-    }
-}
-
-impl HistoryPages {
-    /// Turns one delivery of the phone into page events, as fast as they are
-    /// read; what waits is held compressed.
-    pub(crate) fn unpack(
-        &self,
-        event: Arc<Event>,
-        own: Own,
-        mailbox: Mailbox,
-        cancel: CancellationToken,
-    ) {
-        let permits = Arc::clone(&self.permits);
-        let work = async move {
-            let Ok(_permit) = permits.acquire_owned().await else {
-                return;
-            };
-            let (sender, mut pages) = mpsc::channel(1);
-            let unpacking = tokio::task::spawn_blocking(move || {
-                if let Event::HistorySync(history) = &*event {
-                    unpack_into(history, &own, &|page| sender.blocking_send(page).is_ok());
-                }
-            });
-            while let Some(page) = pages.recv().await {
-                mailbox.wait_for_calm().await;
-                mailbox.tell(EngineEvent::History(page));
-            }
-            if unpacking.await.is_err() {
-                tracing::error!("unpacking history failed");
-            }
-        };
-        tokio::spawn(async move {
-            tokio::select! {
-                () = cancel.cancelled() => {}
-                () = work => {}
-            }
-        });
-    }
-}
-
-/// Unpacks one delivery; `give` takes a page and says whether to go on.
-pub(super) fn unpack_into(
+/// Unpacks one part; `give` takes a page and says whether to go on.
+pub(crate) fn unpack_into(
     history: &LazyHistorySync,
     own: &Own,
     give: &dyn Fn(HistoryChunk) -> bool,
 ) {
-    let progress = history.progress();
-    let empty = || HistoryChunk {
-        progress,
+    let is_beginning =
+        history.sync_type() == wa::message::HistorySyncType::INITIAL_BOOTSTRAP as i32;
+    let empty = |index| HistoryChunk {
+        index,
+        is_beginning,
+        progress: history.progress(),
         ..HistoryChunk::default()
     };
-    let mut page = empty();
+    let mut index = 0;
+    let mut next = || {
+        index += 1;
+        empty(index)
+    };
+    let mut page = empty(0);
     let mut messages_on_page = 0;
     let mut stream = history.stream();
     let mut conversation = wa::Conversation::default();
@@ -97,7 +45,7 @@ pub(super) fn unpack_into(
                 || messages_on_page + chat.messages.len() > PAGE_MESSAGES;
             if is_full && !page.chats.is_empty() {
                 messages_on_page = 0;
-                if !give(std::mem::replace(&mut page, empty())) {
+                if !give(std::mem::replace(&mut page, next())) {
                     return;
                 }
             }
@@ -117,7 +65,7 @@ pub(super) fn unpack_into(
         page.aliases.extend(aliases.by_ref().take(PAGE_PEOPLE));
         page.is_last = names.peek().is_none() && aliases.peek().is_none();
         let is_last = page.is_last;
-        if !give(std::mem::replace(&mut page, empty())) || is_last {
+        if !give(std::mem::replace(&mut page, next())) || is_last {
             return;
         }
     }

@@ -40,7 +40,7 @@ pub use content::content_of;
 #[cfg(test)]
 pub(crate) use groups::group_change;
 pub(crate) use groups::{group, group_news, seconds_to_ms};
-pub(crate) use history::HistoryPages;
+pub(crate) use history::unpack_into;
 pub(crate) use identity::{Own, alias, library_jid, model_jid};
 pub(crate) use messages::{Converted, PendingVote, message};
 pub(crate) use outgoing::{key, outgoing, raw};

@@ -26,17 +26,25 @@ pub(super) async fn commit_page(
         };
         owned.upsert_identity(&facts, now_ms).await?;
     }
+    // After a crash a part comes again from its first page.
+    let is_new = owned
+        .note_history_page(&page.part, i64::from(page.index), page.is_last)
+        .await?;
     let mut step = HistoryStep {
         progress: page.progress.map(i64::from),
         is_last: page.is_last,
+        is_beginning: page.is_beginning && is_new,
         ..HistoryStep::default()
     };
     for chat in &page.chats {
         let new_count = commit_chat(owned, chat, now_ms).await?;
         step.messages += i64::try_from(new_count).unwrap_or(0);
-        step.chats += i64::from(chat.is_first);
+        step.chats += i64::from(chat.is_first && is_new);
     }
-    owned.note_history(step, now_ms).await
+    if is_new || step.messages > 0 {
+        owned.note_history(step, now_ms).await?;
+    }
+    Ok(())
 }
 
 /// Stores a chat; gives how many of its messages are new.
@@ -70,7 +78,7 @@ async fn commit_chat(owned: &mut Owned<'_>, chat: &HistoryChat, now_ms: i64) -> 
 mod tests {
     use wagate_engine::{Content, InboundMessage};
     use wagate_model::HistorySyncStatus;
-    use wagate_store::{StoreError, testing};
+    use wagate_store::{EngineBackend, StoreError, testing};
 
     use super::*;
 
@@ -96,11 +104,18 @@ mod tests {
         }
     }
 
-    fn page(ids: &[&str], is_first: bool, progress: u32, is_last: bool) -> HistoryChunk {
+    fn page(
+        (part, index): (&str, u32),
+        ids: &[&str],
+        progress: u32,
+        is_last: bool,
+    ) -> HistoryChunk {
         HistoryChunk {
+            part: part.into(),
+            index,
             chats: vec![HistoryChat {
                 chat: "99@lid".parse().unwrap(),
-                is_first,
+                is_first: index == 0 && part == "P",
                 alias: None,
                 name: None,
                 unread_count: None,
@@ -122,16 +137,27 @@ mod tests {
         let organization = store.organization().await;
         let session = store.session(organization).await;
         let fence = store.claim(session).await;
+        let backend = EngineBackend::open((*store).clone(), organization, fence.clone());
+        let backend = backend.await.unwrap();
+        let parts: [(&str, &[u8]); 2] = [("P", b"p"), ("Q", b"q")];
         for (page, expected) in [
-            (page(&["C", "B"], true, 50, false), (2, 50, false)),
-            (page(&["B", "A"], false, 50, true), (3, 50, false)),
-            (page(&[], false, 100, true), (3, 100, true)),
+            (page(("P", 0), &["C", "B"], 50, false), (2, 50, false)),
+            // It was read again after a crash.
+            (page(("P", 0), &["C", "B"], 50, false), (2, 50, false)),
+            (page(("P", 1), &["B", "A"], 50, true), (3, 50, false)),
+            (page(("Q", 0), &[], 100, true), (3, 100, true)),
+            (page(("Q", 0), &[], 100, true), (3, 100, true)),
         ] {
             let fence = fence.clone();
+            let kept = backend.keep_history_parts(parts);
+            let is_over = page.is_last;
             store
                 .write::<_, StoreError, _>(organization, move |tx| {
                     Box::pin(async move {
                         let mut owned = tx.owned(&fence).await?;
+                        if !is_over {
+                            kept.apply(&mut owned).await?;
+                        }
                         commit_page(&mut owned, &page, 5).await
                     })
                 })

@@ -6,13 +6,31 @@ use async_trait::async_trait;
 use tokio::time::Instant;
 
 use wagate_engine::{
-    BufferedMessage, Content, InboundBatch, InboundMessage, InboundSink, SinkError,
+    BufferedMessage, Content, HistoryPart, InboundBatch, InboundMessage, InboundSink, SinkError,
 };
-use wagate_store::{EngineBackend, PendingInboundClear, Result, StoreError};
+use wagate_store::{
+    EngineBackend, KeptHistoryParts, Owned, PendingInboundClear, Result, StoreError,
+};
 
 use super::batch::{Batch, Committed};
 use crate::context::Context;
 use crate::session::Session;
+
+/// What of the engine's own is written with a batch of messages.
+#[derive(Clone)]
+pub(super) struct EngineState {
+    /// The engine's copies of the messages, which it needs no longer.
+    clear: PendingInboundClear,
+    /// Parts of the history that the messages announce.
+    history: KeptHistoryParts,
+}
+
+impl EngineState {
+    async fn apply(&self, owned: &mut Owned<'_>) -> Result<()> {
+        self.clear.apply(owned).await?;
+        self.history.apply(owned).await
+    }
+}
 
 /// Commits what the engine of one session receives.
 pub(crate) struct Sink {
@@ -30,20 +48,26 @@ impl Sink {
         }
     }
 
-    fn clear(&self, buffered: &[BufferedMessage]) -> PendingInboundClear {
+    fn state(&self, buffered: &[BufferedMessage], history: &[HistoryPart]) -> EngineState {
         let keys = buffered
             .iter()
             .map(|message| [&*message.chat, &*message.sender, &*message.id]);
-        self.backend.clear_pending_inbound(keys)
+        let parts = history.iter().map(|part| (&*part.id, &*part.notice));
+        EngineState {
+            clear: self.backend.clear_pending_inbound(keys),
+            history: self.backend.keep_history_parts(parts),
+        }
     }
 }
 
 #[async_trait]
 impl InboundSink for Sink {
     async fn commit(&self, batch: InboundBatch) -> Result<(), SinkError> {
-        let clear = self.clear(&batch.buffered);
-        let committed = match self.persist(&batch.messages, &clear).await {
-            Err(error) if is_about_contents(&error) => self.commit_singly(batch, error).await,
+        let state = self.state(&batch.buffered, &batch.history);
+        let committed = match self.persist(&batch.messages, &state).await {
+            Err(error) if is_about_contents(&error) && !batch.messages.is_empty() => {
+                self.commit_singly(batch, error).await
+            }
             committed => committed,
         };
         committed.map_err(|error| {
@@ -63,15 +87,11 @@ fn is_about_contents(error: &StoreError) -> bool {
 impl Sink {
     /// Commits messages, however long the database is away: the engine holds back what
     /// comes next, so that a chat keeps its order.
-    async fn persist(
-        &self,
-        messages: &[InboundMessage],
-        clear: &PendingInboundClear,
-    ) -> Result<()> {
+    async fn persist(&self, messages: &[InboundMessage], state: &EngineState) -> Result<()> {
         let (cx, session) = (&self.cx, &*self.session);
         let messages = Arc::new(messages.to_vec());
         session
-            .persist(|| commit_messages(cx, session, messages.clone(), Some(clear.clone())))
+            .persist(|| commit_messages(cx, session, messages.clone(), Some(state.clone())))
             .await
     }
 
@@ -81,17 +101,20 @@ impl Sink {
     /// message, and from whom.
     async fn commit_singly(&self, batch: InboundBatch, reason: StoreError) -> Result<()> {
         tracing::error!(session.id = %self.session.id(), error = %reason, messages = batch.messages.len(), "messages could not be stored together");
-        // The engine's copies of messages that make none here go with the first.
-        let mut buffered = batch.buffered;
+        // What is the engine's own goes with the first.
+        let (mut buffered, mut history) = (batch.buffered, batch.history);
         for mut message in batch.messages {
-            let clear = self.clear(&std::mem::take(&mut buffered));
+            let state = self.state(
+                &std::mem::take(&mut buffered),
+                &std::mem::take(&mut history),
+            );
             let one = std::slice::from_ref(&message);
-            match self.persist(one, &clear).await {
+            match self.persist(one, &state).await {
                 Err(error) if is_about_contents(&error) => {
                     tracing::error!(session.id = %self.session.id(), error = %error, "a message is stored without its content");
                     metrics::counter!("wagate_gateway_inbound_unstorable_total").increment(1);
                     message = without_content(message);
-                    self.persist(std::slice::from_ref(&message), &clear).await?;
+                    self.persist(std::slice::from_ref(&message), &state).await?;
                 }
                 committed => committed?,
             }
@@ -114,24 +137,24 @@ fn without_content(message: InboundMessage) -> InboundMessage {
 
 /// Commits a batch with its events, and has its messages marked read where that is wanted.
 ///
-/// `clear` takes the engine's copies of them away in the same transaction.
+/// What of the engine's state goes with them is written in the same transaction.
 pub(super) async fn commit_messages(
     cx: &Arc<Context>,
     session: &Session,
     messages: Arc<Vec<InboundMessage>>,
-    clear: Option<PendingInboundClear>,
+    state: Option<EngineState>,
 ) -> Result<()> {
     let started = Instant::now();
-    let written = match write(cx, session, &messages, clear.as_ref(), true).await {
+    let written = match write(cx, session, &messages, state.as_ref(), true).await {
         // A chat that was remembered is gone by now.
-        Err(StoreError::Orphan(_)) => write(cx, session, &messages, clear.as_ref(), false).await,
+        Err(StoreError::Orphan(_)) => write(cx, session, &messages, state.as_ref(), false).await,
         written => written,
     };
     let committed = written.inspect_err(|_| {
         metrics::counter!("wagate_gateway_inbound_failed_total").increment(1);
     })?;
-    if let Some(clear) = clear {
-        clear.committed();
+    if let Some(state) = state {
+        state.clear.committed();
     }
     cx.familiar.remember(committed.met);
     metrics::histogram!("wagate_gateway_inbound_commit_seconds")
@@ -150,18 +173,18 @@ async fn write(
     cx: &Arc<Context>,
     session: &Session,
     messages: &Arc<Vec<InboundMessage>>,
-    clear: Option<&PendingInboundClear>,
+    state: Option<&EngineState>,
     is_trusting: bool,
 ) -> Result<Committed> {
     let now_ms = cx.now_ms();
-    let (cx, messages, clear) = (cx.clone(), messages.clone(), clear.cloned());
+    let (cx, messages, state) = (cx.clone(), messages.clone(), state.cloned());
     let store = cx.store.clone();
     session
         .commit(&store, move |owned| {
-            let (cx, messages, clear) = (cx.clone(), messages.clone(), clear.clone());
+            let (cx, messages, state) = (cx.clone(), messages.clone(), state.clone());
             Box::pin(async move {
-                if let Some(clear) = clear {
-                    clear.apply(owned).await?;
+                if let Some(state) = state {
+                    state.apply(owned).await?;
                 }
                 let batch = Batch::new(owned, now_ms);
                 if is_trusting {

@@ -219,8 +219,9 @@ impl<'a> Actor<'a> {
         news: &mut Vec<EngineEvent>,
         event: EngineEvent,
     ) -> Result<()> {
-        // Messages have a commit of their own, as those of the sink.
-        let is_alone = matches!(event, EngineEvent::Messages(_));
+        // Messages have a commit of their own, as those of the sink, and so has each page of a
+        // history: others wait for it.
+        let is_alone = matches!(event, EngineEvent::Messages(_) | EngineEvent::History(_));
         if is_alone || news.len() >= MAX_NEWS {
             self.store_news(std::mem::take(news)).await?;
         }

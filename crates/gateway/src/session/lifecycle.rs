@@ -5,9 +5,11 @@ use std::time::Duration;
 
 use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::Instant;
-use wagate_engine::{Connection, Disconnect, EngineError, EngineEvent, Events, SessionOptions};
+use wagate_engine::{
+    Connection, Disconnect, EngineError, EngineEvent, Events, HistoryPart, SessionOptions,
+};
 use wagate_model::{SessionStatus, StatusReason};
-use wagate_store::{Account, Result, StoreError};
+use wagate_store::{Account, EngineBackend, Result, StoreError};
 
 use super::actor::{Actor, Cycle, End, Step};
 use super::handle::Settings;
@@ -92,11 +94,15 @@ impl Actor<'_> {
                 return std::future::pending().await;
             };
             let sink = Arc::new(Sink::new(cx.clone(), session, backend.clone()));
-            let opening = cx
-                .engine
-                .open(Arc::new(backend), sink, SessionOptions::default());
+            let storage = Arc::new(backend.clone());
+            let opening = cx.engine.open(storage, sink, SessionOptions::default());
+            let opening = async {
+                let opened = opening.await?;
+                Ok((opened, unread_history(&backend).await))
+            };
             match tokio::time::timeout(cx.config.sessions.start_timeout, opening).await {
-                Ok(Ok((connection, events))) => {
+                Ok(Ok(((connection, events), history))) => {
+                    connection.resume_history(history);
                     connection.start();
                     Opened::Open {
                         connection,
@@ -384,6 +390,24 @@ impl Actor<'_> {
                 connection.reconnect().await;
                 super::asks::Job::None
             });
+        }
+    }
+}
+
+/// The parts of the phone's history that an earlier process did not store to their ends.
+async fn unread_history(backend: &EngineBackend) -> Vec<HistoryPart> {
+    match backend.history_parts().await {
+        Ok(parts) => {
+            let parts = parts.into_iter().map(|part| HistoryPart {
+                id: part.id,
+                notice: part.notice.into(),
+            });
+            parts.collect()
+        }
+        Err(error) => {
+            // They are kept, for the next start.
+            tracing::warn!(session.id = %backend.session_id(), error = %error, "history that was not stored to its end cannot be gone on with");
+            Vec::new()
         }
     }
 }

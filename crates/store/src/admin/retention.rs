@@ -12,7 +12,7 @@ use crate::tx::on;
 /// What a deleted session leaves behind, the largest first; the rest goes with its row.
 ///
 /// Rows of files go by themselves once their files are removed; see [`Admin::unwanted_media`].
-const SESSION_TABLES: [&str; 9] = [
+const SESSION_TABLES: [&str; 10] = [
     "UPDATE media SET is_removed = TRUE WHERE id IN \
      (SELECT id FROM media WHERE session_id = $1 AND NOT is_removed LIMIT $2)",
     "DELETE FROM message WHERE id IN \
@@ -31,7 +31,12 @@ const SESSION_TABLES: [&str; 9] = [
      JOIN webhook w ON w.id = d.webhook_id WHERE w.session_id = $1 LIMIT $2)",
     "DELETE FROM engine_record WHERE session_id = $1 AND key IN \
      (SELECT key FROM engine_record WHERE session_id = $1 LIMIT $2)",
+    "DELETE FROM attachment WHERE id IN \
+     (SELECT id FROM attachment WHERE session_id = $1 LIMIT $2)",
 ];
+
+/// The most pieces of waiting files that are deleted together: 8 MiB.
+const PIECES: i64 = 32;
 
 /// What an ended organization leaves behind besides its sessions, the largest first; the rest
 /// goes with its row.
@@ -169,9 +174,23 @@ impl Admin<'_> {
         .await
     }
 
-    /// Deletes files that were written before a time and that no message waits with; gives how
-    /// many.
+    /// Deletes files that were written before a time and that no message waits with: first their
+    /// pieces, some at a time; gives how many of either.
     pub async fn purge_attachments(&mut self, before_ms: i64, limit: i64) -> Result<u64> {
+        let pieces = self
+            .sweep(
+                "DELETE FROM attachment_piece WHERE (attachment_id, position) IN \
+                 (SELECT p.attachment_id, p.position FROM attachment a \
+                 JOIN attachment_piece p ON p.attachment_id = a.id \
+                 WHERE a.created_at < $1 AND NOT EXISTS (SELECT 1 FROM outbox o \
+                 WHERE o.id = a.outbox_id AND o.finished_at IS NULL) LIMIT $2)",
+                before_ms,
+                limit.min(PIECES),
+            )
+            .await?;
+        if i64::try_from(pieces).is_ok_and(|count| count >= limit.min(PIECES)) {
+            return Ok(pieces);
+        }
         self.sweep(
             "DELETE FROM attachment WHERE id IN (SELECT a.id FROM attachment a \
              WHERE a.created_at < $1 AND NOT EXISTS (SELECT 1 FROM outbox o \
@@ -206,7 +225,11 @@ impl Admin<'_> {
         let Some(session) = session else {
             return Ok(0);
         };
-        let mut total = 0;
+        let pieces = self.purge_pieces(session, limit.min(PIECES)).await?;
+        if i64::try_from(pieces).is_ok_and(|count| count >= limit.min(PIECES)) {
+            return Ok(pieces);
+        }
+        let mut total = pieces;
         for text in SESSION_TABLES {
             let count = on!(self.tx, |conn| sqlx::query(text)
                 .bind(session)
@@ -231,6 +254,21 @@ impl Admin<'_> {
             total += 1;
         }
         Ok(total)
+    }
+
+    /// Deletes pieces of files that a session had still to send; gives how many.
+    async fn purge_pieces(&mut self, session: Text<SessionId>, limit: i64) -> Result<u64> {
+        Ok(on!(self.tx, |conn| sqlx::query(
+            "DELETE FROM attachment_piece WHERE (attachment_id, position) IN \
+             (SELECT p.attachment_id, p.position FROM attachment a \
+             JOIN attachment_piece p ON p.attachment_id = a.id \
+             WHERE a.session_id = $1 LIMIT $2)"
+        )
+        .bind(session)
+        .bind(limit)
+        .execute(conn)
+        .await
+        .map(|done| done.rows_affected()))?)
     }
 
     /// Deletes what ended organizations left, at most `limit` rows of each table; gives how many.

@@ -129,6 +129,11 @@ impl EngineBackend {
         self.0.store.read().await
     }
 
+    /// The time, by the store's clock.
+    pub(crate) fn now_ms(&self) -> i64 {
+        self.0.store.now_ms()
+    }
+
     /// Encrypts a value for a row of this session.
     pub(crate) fn seal(&self, table: &str, row: &[&[u8]], plain: &[u8]) -> Vec<u8> {
         self.0

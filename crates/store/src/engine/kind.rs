@@ -31,6 +31,9 @@ pub(crate) enum RecordKind {
     GroupMetadata = 32,
     /// A decrypted message that waits to be committed. `stamp` is when it came, in seconds.
     PendingInbound = 33,
+    /// A part of the history that is not stored to its end, by the message that announced it.
+    /// `stamp` is how many of its pages are stored.
+    HistoryPart = 34,
 }
 
 impl RecordKind {

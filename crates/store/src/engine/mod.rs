@@ -9,7 +9,8 @@
 //!
 //! - `engine_record`: most things, by kind and key. The value is sealed: the device's
 //!   credentials, identities, Signal sessions, prekeys, sender keys, app state keys and
-//!   MACs, device lists, group metadata, messages that wait to be committed.
+//!   MACs, device lists, group metadata, messages that wait to be committed, parts of the
+//!   history that are not read to their ends.
 //! - `engine_contact_token`, `engine_message_secret`, `engine_sent_message`: as above,
 //!   with their own columns where a query merges or expires rows. Token, secret and
 //!   payload are sealed; times are not.
@@ -26,6 +27,7 @@ mod backend;
 pub(crate) mod codec;
 mod contact_tokens;
 pub(crate) mod device;
+mod history_parts;
 pub(crate) mod key;
 mod kind;
 mod lid_mappings;
@@ -40,6 +42,7 @@ mod signal;
 mod state;
 
 pub use backend::EngineBackend;
+pub use history_parts::{HistoryPart, KeptHistoryParts};
 pub use pending_inbound::PendingInboundClear;
 pub(crate) use records::RecordRows;
 pub use sent_messages::HeldSentMessages;

@@ -63,6 +63,13 @@ impl Tx {
         self.deferred.records.push(rows);
     }
 
+    /// Writes records where there are none under their keys.
+    pub(crate) async fn insert_missing_records(&mut self, batch: &RecordRows) -> Result<()> {
+        self.write_records().await?;
+        let rows: Vec<_> = batch.rows.iter().map(|row| (batch.session, row)).collect();
+        insert(self, &rows, KEEP).await
+    }
+
     /// Writes the records that wait for it.
     pub(crate) async fn write_records(&mut self) -> Result<()> {
         let waiting = self.deferred.records.take_unwritten();
@@ -132,7 +139,10 @@ pub(crate) async fn delete_keys(
 }
 
 impl EngineBackend {
-    fn seal_rows(&self, records: impl IntoIterator<Item = (RecordKind, Record)>) -> RecordRows {
+    pub(crate) fn seal_rows(
+        &self,
+        records: impl IntoIterator<Item = (RecordKind, Record)>,
+    ) -> RecordRows {
         // Sorted, so that two jobs never wait for each other; the last of a key counts.
         let rows: BTreeMap<_, _> = records
             .into_iter()
@@ -201,14 +211,8 @@ impl EngineBackend {
         record: Record,
     ) -> EngineResult<()> {
         let batch = self.seal_rows([(kind, record)]);
-        self.write(move |tx| {
-            Box::pin(async move {
-                tx.write_records().await?;
-                let rows: Vec<_> = batch.rows.iter().map(|row| (batch.session, row)).collect();
-                insert(tx, &rows, KEEP).await
-            })
-        })
-        .await
+        self.write(move |tx| Box::pin(async move { tx.insert_missing_records(&batch).await }))
+            .await
     }
 
     /// Reads the value of a key.

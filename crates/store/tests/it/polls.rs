@@ -1,6 +1,6 @@
 use wagate_model::{ChatType, PollData};
 use wagate_store::testing::{self, START_MS};
-use wagate_store::{ChatFacts, PollVote, StoreError};
+use wagate_store::{ChatFacts, DuePolls, PollVote, StoreError};
 
 use crate::write;
 
@@ -58,16 +58,70 @@ async fn a_poll_is_closed_once_with_the_last_vote_of_each() {
         let mut tx = store.read().await.unwrap();
         tx.admin().due_polls(now_ms, 10).await.unwrap()
     };
-    assert!(due(START_MS + 9).await.is_empty());
-    let poll = due(START_MS + 10).await.remove(0);
+    assert!(due(START_MS + 9).await.polls.is_empty());
+    let poll = due(START_MS + 10).await.polls.remove(0);
     assert_eq!((poll.organization, poll.session), (organization, session));
     assert_eq!((&*poll.chat_jid, &*poll.poll.name), ("1-2@g.us", "lunch?"));
     let close = async || {
         let poll = poll.clone();
         write!(store, organization, |tx| tx.close_poll(&poll).await).unwrap()
     };
-    let votes = close().await.unwrap();
-    assert!(votes == [vote("y@lid", "a", 3), vote("x@lid", "b", 4)]);
+    let closed = close().await.unwrap();
+    assert_eq!(closed.unreadable, 0);
+    assert!(closed.votes == [vote("y@lid", "a", 3), vote("x@lid", "b", 4)]);
     assert!(close().await.is_none(), "it is closed");
-    assert!(due(i64::MAX).await.is_empty());
+    assert!(due(i64::MAX).await == DuePolls::default());
+}
+
+#[tokio::test]
+async fn a_row_that_cannot_be_read_harms_no_other() {
+    let store = testing::store().await;
+    let organization = store.organization().await;
+    let session = store.session(organization).await;
+    let fence = store.claim(session).await;
+    write!(store, organization, |tx| {
+        let mut owned = tx.owned(&fence).await?;
+        let facts = ChatFacts {
+            jid: "1-2@g.us".into(),
+            alias_jid: None,
+            kind: ChatType::Group,
+            name: None,
+        };
+        let chat = owned.upsert_chat(&facts, START_MS).await?.id;
+        for id in ["broken", "whole"] {
+            let poll = PollData::default();
+            owned.note_timed_poll(chat, id, &poll, START_MS).await?;
+            for voter in ["x@lid", "y@lid"] {
+                owned.note_poll_vote(chat, id, &vote(voter, "a", 2)).await?;
+            }
+        }
+        Ok(())
+    })
+    .unwrap();
+    store
+        .execute("UPDATE timed_poll SET poll = '{' WHERE wa_message_id = 'broken'")
+        .await;
+    store
+        .execute("UPDATE timed_poll_vote SET options = '[' WHERE voter = 'x@lid'")
+        .await;
+    let due = async || {
+        let mut tx = store.read().await.unwrap();
+        tx.admin().due_polls(START_MS, 10).await.unwrap()
+    };
+    let DuePolls {
+        mut polls,
+        mut unreadable,
+    } = due().await;
+    let (whole, broken) = (polls.remove(0), unreadable.remove(0));
+    assert_eq!((polls.len(), unreadable.len()), (0, 0));
+    assert_eq!(
+        (&*whole.wa_message_id, &*broken.wa_message_id),
+        ("whole", "broken")
+    );
+    let closed = write!(store, organization, |tx| tx.close_poll(&whole).await);
+    let closed = closed.unwrap().unwrap();
+    assert!(closed.votes == [vote("y@lid", "a", 2)]);
+    assert_eq!(closed.unreadable, 1);
+    write!(store, organization, |tx| tx.set_poll_aside(&broken).await).unwrap();
+    assert!(due().await == DuePolls::default());
 }

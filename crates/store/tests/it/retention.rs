@@ -1,5 +1,5 @@
 use serde_json::value::to_raw_value;
-use wagate_model::{ChatType, Direction, EventKind, OutboxId, SendMode, Webhook};
+use wagate_model::{AttachmentId, ChatType, Direction, EventKind, OutboxId, SendMode, Webhook};
 use wagate_store::testing::{self, START_MS};
 use wagate_store::{
     AttemptRecord, ChatFacts, ClaimLimits, DeliveryFilter, DeliveryOutcome, GroupFacts,
@@ -268,6 +268,15 @@ async fn a_deleted_session_is_purged_in_steps() {
                 1,
                 &0,
             )?);
+            let file = fresh!(AttachmentId);
+            owned
+                .insert_attachment(organization, session, file, 3, 1)
+                .await?;
+            for place in 0..3 {
+                owned
+                    .insert_attachment_piece(organization, file, place, b"x")
+                    .await?;
+            }
             Ok(())
         })
         .unwrap();
@@ -288,9 +297,14 @@ async fn a_deleted_session_is_purged_in_steps() {
         }
         steps.push(count);
     }
-    // 5 messages by twos; then a member, a group, a chat, a person, a delivery, the session.
-    assert_eq!(steps, [2, 2, 7]);
+    // 3 pieces of a file by twos, 5 messages too; then a member, a group, a chat, a person, a
+    // delivery, the file, the session.
+    assert_eq!(steps, [2, 1 + 2, 2, 8]);
     let mut tx = store.read().await.unwrap();
+    for (session, waiting) in [(session, 0), (kept, 3)] {
+        let bytes = tx.attachment_bytes(organization, session).await;
+        assert_eq!(bytes.unwrap(), waiting);
+    }
     let chat = tx.chat(organization, kept, "1@lid").await.unwrap().unwrap();
     assert_eq!(
         tx.messages(organization, kept, chat.id, None, 10)

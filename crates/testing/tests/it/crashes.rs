@@ -1,57 +1,15 @@
 //! Killing the service in the middle of its work: nothing lost, nothing twice.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::Path;
 
 use futures::{StreamExt as _, stream};
 use serde_json::Value;
-use wagate_testing::{Receiver, SandboxProcess, Session, SimulatorProcess, TestDatabase};
+use wagate_testing::{Receiver, Session};
 
-use crate::program;
+use crate::stage::Stage;
 
 /// Messages each way.
 const MESSAGES: usize = 60;
-
-struct Stage {
-    simulator: SimulatorProcess,
-    folder: tempfile::TempDir,
-    database: TestDatabase,
-}
-
-impl Stage {
-    async fn new() -> Self {
-        let folder = tempfile::tempdir().unwrap();
-        let simulator = SimulatorProcess::start(program(), &folder.path().join("simulator")).await;
-        Self {
-            simulator,
-            folder,
-            database: TestDatabase::fresh(),
-        }
-    }
-
-    fn data(&self) -> impl AsRef<Path> {
-        self.folder.path().join("data")
-    }
-
-    async fn start(&self) -> SandboxProcess {
-        let simulator = self.simulator.simulated.base();
-        SandboxProcess::start(program(), self.data().as_ref(), simulator, &self.database).await
-    }
-
-    async fn pair(&self, sandbox: &SandboxProcess, number: &str) -> Session {
-        let session = sandbox.api.create_session().await;
-        let row = serde_json::json!({"ratePerMin": 0, "ratePerHour": 0});
-        sandbox
-            .api
-            .call(reqwest::Method::PATCH, &session.path(""), Some(&row))
-            .await
-            .expect(200);
-        let qr = session.qr().await;
-        self.simulator.simulated.scan(number, &qr).await;
-        session.wait_for_status("working").await;
-        session
-    }
-}
 
 /// The ids of a column of the accounting, for one direction.
 fn ids(pairs: &[Value], from: &str, to: &str, column: &str) -> BTreeSet<String> {

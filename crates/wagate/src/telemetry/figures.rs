@@ -28,6 +28,14 @@ const COUNTERS: &[(&str, &str)] = &[
         "Commands that no gateway carried out, by command.",
     ),
     (
+        "wagate_engine_history_failed_total",
+        "Attempts to fetch a part of a phone's history that failed.",
+    ),
+    (
+        "wagate_engine_history_lost_total",
+        "Parts of phones' histories that WhatsApp did not have any more.",
+    ),
+    (
         "wagate_engine_presence_dropped_total",
         "Presence updates dropped because a session had too much to do.",
     ),
@@ -62,6 +70,10 @@ const COUNTERS: &[(&str, &str)] = &[
     (
         "wagate_gateway_panics_total",
         "Tasks that panicked and were started again, by task.",
+    ),
+    (
+        "wagate_gateway_poll_recaps_failed_total",
+        "Ends of timed polls that could not be told, or not with all votes.",
     ),
     (
         "wagate_gateway_probes_total",

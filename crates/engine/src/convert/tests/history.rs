@@ -72,6 +72,9 @@ fn a_long_chat_comes_in_pieces_and_nothing_is_lost() {
     let sizes: Vec<usize> = pages.iter().map(counted).collect();
     assert_eq!(sizes.iter().sum::<usize>(), 453);
     assert!(sizes.iter().all(|size| *size <= 200), "{sizes:?}");
+    let indexes: Vec<u32> = pages.iter().map(|page| page.index).collect();
+    assert_eq!(indexes, (0..).take(pages.len()).collect::<Vec<_>>());
+    assert!(pages.iter().all(|page| page.is_beginning));
     let first = &pages[0].chats[0];
     assert_eq!((first.chat.as_str(), first.unread_count), (PHONE, Some(2)));
     assert_eq!(pages[1].chats[0].unread_count, None);
