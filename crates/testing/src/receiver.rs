@@ -9,7 +9,7 @@ use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode};
 use axum::routing::post;
 use serde_json::Value;
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 use tokio_util::sync::{CancellationToken, DropGuard};
 
 use crate::PATIENCE;
@@ -48,6 +48,7 @@ impl Delivered {
 struct Shared {
     arrived: mpsc::UnboundedSender<Delivered>,
     status: AtomicU16,
+    is_held: watch::Sender<bool>,
 }
 
 /// Listens on a free port until dropped.
@@ -68,6 +69,9 @@ impl std::fmt::Debug for Shared {
 async fn take(State(shared): State<Arc<Shared>>, headers: HeaderMap, body: Bytes) -> StatusCode {
     // Nobody listens any more when the test is over.
     let _ = shared.arrived.send(Delivered { headers, body });
+    let mut held = shared.is_held.subscribe();
+    // The sender lives as long as the state.
+    let _ = held.wait_for(|is_held| !is_held).await;
     StatusCode::from_u16(shared.status.load(Ordering::SeqCst)).unwrap_or(StatusCode::OK)
 }
 
@@ -82,6 +86,7 @@ impl Receiver {
         let shared = Arc::new(Shared {
             arrived,
             status: AtomicU16::new(200),
+            is_held: watch::Sender::new(false),
         });
         let router = axum::Router::new()
             .route("/hook", post(take))
@@ -116,6 +121,16 @@ impl Receiver {
     /// Answers with this status from now on.
     pub fn answer_with(&self, status: u16) {
         self.shared.status.store(status, Ordering::SeqCst);
+    }
+
+    /// Answers nothing from now on.
+    pub fn hold(&self) {
+        self.shared.is_held.send_replace(true);
+    }
+
+    /// Answers again, also what was held back.
+    pub fn release(&self) {
+        self.shared.is_held.send_replace(false);
     }
 
     /// The next request.

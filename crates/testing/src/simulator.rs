@@ -198,6 +198,20 @@ impl Simulated {
         table["pairs"].as_array().cloned().unwrap_or_default()
     }
 
+    /// The file of a message in a phone's log, as the phone reads it.
+    ///
+    /// # Panics
+    ///
+    /// When the phone cannot read it.
+    pub async fn file(&self, number: &str, id: &str) -> Vec<u8> {
+        let path = format!("/sim/v1/phones/{number}/messages/{id}/media");
+        let request = self.http.get(format!("{}{path}", self.base));
+        let answer = request.send().await.expect("the simulator answers");
+        assert!(answer.status().is_success(), "{path}: {}", answer.status());
+        let bytes = answer.bytes().await.expect("the file comes to its end");
+        bytes.to_vec()
+    }
+
     /// Gives a phone a made-up past, which devices that are linked from now on are sent.
     pub async fn past(&self, number: &str, past: &Value) {
         let path = format!("/phones/{number}/history");

@@ -10,6 +10,7 @@ mod addons;
 mod app_state;
 mod attempt;
 mod backoff;
+mod channel_files;
 mod channels;
 mod chats;
 mod communities;

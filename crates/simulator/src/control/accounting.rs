@@ -12,7 +12,8 @@ use super::router::Control;
 use crate::accounting::MessageRecord;
 use crate::phone::PhoneError;
 
-/// `GET /sim/v1/accounting`; with `ids=true` lists of ids instead of counts.
+/// `GET /sim/v1/accounting`; with `ids=true` lists of ids instead of counts, and what is only
+/// counted any more beside them.
 pub(crate) async fn list(
     State(control): State<Control>,
     RawQuery(query): RawQuery,
@@ -27,24 +28,35 @@ pub(crate) async fn list(
         }
     }
     let books = control.server.accounting();
-    let pairs = books.map_pairs(|from, to, messages| {
-        let show = |select: fn(&MessageRecord) -> bool| column(messages, is_listing_ids, select);
+    let pairs = books.map_pairs(|pair| {
+        let messages = &pair.messages;
+        let settled = &pair.settled;
+        let show = |select: fn(&MessageRecord) -> bool, settled: u64| {
+            column(messages, is_listing_ids, select, settled)
+        };
         let duplicates = if is_listing_ids {
-            show(|record| record.duplicates > 0)
+            show(|record| record.duplicates > 0, 0)
         } else {
             let counts = messages.values().map(|r| u64::from(r.duplicates));
-            json!(counts.sum::<u64>())
+            json!(counts.sum::<u64>() + settled.duplicates)
         };
-        json!({
-            "from": from,
-            "to": to,
-            "accepted": show(|_| true),
-            "delivered": show(MessageRecord::is_delivered),
-            "acknowledged": show(MessageRecord::is_acknowledged),
+        let mut row = json!({
+            "from": pair.from,
+            "to": pair.to,
+            "accepted": show(|_| true, settled.accepted),
+            "delivered": show(MessageRecord::is_delivered, settled.delivered),
+            "acknowledged": show(MessageRecord::is_acknowledged, settled.acknowledged),
             "duplicates": duplicates,
-            "pending": show(MessageRecord::is_pending),
-            "refused": show(MessageRecord::is_refused),
-        })
+            "pending": show(MessageRecord::is_pending, 0),
+            "refused": show(MessageRecord::is_refused, settled.refused),
+        });
+        if let Some(group) = &pair.group {
+            row["group"] = json!(format!("{group}@g.us"));
+        }
+        if is_listing_ids && settled.accepted > 0 {
+            row["settled"] = json!(settled);
+        }
+        row
     });
     Ok(Json(json!({ "pairs": pairs })))
 }
@@ -53,11 +65,12 @@ fn column(
     messages: &BTreeMap<String, MessageRecord>,
     is_listing_ids: bool,
     select: fn(&MessageRecord) -> bool,
+    settled: u64,
 ) -> Value {
     let selected = messages.iter().filter(|(_, record)| select(record));
     if is_listing_ids {
         json!(selected.map(|(id, _)| id).collect::<Vec<_>>())
     } else {
-        json!(selected.count())
+        json!(selected.count() as u64 + settled)
     }
 }

@@ -79,7 +79,7 @@ impl Device {
         let (link, receiver) = server.socket_link();
         let session = Server::open_session(account, 0, link, false).expect("it has a primary");
         Self {
-            outbox: Outbox::pushed(session.clone(), receiver),
+            outbox: server.pushed_outbox(&session, receiver),
             session,
         }
     }

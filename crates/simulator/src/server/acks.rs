@@ -1,14 +1,17 @@
 //! Acknowledgements of devices for what the server sent them.
 
-use wacore_binary::Node;
+use std::sync::Arc;
 
-use crate::accounting::DeviceProgress;
+use wacore_binary::{Jid, JidExt as _, Node};
+
+use crate::accounting::{DeviceProgress, Entry};
 use crate::journal::JournalError;
 
 use super::api::Server;
 use super::queue::{Acknowledged, Class};
 use super::session::Session;
 use super::stanza::{jid_attr, text_attr};
+use super::state::AccountCell;
 
 impl Server {
     pub(super) fn handle_ack(&self, session: &Session, node: &Node) -> Result<(), JournalError> {
@@ -28,7 +31,8 @@ impl Server {
         // What a receipt has taken before, perhaps to ask for a retry, goes no further by this.
         if transaction.take(&session.account, session.device_id, &found)
             && class == Class::Message
-            && let Some(sender) = to.and_then(|to| self.inner.directory.by_jid(&to))
+            && let Some(to) = to
+            && let Some(sender) = self.sender_of(node, &to)
         {
             let progress = if node.attrs.contains_key("error") {
                 DeviceProgress::Refused
@@ -37,11 +41,24 @@ impl Server {
             };
             self.inner.accounting.advance(
                 &mut transaction.batch,
-                (&sender.number, &session.account.number, &id),
+                Entry {
+                    from: &sender.number,
+                    to: &session.account.number,
+                    group: to.is_group().then_some(&*to.user),
+                    id: &id,
+                },
                 session.device_id,
                 progress,
             );
         }
         transaction.commit()
+    }
+
+    /// Whose message an acknowledgement is about: in a group it names the author.
+    fn sender_of(&self, ack: &Node, to: &Jid) -> Option<Arc<AccountCell>> {
+        if to.is_group() {
+            return self.inner.directory.by_jid(&jid_attr(ack, "participant")?);
+        }
+        self.inner.directory.by_jid(to)
     }
 }

@@ -43,14 +43,21 @@ impl Server {
         let (link, receiver) = Link::unbounded(self.inner.next_link_id(), &self.inner.shutdown);
         let session = Self::open_session(account, device.device, link, false)
             .ok_or(ServerError::UnknownDevice)?;
-        let outbox = Outbox::pushed(session.clone(), receiver);
+        let outbox = self.pushed_outbox(&session, receiver);
         Ok(DevicePort::new(self.clone(), session, outbox))
     }
 
     /// What a socket's task writes from.
     pub(crate) fn socket_outbox(&self, session: &Session, receiver: LinkReceiver) -> Outbox {
         let patience = Duration::from_millis(self.inner.config.offline_patience_ms);
-        Outbox::pulled(session.clone(), receiver, patience)
+        let journal = self.inner.journal.clone();
+        Outbox::pulled(session.clone(), receiver, journal, patience)
+    }
+
+    /// What a device reads that gets its backlog as fast as it reads.
+    pub(crate) fn pushed_outbox(&self, session: &Session, receiver: LinkReceiver) -> Outbox {
+        let journal = self.inner.journal.clone();
+        Outbox::pushed(session.clone(), receiver, journal)
     }
 
     /// A link for a socket.

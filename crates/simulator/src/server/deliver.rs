@@ -80,7 +80,10 @@ impl Server {
             live.drain_from = Some(seq);
             return;
         }
-        self.push_bytes(account, &live.link, queued.class.tag(), queued.stanza());
+        match queued.stanza() {
+            Some(stanza) => self.push_bytes(account, &live.link, queued.class.tag(), stanza),
+            None => live.drain_from = Some(seq),
+        }
     }
 
     /// Sends a stanza that is not kept to one device, when it is connected.

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use wacore_binary::builder::NodeBuilder;
 use wacore_binary::{Jid, JidExt, Node};
 
+use crate::accounting::Entry;
 use crate::journal::JournalError;
 
 use super::api::Server;
@@ -117,7 +118,12 @@ impl Server {
         let device_ids = transaction.deliver(recipient, theirs);
         if !is_to_self {
             let (books, batch) = (&self.inner.accounting, &mut transaction.batch);
-            let key = (&*own.number, &*recipient.number, message.id);
+            let key = Entry {
+                from: &own.number,
+                to: &recipient.number,
+                group: None,
+                id: message.id,
+            };
             if message.is_sent_again() {
                 for device_id in device_ids {
                     books.reopen(batch, key, device_id);

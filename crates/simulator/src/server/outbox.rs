@@ -8,8 +8,11 @@ use tokio::time::Instant;
 use wacore_binary::Node;
 use wacore_binary::builder::NodeBuilder;
 
+use crate::journal::Journal;
+
 use super::link::{LinkReceiver, Outgoing};
-use super::queue::Counts;
+use super::queue::{Counts, Queued};
+use super::record::{namespace, sequence_key};
 use super::session::Session;
 use super::stanza::{marshal, server_jid, unmarshal};
 
@@ -24,6 +27,8 @@ const PRIMER_LEN: usize = 5;
 pub(crate) struct Outbox {
     session: Session,
     receiver: LinkReceiver,
+    /// Long queues have their stanzas only there.
+    journal: Journal,
     ready: VecDeque<Bytes>,
     /// How far the backlog has been announced and sent.
     progress: Progress,
@@ -63,20 +68,26 @@ enum Filled {
 
 impl Outbox {
     /// For a client that asks for its backlog, or waits for so long and gets it all the same.
-    pub(crate) fn pulled(session: Session, receiver: LinkReceiver, patience: Duration) -> Self {
+    pub(crate) fn pulled(
+        session: Session,
+        receiver: LinkReceiver,
+        journal: Journal,
+        patience: Duration,
+    ) -> Self {
         let until = None;
-        Self::new(session, receiver, Pace::Pulled { patience, until })
+        Self::new(session, receiver, journal, Pace::Pulled { patience, until })
     }
 
     /// For a device that gets its backlog as fast as it reads.
-    pub(crate) fn pushed(session: Session, receiver: LinkReceiver) -> Self {
-        Self::new(session, receiver, Pace::Pushed)
+    pub(crate) fn pushed(session: Session, receiver: LinkReceiver, journal: Journal) -> Self {
+        Self::new(session, receiver, journal, Pace::Pushed)
     }
 
-    fn new(session: Session, receiver: LinkReceiver, pace: Pace) -> Self {
+    fn new(session: Session, receiver: LinkReceiver, journal: Journal, pace: Pace) -> Self {
         Self {
             session,
             receiver,
+            journal,
             ready: VecDeque::new(),
             progress: Progress::default(),
             pace,
@@ -164,18 +175,37 @@ impl Outbox {
         live.drain_from = Some(last + 1);
         drop(state);
         self.pace.restart();
-        for (_, queued) in batch {
+        for (seq, queued) in batch {
+            let Some(stanza) = self.stanza(seq, &queued) else {
+                continue;
+            };
             if self.progress.was_ended {
                 // A slow reader, or one that was passive, catches up.
-                self.ready.push_back(queued.stanza());
+                self.ready.push_back(stanza);
                 continue;
             }
             self.progress.sent += 1;
-            if let Some(stanza) = as_offline(&queued.stanza(), self.progress.sent) {
+            if let Some(stanza) = as_offline(&stanza, self.progress.sent) {
                 self.ready.push_back(stanza);
             }
         }
         Filled::Ready
+    }
+
+    /// A stanza of the queue; none where it was acknowledged meanwhile.
+    fn stanza(&self, seq: u64, queued: &Queued) -> Option<Bytes> {
+        if let Some(stanza) = queued.stanza() {
+            return Some(stanza);
+        }
+        let (account, device_id) = (&self.session.account, self.session.device_id);
+        let key = sequence_key(&account.number, device_id, seq);
+        match self.journal.get(namespace::QUEUE, key) {
+            Ok(value) => Queued::restore(&value?)?.stanza(),
+            Err(error) => {
+                tracing::error!(%error, "a queue cannot be read");
+                None
+            }
+        }
     }
 }
 

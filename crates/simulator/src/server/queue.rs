@@ -60,7 +60,8 @@ pub(crate) struct Queued {
     pub(crate) from_user: Box<str>,
     /// The stanza's `type`, when it has one.
     pub(crate) kind: Box<str>,
-    /// The journal's value: the class, one byte, and the marshalled stanza.
+    /// The journal's value: the class, one byte, and the marshalled stanza. Empty in long queues,
+    /// whose stanzas are read from the journal when their turn comes.
     pub(crate) value: Bytes,
 }
 
@@ -95,9 +96,20 @@ impl Queued {
         })
     }
 
-    /// The stanza, marshalled.
-    pub(crate) fn stanza(&self) -> Bytes {
-        self.value.slice(1..)
+    /// The stanza, marshalled; none where only the journal has it.
+    pub(crate) fn stanza(&self) -> Option<Bytes> {
+        (!self.value.is_empty()).then(|| self.value.slice(1..))
+    }
+
+    /// What is needed of it while it waits.
+    fn without_stanza(&self) -> Self {
+        Self {
+            class: self.class,
+            id: self.id.clone(),
+            from_user: self.from_user.clone(),
+            kind: self.kind.clone(),
+            value: Bytes::new(),
+        }
     }
 }
 
@@ -125,6 +137,12 @@ impl Counts {
     }
 }
 
+/// How many stanzas of a queue are in memory as a whole.
+const WHOLE: usize = 64;
+
+/// How many stanzas a queue holds; of more, the oldest go, as they do at WhatsApp after some weeks.
+pub(crate) const MAX_QUEUED: usize = 100_000;
+
 /// Stanzas in the order in which they arrived.
 #[derive(Debug, Default)]
 pub(crate) struct Queue {
@@ -149,7 +167,22 @@ impl Queue {
                 self.by_id.insert(queued.id.clone(), vec![seq]);
             }
         }
+        let queued = if self.entries.len() < WHOLE {
+            queued
+        } else {
+            Arc::new(queued.without_stanza())
+        };
         self.entries.insert(seq, queued);
+    }
+
+    /// How many stanzas there are.
+    pub(crate) fn len(&self) -> usize {
+        self.entries.len()
+    }
+
+    /// The numbers of the stanzas, oldest first.
+    pub(crate) fn seqs(&self) -> impl Iterator<Item = u64> {
+        self.entries.keys().copied()
     }
 
     /// Finds what an acknowledgement means: same class and id, then as close as the attributes tell.
@@ -254,6 +287,28 @@ mod tests {
     }
 
     #[test]
+    fn a_long_queue_holds_no_stanzas() {
+        let mut queue = Queue::default();
+        for _ in 0..=WHOLE {
+            let seq = queue.next_seq();
+            let mut receipt = Arc::into_inner(queued(Class::Receipt, "A", "1", "")).unwrap();
+            receipt.value = Bytes::from_static(b"\x02x");
+            queue.insert(seq, Arc::new(receipt));
+        }
+        assert_eq!(
+            (queue.len(), queue.seqs().last()),
+            (WHOLE + 1, Some(WHOLE as u64))
+        );
+        let batch = queue.batch(0, WHOLE + 1);
+        assert!(
+            batch[..WHOLE]
+                .iter()
+                .all(|(_, queued)| queued.stanza().is_some())
+        );
+        assert!(batch[WHOLE].1.stanza().is_none());
+    }
+
+    #[test]
     fn a_restored_stanza_is_the_one_that_was_written() {
         let node = wacore_binary::builder::NodeBuilder::new("receipt")
             .attr("from", wacore_binary::Jid::pn_device("1555", 3))
@@ -268,7 +323,8 @@ mod tests {
                 (&*queued.id, &*queued.from_user, &*queued.kind),
                 ("A", "1555", "read")
             );
-            assert_eq!(unmarshal(&queued.stanza()).unwrap().tag, "receipt");
+            let stanza = queued.stanza().unwrap();
+            assert_eq!(unmarshal(&stanza).unwrap().tag, "receipt");
         }
         let nameless = wacore_binary::builder::NodeBuilder::new("receipt").build();
         assert!(Queued::new(&nameless).is_none());

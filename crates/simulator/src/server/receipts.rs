@@ -5,7 +5,7 @@ use std::sync::Arc;
 use wacore_binary::builder::NodeBuilder;
 use wacore_binary::{Jid, JidExt, Node};
 
-use crate::accounting::DeviceProgress;
+use crate::accounting::{DeviceProgress, Entry};
 use crate::journal::JournalError;
 
 use super::api::Server;
@@ -15,6 +15,7 @@ use super::queue::{Acknowledged, Class};
 use super::session::Session;
 use super::stanza::{jid_attr, text_attr};
 use super::state::AccountCell;
+use super::transaction::Transaction;
 
 /// Receipts that concern one device and not the whole account.
 pub(super) const FOR_ONE_DEVICE: [&str; 6] = [
@@ -63,14 +64,13 @@ impl Server {
             };
             transaction.take(&session.account, session.device_id, &found);
             if let Some((_, target)) = &target {
-                let message = (&*target.number, &*session.account.number, &*id);
-                let (books, batch) = (&self.inner.accounting, &mut transaction.batch);
-                match progress_of(&kind) {
-                    Some(progress) => {
-                        books.advance(batch, message, session.device_id, progress);
-                    }
-                    None => books.reopen(batch, message, session.device_id),
-                }
+                let entry = Entry {
+                    from: &target.number,
+                    to: &session.account.number,
+                    group: None,
+                    id: &id,
+                };
+                self.note_receipt(&mut transaction, session, entry, &kind);
             }
         }
         for (account, parcels) in relays {
@@ -79,6 +79,21 @@ impl Server {
         transaction.commit()?;
         self.acknowledge_stanza(session, node, "receipt");
         Ok(())
+    }
+
+    /// Notes in the books how far a receipt brings a message.
+    pub(super) fn note_receipt(
+        &self,
+        transaction: &mut Transaction<'_>,
+        session: &Session,
+        entry: Entry<'_>,
+        kind: &str,
+    ) {
+        let (books, batch) = (&self.inner.accounting, &mut transaction.batch);
+        match progress_of(kind) {
+            Some(progress) => books.advance(batch, entry, session.device_id, progress),
+            None => books.reopen(batch, entry, session.device_id),
+        }
     }
 
     /// The receipt as those get it whom it is for.

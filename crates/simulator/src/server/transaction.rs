@@ -7,7 +7,7 @@ use crate::journal::{Batch, JournalError};
 
 use super::api::Server;
 use super::deliver::Parcel;
-use super::queue::{Acknowledged, Queued};
+use super::queue::{Acknowledged, MAX_QUEUED, Queued};
 use super::record::{namespace, sequence_key};
 use super::state::AccountCell;
 
@@ -38,6 +38,12 @@ struct Departure {
     account: Arc<AccountCell>,
     device_id: u16,
     seq: u64,
+}
+
+fn is_departing(departures: &[Departure], account: &AccountCell, device_id: u16, seq: u64) -> bool {
+    departures.iter().any(|gone| {
+        gone.seq == seq && gone.device_id == device_id && gone.account.number == account.number
+    })
 }
 
 impl Server {
@@ -75,6 +81,21 @@ impl Transaction<'_> {
             let before = self.arriving.entry(place).or_default();
             let seq = device.queue.next_seq() + *before;
             *before += 1;
+            if device.queue.len() + 1 > MAX_QUEUED {
+                let is_there =
+                    |seq: &u64| !is_departing(&self.departures, account, device_id, *seq);
+                if let Some(oldest) = device.queue.seqs().find(is_there) {
+                    self.batch.delete(
+                        namespace::QUEUE,
+                        sequence_key(&account.number, device_id, oldest),
+                    );
+                    self.departures.push(Departure {
+                        account: account.clone(),
+                        device_id,
+                        seq: oldest,
+                    });
+                }
+            }
             self.batch.put(
                 namespace::QUEUE,
                 sequence_key(&account.number, device_id, seq),
@@ -103,8 +124,8 @@ impl Transaction<'_> {
             let device = state.devices.get(&device_id);
             device.and_then(|device| device.queue.find(found))
         };
-        let Some(seq) = seq.filter(|seq| !self.departures.iter().any(|gone| gone.seq == *seq))
-        else {
+        let is_there = |seq: &u64| !is_departing(&self.departures, account, device_id, *seq);
+        let Some(seq) = seq.filter(is_there) else {
             return false;
         };
         self.batch.delete(

@@ -6,6 +6,7 @@
 
 mod architecture;
 mod calls;
+mod channel_files;
 mod channels;
 mod chats;
 mod commands;
@@ -20,6 +21,7 @@ mod groups;
 mod guide;
 mod history;
 mod idempotency;
+mod kills;
 mod kinds;
 mod limits;
 mod marks;

@@ -6,7 +6,6 @@ use wacore_binary::Node;
 
 use super::media::FileRequest;
 use crate::phone::calls::CallAction;
-use crate::phone::content::SendRequest;
 use crate::phone::content::{Action, SendRequest};
 use crate::phone::error::PhoneError;
 use crate::phone::handle::Sent;

@@ -74,7 +74,11 @@ impl Actor {
         let Some(file) = self.file_of(&request.id) else {
             return self.answer_file_request(&request, &[], &Answer::NotFound);
         };
-        if !opens(receipt, &request.id, &file.media_key) {
+        // What is not encrypted is posted by others, and kept by no phone.
+        let Some(media_key) = file.media_key.clone() else {
+            return self.answer_file_request(&request, &[], &Answer::NotFound);
+        };
+        if !opens(receipt, &request.id, &media_key) {
             return self.answer_file_request(&request, &[], &Answer::Unreadable);
         }
         let token = file.token();
@@ -93,7 +97,6 @@ impl Actor {
                 }
             };
             if let Some(mail) = own_mail.upgrade() {
-                let media_key = file.media_key;
                 let uploaded = Command::FileUploaded {
                     request,
                     media_key,

@@ -14,11 +14,12 @@ use crate::phone::error::PhoneError;
 pub(crate) struct FileRef {
     pub(crate) media_type: MediaType,
     pub(crate) direct_path: String,
-    pub(crate) media_key: Vec<u8>,
+    /// None in channels, whose files are not encrypted.
+    pub(crate) media_key: Option<Vec<u8>>,
     /// Of the plain file.
     pub(crate) sha256: Vec<u8>,
-    /// Of what lies at the media host.
-    pub(crate) enc_sha256: Vec<u8>,
+    /// Of what lies at the media host, where that is another.
+    pub(crate) enc_sha256: Option<Vec<u8>>,
     pub(crate) mime_type: String,
     pub(crate) file_name: Option<String>,
 }
@@ -34,9 +35,9 @@ impl FileRef {
                     return Some(Self {
                         media_type: MediaType::$media_type,
                         direct_path: file.direct_path.clone()?,
-                        media_key: file.media_key.clone()?,
+                        media_key: file.media_key.clone(),
                         sha256: file.file_sha256.clone()?,
-                        enc_sha256: file.file_enc_sha256.clone()?,
+                        enc_sha256: file.file_enc_sha256.clone(),
                         mime_type: file.mimetype.clone().unwrap_or_default(),
                         file_name: name(file),
                     });
@@ -62,16 +63,22 @@ impl FileRef {
 
     /// The name under which the media host knows the file.
     pub(crate) fn token(&self) -> String {
-        URL_SAFE_NO_PAD.encode(&self.enc_sha256)
+        URL_SAFE_NO_PAD.encode(self.enc_sha256.as_ref().unwrap_or(&self.sha256))
     }
 
     /// Decrypts what came from the media host, and checks both hashes.
     pub(crate) fn open(&self, sealed: &[u8]) -> Result<Vec<u8>, PhoneError> {
-        if Sha256::digest(sealed).as_slice() != self.enc_sha256 {
-            return Err(broken("the file at the media host has another hash"));
-        }
-        let plain = DownloadUtils::verify_and_decrypt(sealed, &self.media_key, self.media_type)
-            .map_err(|_| broken("the file does not open with the message's key"))?;
+        let plain = match (&self.media_key, &self.enc_sha256) {
+            (None, None) => sealed.to_vec(),
+            (Some(media_key), Some(enc_sha256)) => {
+                if Sha256::digest(sealed).as_slice() != enc_sha256 {
+                    return Err(broken("the file at the media host has another hash"));
+                }
+                DownloadUtils::verify_and_decrypt(sealed, media_key, self.media_type)
+                    .map_err(|_| broken("the file does not open with the message's key"))?
+            }
+            _ => return Err(broken("the message has a key without a hash, or no key")),
+        };
         if Sha256::digest(&plain).as_slice() != self.sha256 {
             return Err(broken("the plain file has another hash"));
         }
@@ -95,9 +102,9 @@ mod tests {
         let file = FileRef {
             media_type: MediaType::Document,
             direct_path: "/v/document/x".to_owned(),
-            media_key: sealed.media_key.to_vec(),
+            media_key: Some(sealed.media_key.to_vec()),
             sha256: sealed.file_sha256.to_vec(),
-            enc_sha256: sealed.file_enc_sha256.to_vec(),
+            enc_sha256: Some(sealed.file_enc_sha256.to_vec()),
             mime_type: String::new(),
             file_name: None,
         };
@@ -109,7 +116,7 @@ mod tests {
             (file.clone(), &other),
             (
                 FileRef {
-                    enc_sha256: hash(&other),
+                    enc_sha256: Some(hash(&other)),
                     ..file.clone()
                 },
                 &other,
@@ -128,8 +135,30 @@ mod tests {
                 },
                 &sealed.data_to_upload,
             ),
+            (
+                FileRef {
+                    media_key: None,
+                    ..file.clone()
+                },
+                &sealed.data_to_upload,
+            ),
         ] {
             assert!(matches!(file.open(sealed), Err(PhoneError::Conflict(_))));
         }
+    }
+
+    #[test]
+    fn a_file_without_a_key_is_what_its_hash_says() {
+        let file = FileRef {
+            media_type: MediaType::Image,
+            direct_path: "/v/newsletter-image/x".to_owned(),
+            media_key: None,
+            sha256: Sha256::digest(b"a picture").to_vec(),
+            enc_sha256: None,
+            mime_type: String::new(),
+            file_name: None,
+        };
+        assert_eq!(file.open(b"a picture").unwrap(), b"a picture");
+        assert!(file.open(b"another").is_err());
     }
 }

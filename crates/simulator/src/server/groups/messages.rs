@@ -7,6 +7,7 @@ use std::sync::Arc;
 use wacore_binary::builder::NodeBuilder;
 use wacore_binary::{Jid, Node, NodeContent};
 
+use crate::accounting::Entry;
 use crate::journal::JournalError;
 use crate::server::api::Server;
 use crate::server::deliver::{Parcel, parcels};
@@ -60,7 +61,24 @@ impl Server {
             let parcels: Vec<Parcel> = others
                 .filter_map(|device_id| message.parcel(account, *device_id))
                 .collect();
-            transaction.deliver(account, parcels);
+            let queued = transaction.deliver(account, parcels);
+            if own {
+                continue;
+            }
+            let entry = Entry {
+                from: &session.account.number,
+                to: &account.number,
+                group: Some(&group.id),
+                id,
+            };
+            let (books, batch) = (&self.inner.accounting, &mut transaction.batch);
+            if message.target.is_none() {
+                books.accept(batch, entry, &queued);
+            } else {
+                for device_id in queued {
+                    books.reopen(batch, entry, device_id);
+                }
+            }
         }
         transaction.commit()?;
         let mut ack = ack_of(node).attr("t", self.inner.now_s());

@@ -3,6 +3,7 @@
 use wacore_binary::builder::NodeBuilder;
 use wacore_binary::{Jid, Node};
 
+use crate::accounting::Entry;
 use crate::journal::JournalError;
 use crate::server::api::Server;
 use crate::server::deliver::parcels;
@@ -19,6 +20,11 @@ impl Server {
         node: &Node,
         to: &Jid,
     ) -> Result<(), JournalError> {
+        let author = jid_attr(node, "participant");
+        let account = author
+            .as_ref()
+            .and_then(|author| self.inner.directory.by_jid(author));
+        let kind = text_attr(node, "type").unwrap_or_default();
         let mut transaction = self.begin();
         for id in message_ids(node) {
             let found = Acknowledged {
@@ -28,18 +34,22 @@ impl Server {
                 kind: None,
             };
             transaction.take(&session.account, session.device_id, &found);
+            if let Some(author) = &account {
+                let entry = Entry {
+                    from: &author.number,
+                    to: &session.account.number,
+                    group: Some(&to.user),
+                    id: &id,
+                };
+                self.note_receipt(&mut transaction, session, entry, &kind);
+            }
         }
         let group = self.inner.groups.get(&to.user);
         let is_member = group.is_some_and(|group| {
             let own = group.role_of(&session.account.number);
             own.is_some() && group.jid() == *to
         });
-        let author = jid_attr(node, "participant");
-        let account = author
-            .as_ref()
-            .and_then(|author| self.inner.directory.by_jid(author));
         if let (true, Some(author), Some(account)) = (is_member, author, account) {
-            let kind = text_attr(node, "type").unwrap_or_default();
             let is_own = account.number == session.account.number;
             // Reading without telling stays among one's own devices.
             if kind != "read-self" && kind != "played-self" {

@@ -19,7 +19,7 @@ use crate::faults::MediaFate;
 use crate::server::Server;
 
 /// The media types that have a path.
-const KINDS: [&str; 10] = [
+const KINDS: [&str; 14] = [
     "image",
     "video",
     "audio",
@@ -30,7 +30,19 @@ const KINDS: [&str; 10] = [
     "thumbnail-sticker-pack",
     "thumbnail-link",
     "product-catalog-image",
+    "newsletter-image",
+    "newsletter-video",
+    "newsletter-audio",
+    "newsletter-document",
 ];
+
+/// What the media types of channels begin with; their files are not encrypted.
+pub(in crate::server) const CHANNEL_PREFIX: &str = "newsletter-";
+
+/// What a post names a file of a channel by.
+pub(in crate::server) fn channel_handle(token: &str) -> String {
+    format!("handle-{token}")
+}
 
 /// How long an upload may stand still.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -44,6 +56,7 @@ pub(crate) struct ByPhone;
 pub(crate) fn router(server: Server) -> Router {
     Router::new()
         .route("/mms/{kind}/{token}", post(upload))
+        .route("/newsletter/{kind}/{token}", post(upload))
         .route("/product/image/{token}", post(upload_product_image))
         .route("/v/{kind}/{file}", get(download))
         .with_state(server)
@@ -170,10 +183,14 @@ fn progress(server: &Server, kind: &str, token: &str) -> Response {
 /// Where a file can be downloaded.
 fn place(server: &Server, kind: &str, token: &str) -> serde_json::Value {
     let direct_path = format!("/v/{kind}/{token}");
-    json!({
+    let mut place = json!({
         "url": format!("https://{}{direct_path}", server.inner.media_host()),
         "direct_path": direct_path,
-    })
+    });
+    if kind.starts_with(CHANNEL_PREFIX) {
+        place["handle"] = json!(channel_handle(token));
+    }
+    place
 }
 
 async fn download(

@@ -1,4 +1,4 @@
-//! The media host: encrypted files that clients upload and download.
+//! The media host: files that clients upload and download, encrypted but for those of channels.
 
 mod auth;
 mod http;
@@ -8,4 +8,5 @@ mod upload;
 
 pub(crate) use auth::MediaAuth;
 pub(crate) use http::{ByPhone, router};
+pub(in crate::server) use http::{CHANNEL_PREFIX, channel_handle};
 pub(crate) use store::MediaFiles;

@@ -93,6 +93,14 @@ impl Server {
         }
     }
 
+    /// The media type of a file that is there.
+    pub(in crate::server) fn media_kind(&self, token: &str) -> Option<String> {
+        match self.media_file(token) {
+            Found::File(file) => Some(file.kind),
+            Found::Gone | Found::Unknown => None,
+        }
+    }
+
     /// A chunk of a file; `None` when it has been deleted meanwhile.
     pub(super) fn media_chunk(
         &self,

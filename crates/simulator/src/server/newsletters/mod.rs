@@ -4,6 +4,7 @@
 
 mod book;
 mod error;
+mod files;
 mod live;
 mod manage;
 mod posts;

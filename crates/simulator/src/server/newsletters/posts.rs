@@ -69,6 +69,13 @@ impl Server {
                 media_type: text_attr(plaintext, "mediatype"),
                 plaintext: content_bytes(plaintext).unwrap_or_default(),
             };
+            let handle = text_attr(node, "media_id");
+            let is_edit = node.attrs.contains_key("edit");
+            let media_type = draft.media_type.as_deref();
+            if !is_edit && !self.has_its_file(media_type, &draft.plaintext, handle.as_deref()) {
+                self.refuse(session, node, 479);
+                return Ok(());
+            }
             let device = Some(session.device_id);
             match text_attr(node, "edit").as_deref() {
                 Some(ADMIN_EDIT) => self.edit_post(number, device, to, &draft),
