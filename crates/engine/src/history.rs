@@ -76,12 +76,6 @@ impl std::fmt::Debug for HistoryPart {
     }
 }
 
-impl std::fmt::Debug for HistoryPart {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("HistoryPart").finish_non_exhaustive()
-    }
-}
-
 impl std::fmt::Debug for HistoryChunk {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("HistoryChunk")

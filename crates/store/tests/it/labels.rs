@@ -59,6 +59,8 @@ fn message(chat_id: i64, id: &str) -> NewMessage {
         media: None,
         content: None,
         is_unread: true,
+        details: None,
+        expires_at_ms: None,
     }
 }
 

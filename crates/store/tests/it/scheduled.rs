@@ -119,9 +119,10 @@ async fn what_is_due_is_found_by_the_gateway_that_holds_the_session() {
     .await;
     let found = async |now_ms| {
         let mut tx = store.read().await.unwrap();
-        let found = tx.admin().due_scheduled(&fence.gateway_id, now_ms, 10);
-        let found = found.await.unwrap();
-        found.into_iter().map(|due| due.id).collect::<Vec<_>>()
+        let mut admin = tx.admin();
+        let found = admin.due_scheduled(&fence.gateway_id, now_ms, 10).await;
+        let due = found.unwrap().into_iter().map(|due| due.id);
+        due.collect::<Vec<_>>()
     };
     assert_eq!(found(START_MS).await, [due.id]);
     let held = fence.clone();
