@@ -5,6 +5,7 @@ use std::io::{self, BufReader, BufWriter, Read, Seek as _, SeekFrom, Write as _}
 
 use async_trait::async_trait;
 use bytes::Bytes;
+use sha2::{Digest as _, Sha256};
 use wagate_model::MediaKind;
 use whatsapp_rust::anyhow;
 use whatsapp_rust::upload::UploadResponse;
@@ -31,18 +32,20 @@ pub struct Uploaded {
     pub url: String,
     /// Its path at any of the hosts.
     pub direct_path: String,
-    /// What it is encrypted with.
-    pub media_key: [u8; 32],
+    /// What it is encrypted with; none in channels, whose files are not encrypted.
+    pub media_key: Option<[u8; 32]>,
     /// The SHA-256 of the file.
     pub sha256: [u8; 32],
-    /// The SHA-256 of what is at the host.
-    pub encrypted_sha256: [u8; 32],
+    /// The SHA-256 of what is at the host, where that is another than the file's.
+    pub encrypted_sha256: Option<[u8; 32]>,
     /// The size of the file in bytes.
     pub size: u64,
     /// When the key was made, in seconds since 1970.
     pub key_timestamp_s: i64,
     /// Proofs of its pieces, by which sound and video are played while they load.
     pub sidecar: Option<Vec<u8>>,
+    /// What a post of a channel names its file by.
+    pub handle: Option<String>,
 }
 
 impl std::fmt::Debug for Uploaded {
@@ -58,13 +61,48 @@ impl From<UploadResponse> for Uploaded {
         Self {
             url: answer.url,
             direct_path: answer.direct_path,
-            media_key: answer.media_key,
+            media_key: Some(answer.media_key),
             sha256: answer.file_sha256,
-            encrypted_sha256: answer.file_enc_sha256,
+            encrypted_sha256: Some(answer.file_enc_sha256),
             size: answer.file_length,
             key_timestamp_s: answer.media_key_timestamp,
             sidecar: answer.streaming_sidecar,
+            handle: None,
         }
+    }
+}
+
+/// A file as it is, in a file of its own that nobody else sees and that goes with it.
+pub(crate) struct Plain {
+    pub(crate) file: File,
+    pub(crate) size: u64,
+    pub(crate) sha256: [u8; 32],
+}
+
+impl Plain {
+    /// Writes down what comes, as it comes.
+    pub(crate) async fn of(source: &mut dyn UploadSource) -> Result<Self, anyhow::Error> {
+        let mut file = BufWriter::new(tempfile::tempfile()?);
+        let (mut hash, mut size) = (Sha256::new(), 0);
+        while let Some(piece) = source.next().await? {
+            hash.update(&piece);
+            file.write_all(&piece)?;
+            size += u64::try_from(piece.len()).unwrap_or_default();
+        }
+        file.flush()?;
+        let file = file.into_inner().map_err(io::IntoInnerError::into_error)?;
+        Ok(Self {
+            file,
+            size,
+            sha256: hash.finalize().into(),
+        })
+    }
+
+    /// Its bytes from the beginning; the attempts come one after the other.
+    pub(crate) fn reader(&self) -> io::Result<Box<dyn Read + Send>> {
+        let mut file = self.file.try_clone()?;
+        file.rewind()?;
+        Ok(Box::new(BufReader::new(file)))
     }
 }
 

@@ -9,6 +9,7 @@ mod actions;
 mod app_state;
 mod attempt;
 mod backoff;
+mod channel_files;
 mod channels;
 mod chats;
 mod communities;

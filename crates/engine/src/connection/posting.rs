@@ -13,6 +13,7 @@ use whatsapp_rust::wacore_binary::{NodeContent, NodeRef};
 use whatsapp_rust::waproto::whatsapp as wa;
 use whatsapp_rust::{Client, Jid as LibraryJid, SendError, SendOptions, Server};
 
+use super::channel_files::post_file;
 use super::hook::{other_address, own};
 use crate::convert::{self, library_jid, model_jid};
 use crate::{Outgoing, OutgoingContent};
@@ -49,6 +50,13 @@ pub(super) async fn send_to_channel(
             client
                 .send_message_with_options(channel.clone(), message, options)
                 .await?;
+        }
+        OutgoingContent::File(file) => {
+            let message = convert::outgoing(outgoing, &own(client));
+            let message = message.ok_or_else(|| cannot_be_built("file"))?;
+            let uploaded = file.uploaded.as_ref();
+            let handle = uploaded.and_then(|uploaded| uploaded.handle.as_deref());
+            post_file(client, &channel, &outgoing.id, &message, handle).await?;
         }
         OutgoingContent::Edit { target, text } => {
             let message = wa::Message::text(text.as_str());

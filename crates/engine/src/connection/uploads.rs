@@ -56,7 +56,7 @@ fn bring(
     Box::pin(client.upload_stream(encrypted, info, media_type(kind)))
 }
 
-fn failure(error: &anyhow::Error) -> SendFailure {
+pub(super) fn failure(error: &anyhow::Error) -> SendFailure {
     if error.is::<UploadSourceError>() {
         return SendFailure::Transient {
             code: None,

@@ -72,10 +72,10 @@ macro_rules! file_fields {
             url: Some($uploaded.url.clone()),
             direct_path: Some($uploaded.direct_path.clone()),
             mimetype: Some($attachment.mimetype.clone()),
-            media_key: Some($uploaded.media_key.to_vec()),
+            media_key: $uploaded.media_key.map(Vec::from),
             media_key_timestamp: Some($uploaded.key_timestamp_s),
             file_sha256: Some($uploaded.sha256.to_vec()),
-            file_enc_sha256: Some($uploaded.encrypted_sha256.to_vec()),
+            file_enc_sha256: $uploaded.encrypted_sha256.map(Vec::from),
             file_length: Some($uploaded.size),
             context_info: $context.into(),
             $($field: $value,)*
@@ -231,12 +231,13 @@ mod tests {
             uploaded: Some(Uploaded {
                 url: "https://media.example/v/1".into(),
                 direct_path: "/v/1".into(),
-                media_key: [1; 32],
+                media_key: Some([1; 32]),
                 sha256: [2; 32],
-                encrypted_sha256: [3; 32],
+                encrypted_sha256: Some([3; 32]),
                 size: 9,
                 key_timestamp_s: 5,
                 sidecar: Some(vec![4; 10]),
+                handle: None,
             }),
         }
     }
@@ -264,6 +265,20 @@ mod tests {
             let name = media.meta.filename;
             assert_eq!(name.is_some(), kind == MediaKind::Document);
         }
+    }
+
+    #[test]
+    fn a_file_of_a_channel_has_no_key() {
+        let mut plain = file(MediaKind::Image);
+        let uploaded = plain.uploaded.as_mut().unwrap();
+        (uploaded.media_key, uploaded.encrypted_sha256) = (None, None);
+        let message = file_message(&plain, &chat(), None).unwrap();
+        let Some(Content::Media(media)) = content_of(&raw(&message)) else {
+            panic!("no file");
+        };
+        let source = media.source.unwrap();
+        assert_eq!((source.media_key, source.encrypted_sha256), (None, None));
+        assert_eq!(source.sha256, [2; 32]);
     }
 
     #[test]

@@ -85,7 +85,7 @@ async fn try_once(cx: &Context, session: &Arc<Session>, item: &mut Item) -> Resu
         Begun::Limited(wait) => return Ok(Attempted::Limited(wait)),
         Begun::FinishedBefore => return Ok(Attempted::Finished),
     }
-    if let Err(failure) = bring_file(cx, session, &connection, item).await {
+    if let Err(failure) = bring_file(cx, session, &connection, item, &chat).await {
         return after_failure(cx, session, item, failure).await;
     }
     let outgoing = prepare(cx, session, item, chat).await?;
@@ -214,6 +214,7 @@ async fn bring_file(
     session: &Session,
     connection: &Connection,
     item: &mut Item,
+    chat: &Jid,
 ) -> std::result::Result<(), SendFailure> {
     let Some(attachment) = &item.order.attachment else {
         return Ok(());
@@ -223,9 +224,13 @@ async fn bring_file(
     }
     let started = tokio::time::Instant::now();
     let mut file = WaitingFile::new(&cx.store, session.organization, attachment);
-    let uploaded = connection
-        .upload(&mut file, attachment.kind, item.order.secret)
-        .await?;
+    let uploaded = if chat.kind() == JidKind::Newsletter {
+        let uploading = connection.upload_for_channel(&mut file, attachment.kind);
+        uploading.await?
+    } else {
+        let uploading = connection.upload(&mut file, attachment.kind, item.order.secret);
+        uploading.await?
+    };
     metrics::histogram!("wagate_gateway_upload_seconds").record(started.elapsed().as_secs_f64());
     item.uploaded = Some(Arc::new(uploaded));
     Ok(())

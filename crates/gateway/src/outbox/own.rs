@@ -374,9 +374,9 @@ fn media_of(attachment: &Attachment, uploaded: Option<&Uploaded>) -> Media {
         },
         source: uploaded.map(|uploaded| MediaSource {
             direct_path: uploaded.direct_path.clone(),
-            media_key: Some(uploaded.media_key.to_vec()),
+            media_key: uploaded.media_key.map(Vec::from),
             sha256: uploaded.sha256.to_vec(),
-            encrypted_sha256: Some(uploaded.encrypted_sha256.to_vec()),
+            encrypted_sha256: uploaded.encrypted_sha256.map(Vec::from),
             size: uploaded.size,
             kind: attachment.kind,
         }),

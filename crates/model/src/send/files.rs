@@ -102,8 +102,19 @@ impl MediaPayload {
     /// The kind of file that it is to be, for a message of a type; faults are added where
     /// what it says does not fit the type.
     pub fn check(&self, field: &str, base: MediaKind, faults: &mut Faults) -> MediaKind {
-        self.check_origin(field, faults);
-        if let Some(caption) = &self.caption {
+        self.check_with(field, base, self.caption.as_deref(), faults)
+    }
+
+    /// As [`Self::check`], with another text under the file.
+    pub(super) fn check_with(
+        &self,
+        field: &str,
+        base: MediaKind,
+        caption: Option<&str>,
+        faults: &mut Faults,
+    ) -> MediaKind {
+        check_origin(field, self.data.as_deref(), self.url.as_deref(), faults);
+        if let Some(caption) = caption {
             faults.check_text(&format!("{field}.caption"), caption, limits::TEXT_CHARS);
             let has_caption = !matches!(base, MediaKind::Audio | MediaKind::Sticker);
             faults.check(has_caption, &format!("{field}.caption"), || {
@@ -118,24 +129,8 @@ impl MediaPayload {
                 faults,
             );
         }
-        if let Some(mimetype) = &self.mimetype {
-            faults.check(is_mimetype(mimetype), &format!("{field}.mimetype"), || {
-                "must be a MIME type such as image/jpeg".into()
-            });
-        }
+        check_mimetype(field, self.mimetype.as_deref(), faults);
         self.special_kind(field, base, faults)
-    }
-
-    fn check_origin(&self, field: &str, faults: &mut Faults) {
-        match (self.data.as_deref(), self.url.as_deref()) {
-            (None, None) => faults.add(format!("{field}.data"), "or url is required"),
-            (Some(_), Some(_)) => {
-                faults.add(format!("{field}.url"), "must not be given beside data");
-            }
-            (Some(""), None) => faults.add(format!("{field}.data"), "must not be empty"),
-            (None, Some("")) => faults.add(format!("{field}.url"), "must not be empty"),
-            _ => {}
-        }
     }
 
     fn special_kind(&self, field: &str, base: MediaKind, faults: &mut Faults) -> MediaKind {
@@ -175,6 +170,34 @@ impl MediaPayload {
             );
         }
         kind
+    }
+}
+
+impl AlbumMediaPayload {
+    /// Adds the faults of what it says.
+    pub(super) fn check(&self, field: &str, faults: &mut Faults) {
+        check_origin(field, self.data.as_deref(), self.url.as_deref(), faults);
+        check_mimetype(field, self.mimetype.as_deref(), faults);
+    }
+}
+
+fn check_origin(field: &str, data: Option<&str>, url: Option<&str>, faults: &mut Faults) {
+    match (data, url) {
+        (None, None) => faults.add(format!("{field}.data"), "or url is required"),
+        (Some(_), Some(_)) => {
+            faults.add(format!("{field}.url"), "must not be given beside data");
+        }
+        (Some(""), None) => faults.add(format!("{field}.data"), "must not be empty"),
+        (None, Some("")) => faults.add(format!("{field}.url"), "must not be empty"),
+        _ => {}
+    }
+}
+
+fn check_mimetype(field: &str, mimetype: Option<&str>, faults: &mut Faults) {
+    if let Some(mimetype) = mimetype {
+        faults.check(is_mimetype(mimetype), &format!("{field}.mimetype"), || {
+            "must be a MIME type such as image/jpeg".into()
+        });
     }
 }
 

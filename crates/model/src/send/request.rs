@@ -256,11 +256,9 @@ impl SendRequest {
             faults.add("media", format!("is required for type {}", base.as_str()));
             return;
         };
-        let payload = MediaPayload {
-            caption: media.caption.clone().or_else(|| self.caption.clone()),
-            ..media.clone()
-        };
-        payload.check("media", base, faults);
+        // The file itself may be large: it is looked at where it is.
+        let caption = media.caption.as_deref().or(self.caption.as_deref());
+        media.check_with("media", base, caption, faults);
     }
 
     fn check_album(&self, faults: &mut Faults) {
@@ -268,8 +266,7 @@ impl SendRequest {
         let is_count = limits::ALBUM_FILES.contains(&medias.len());
         faults.check(is_count, "medias", || "must have 2 to 10 entries".into());
         for (index, item) in medias.iter().enumerate().take(*limits::ALBUM_FILES.end()) {
-            let payload = MediaPayload::from(item.clone());
-            payload.check(&format!("medias[{index}]"), MediaKind::Image, faults);
+            item.check(&format!("medias[{index}]"), faults);
         }
         if let Some(caption) = &self.caption {
             faults.check_text("caption", caption, limits::TEXT_CHARS);
@@ -361,12 +358,23 @@ impl SendRequest {
             Ok(jid)
                 if jid.kind() == JidKind::Newsletter
                     && !faults.is_unreadable("type")
-                    && self.kind != SendType::Text =>
+                    && self.kind != SendType::Text
+                    && self.kind.media_kind().is_none() =>
             {
-                faults.add("to", "must be a person or a group: channels take texts");
+                faults.add(
+                    "to",
+                    "must be a person or a group: channels take texts and single files",
+                );
                 None
             }
-            Ok(jid) => Some(jid),
+            Ok(jid) => {
+                let media = self.media.as_ref();
+                let is_view_once = media.is_some_and(|media| media.view_once == Some(true));
+                if jid.kind() == JidKind::Newsletter && is_view_once {
+                    faults.add("media.viewOnce", "is not for channels");
+                }
+                Some(jid)
+            }
             Err(error) => {
                 faults.add("to", error.to_string());
                 None
@@ -483,6 +491,34 @@ mod tests {
             let faults = request(json).validate().unwrap_err().into_vec();
             let fields: Vec<_> = faults.iter().map(|fault| fault.field.clone()).collect();
             assert_eq!(fields, expected);
+        }
+    }
+
+    #[test]
+    fn channels_take_texts_and_single_files() {
+        let to = "120363000000000001@newsletter";
+        let media = serde_json::json!({"data": "AAAA"});
+        let file = |kind: &str| serde_json::json!({"type": kind, "to": to, "media": media});
+        for kind in ["image", "video", "audio", "document", "sticker"] {
+            assert!(request(file(kind)).validate().is_ok(), "{kind}");
+        }
+        let once = serde_json::json!({"data": "AAAA", "viewOnce": true});
+        for (json, field) in [
+            (
+                serde_json::json!({"type": "image", "to": to, "media": once}),
+                "media.viewOnce",
+            ),
+            (
+                serde_json::json!({"type": "album", "to": to, "medias": [media, media]}),
+                "to",
+            ),
+            (
+                serde_json::json!({"type": "poll", "to": to, "name": "q", "options": ["a", "b"]}),
+                "to",
+            ),
+        ] {
+            let faults = request(json).validate().unwrap_err().into_vec();
+            assert_eq!(faults[0].field, field);
         }
     }
 

@@ -10,11 +10,11 @@ use serde_json::{Value, json};
 use wagate_testing::{PhoneMessage, Realtime, Session, TestSandbox};
 
 /// A picture of one pixel.
-const PNG: &str = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNkYPhfDwAChwGA60e6kgAA\
+pub(crate) const PNG: &str = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNkYPhfDwAChwGA60e6kgAA\
 AABJRU5ErkJggg==";
 
 /// A second of a tone, 16 bits, mono, 8 kHz.
-fn wav() -> Vec<u8> {
+pub(crate) fn wav() -> Vec<u8> {
     let rate = 8_000_u32;
     let samples: Vec<u8> = (0..rate)
         .flat_map(|n| (((n % 40) as i16 - 20) * 800).to_le_bytes())
@@ -45,7 +45,7 @@ fn mp4_box(name: [u8; 4], content: &[u8]) -> Vec<u8> {
 }
 
 /// A film of 3 seconds and 64 × 48 pixels, as far as its boxes say.
-fn mp4() -> Vec<u8> {
+pub(crate) fn mp4() -> Vec<u8> {
     let words = |words: &[u32]| -> Vec<u8> {
         let bytes = words.iter().flat_map(|word| word.to_be_bytes());
         bytes.collect()

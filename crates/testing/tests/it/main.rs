@@ -5,6 +5,7 @@
 )]
 
 mod architecture;
+mod channel_files;
 mod channels;
 mod chats;
 mod commands;
@@ -18,6 +19,7 @@ mod groups;
 mod guide;
 mod history;
 mod idempotency;
+mod kills;
 mod kinds;
 mod limits;
 mod messages;
