@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU16, Ordering};
+use std::time::Duration;
 
 use axum::body::Bytes;
 use axum::extract::State;
@@ -139,7 +140,20 @@ impl Receiver {
     ///
     /// When none arrives in time.
     pub async fn next(&mut self) -> Delivered {
+<<<<<<< HEAD
         let delivered = tokio::time::timeout(PATIENCE, self.queue.recv())
+=======
+        self.next_within(PATIENCE).await
+    }
+
+    /// The next request, for one that must wait for something else to run out.
+    ///
+    /// # Panics
+    ///
+    /// When none arrives in time.
+    pub async fn next_within(&mut self, patience: Duration) -> Delivered {
+        tokio::time::timeout(patience, self.queue.recv())
+>>>>>>> work-history
             .await
             .expect("a delivery in time")
             .expect("the receiver runs");

@@ -232,6 +232,28 @@ mod tests {
         assert_eq!(restored(&open(&journal)), ["B", "C"]);
     }
 
+    #[test]
+    fn of_a_full_queue_the_oldest_goes() {
+        let journal = Journal::memory();
+        let server = open(&journal);
+        let cell = account(&server);
+        server.deliver(&cell, parcels(&receipt("A"), [0])).unwrap();
+        if let Some(device) = cell.lock().devices.get_mut(&0) {
+            let queued = parcels(&receipt("B"), [0]).remove(0).queued;
+            for seq in 1..MAX_QUEUED as u64 {
+                device.queue.insert(seq, queued.clone());
+            }
+        }
+        server.deliver(&cell, parcels(&receipt("C"), [0])).unwrap();
+        let state = cell.lock();
+        let queue = &state.devices[&0].queue;
+        let (first, last) = (queue.seqs().next(), queue.seqs().last());
+        assert_eq!((first, last), (Some(1), Some(MAX_QUEUED as u64)));
+        assert_eq!(queue.len(), MAX_QUEUED);
+        let written = journal.scan(namespace::QUEUE).unwrap();
+        assert_eq!(written.len(), 1, "the first is not on the disk any more");
+    }
+
     fn message(to: &AccountCell, id: &str) -> Node {
         let enc = NodeBuilder::new("enc").attr("type", "msg").bytes(vec![1]);
         NodeBuilder::new("message")

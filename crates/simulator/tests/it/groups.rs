@@ -92,6 +92,30 @@ async fn members_read_what_each_of_them_writes() {
 }
 
 #[tokio::test]
+async fn the_books_count_a_message_of_a_group_for_each_other_member() {
+    let (server, phones) = simulator(&Journal::memory()).await;
+    let [alice, bob, carol] = people(&phones).await;
+    let group = group_of(&alice, &[&bob, &carol]).await;
+    let id = say(&alice, &group, "counted").await;
+    let (books, group) = (server.accounting(), Some(group.user.as_str()));
+    let read_by = |phone: &Phone| {
+        let record = books.message_in(group, alice.number(), phone.number(), &id);
+        record.is_some_and(|record| record.is_acknowledged() && !record.is_pending())
+    };
+    let counted = async {
+        while !(read_by(&bob) && read_by(&carol)) {
+            tokio::task::yield_now().await;
+        }
+    };
+    let in_time = tokio::time::timeout(WAIT, counted).await;
+    in_time.expect("everybody's receipt is counted");
+    let pairs = books.pairs();
+    assert_eq!(pairs.len(), 2, "nothing is counted for its author");
+    assert!(pairs.iter().all(|pair| pair.group.as_deref() == group));
+    assert!(books.message(alice.number(), bob.number(), &id).is_none());
+}
+
+#[tokio::test]
 async fn what_is_said_about_a_message_reaches_everybody() {
     let (_server, phones) = simulator(&Journal::memory()).await;
     let [alice, bob, carol] = people(&phones).await;
