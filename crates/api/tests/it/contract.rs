@@ -40,6 +40,8 @@ const BEYOND_THE_CONTRACT: &[&str] = &[
     "cancelGroupJoinRequest",
     "createCommunity",
     "deleteChannel",
+    "muteContactStatus",
+    "unmuteContactStatus",
     "updateChannel",
     "createRealtimeTicket",
     "getBlocklist",
@@ -92,6 +94,7 @@ const PARAMETERS_BEYOND_THE_CONTRACT: &[(&str, &str)] = &[("listChats", "label")
 const FIELDS_BEYOND_THE_CONTRACT: &[&str] = &[
     "Chat.labels",
     "ChatUpdatePayload.labels",
+    "Contact.statusMuted",
     "Message.labels",
     "Message.starred",
     "MediaMeta.id",
