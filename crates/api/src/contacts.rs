@@ -29,6 +29,8 @@ pub(crate) fn routes() -> Vec<UtoipaMethodRouter<ApiState>> {
         routes!(get_contact_picture),
         routes!(block_contact),
         routes!(unblock_contact),
+        routes!(mute_contact_status),
+        routes!(unmute_contact_status),
     ]
 }
 
@@ -236,6 +238,53 @@ async fn unblock_contact(
     person: Named<parts::Address>,
 ) -> Answer<StatusCode> {
     core.unblock_contact(&session.access, &person.0).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// Mute a contact's stories
+///
+/// Beyond the contract. For the account on all its devices; they come in as before. Can be
+/// repeated.
+#[utoipa::path(
+    post, path = "/api/v1/sessions/{session}/contacts/{jid}/mute-status",
+    operation_id = "muteContactStatus", tag = "Contacts",
+    params(
+        ("session" = String, Path, description = "The session's id."),
+        ("jid" = String, Path, description = "The person's JID, or a phone number in digits."),
+    ),
+    extensions(("x-capability" = json!("send")), ("x-live" = json!(true))),
+    responses((status = 204, description = "Done.")),
+)]
+async fn mute_contact_status(
+    State(core): State<Core>,
+    session: InSession<Send>,
+    person: Named<parts::Address>,
+) -> Answer<StatusCode> {
+    core.mute_contact_status(&session.access, &person.0, true)
+        .await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// Unmute a contact's stories
+///
+/// Beyond the contract. Can be repeated.
+#[utoipa::path(
+    post, path = "/api/v1/sessions/{session}/contacts/{jid}/unmute-status",
+    operation_id = "unmuteContactStatus", tag = "Contacts",
+    params(
+        ("session" = String, Path, description = "The session's id."),
+        ("jid" = String, Path, description = "The person's JID, or a phone number in digits."),
+    ),
+    extensions(("x-capability" = json!("send")), ("x-live" = json!(true))),
+    responses((status = 204, description = "Done.")),
+)]
+async fn unmute_contact_status(
+    State(core): State<Core>,
+    session: InSession<Send>,
+    person: Named<parts::Address>,
+) -> Answer<StatusCode> {
+    core.mute_contact_status(&session.access, &person.0, false)
+        .await?;
     Ok(StatusCode::NO_CONTENT)
 }
 

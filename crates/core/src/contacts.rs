@@ -267,6 +267,18 @@ impl Core {
         self.set_blocked(access, person, false).await
     }
 
+    /// Mutes the stories of a person, or no longer does.
+    pub async fn mute_contact_status(
+        &self,
+        access: &SessionAccess,
+        person: &str,
+        is_muted: bool,
+    ) -> Result<()> {
+        let person = person_of(person)?;
+        let request = LiveRequest::Contact(ContactRequest::MuteStatus { person, is_muted });
+        self.do_live(access, request, What::Contact).await
+    }
+
     async fn set_blocked(
         &self,
         access: &SessionAccess,
@@ -293,6 +305,7 @@ fn contact(row: ContactRecord) -> Contact {
         phone_number: phone_number(row.identity.phone_jid.as_deref()),
         lid: row.identity.lid.unwrap_or_default(),
         name,
+        status_muted: row.identity.is_status_muted,
         source: if row.has_dm {
             ContactSource::Dm
         } else {

@@ -86,6 +86,13 @@ pub enum EngineEvent {
     GroupsStale(Option<Jid>),
     /// Another device of this number changed how a chat is kept.
     Chat(ChatChange),
+    /// Somebody's stories were muted or unmuted, on any device of this number.
+    StatusMuted {
+        /// Whose.
+        person: Jid,
+        /// Whether they are muted.
+        is_muted: bool,
+    },
     /// A label was changed, put on something or taken off, on any device of this number.
     Label(LabelChange),
     /// The account follows a channel, left or muted it, on any of its devices.

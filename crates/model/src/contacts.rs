@@ -30,6 +30,9 @@ pub struct Contact {
     pub phone_number: Option<String>,
     /// Where the session knows the person from.
     pub source: ContactSource,
+    /// Whether the account has muted the person's stories (beyond the contract).
+    #[serde(default)]
+    pub status_muted: bool,
 }
 
 /// One page of people.

@@ -44,6 +44,8 @@ pub struct IdentityRecord {
     pub first_name: Option<String>,
     /// The verified name of a business.
     pub business_name: Option<String>,
+    /// Whether the account has muted the person's stories.
+    pub is_status_muted: bool,
     /// When the person was first seen, in milliseconds since 1970.
     pub first_seen_at: i64,
     /// When the row last changed, in milliseconds since 1970.
@@ -103,6 +105,7 @@ impl IdentityRecord {
         self.full_name = self.full_name.take().or(other.full_name);
         self.first_name = self.first_name.take().or(other.first_name);
         self.business_name = self.business_name.take().or(other.business_name);
+        self.is_status_muted |= other.is_status_muted;
         self.first_seen_at = self.first_seen_at.min(other.first_seen_at);
     }
 
@@ -137,7 +140,7 @@ pub struct UpsertedIdentity {
 macro_rules! identity_columns {
     () => {
         "i.id, i.lid, i.phone_jid, i.push_name, i.full_name, i.first_name, i.business_name, \
-         i.first_seen_at, i.updated_at"
+         i.is_status_muted, i.first_seen_at, i.updated_at"
     };
 }
 
@@ -227,6 +230,7 @@ impl Owned<'_> {
             full_name: None,
             first_name: None,
             business_name: None,
+            is_status_muted: false,
             first_seen_at: now_ms,
             updated_at: now_ms,
         };
@@ -278,6 +282,22 @@ impl Owned<'_> {
         Ok(())
     }
 
+    /// Mutes a person's stories or no longer does; nothing where the address is not known.
+    pub async fn mute_status(&mut self, address: &str, is_muted: bool, now_ms: i64) -> Result<()> {
+        on!(self.tx, |conn| sqlx::query(
+            "UPDATE identity SET is_status_muted = $3, updated_at = $4 \
+             WHERE session_id = $1 AND (lid = $2 OR phone_jid = $2) AND is_status_muted <> $3"
+        )
+        .bind(Text(self.session))
+        .bind(storable(address))
+        .bind(is_muted)
+        .bind(now_ms)
+        .execute(conn)
+        .await
+        .map(drop))?;
+        Ok(())
+    }
+
     async fn clear_phone(&mut self, id: i64, now_ms: i64) -> Result<()> {
         on!(self.tx, |conn| sqlx::query(
             "UPDATE identity SET phone_jid = NULL, updated_at = $2 WHERE id = $1"
@@ -295,6 +315,15 @@ impl Owned<'_> {
         on!(self.tx, |conn| sqlx::query(
             "UPDATE group_member SET identity_id = $1 WHERE identity_id = $2 \
              AND group_id NOT IN (SELECT group_id FROM group_member WHERE identity_id = $1)"
+        )
+        .bind(kept)
+        .bind(gone)
+        .execute(conn)
+        .await
+        .map(drop))?;
+        on!(self.tx, |conn| sqlx::query(
+            "UPDATE identity SET is_status_muted = (is_status_muted OR \
+             (SELECT g.is_status_muted FROM identity g WHERE g.id = $2)) WHERE id = $1"
         )
         .bind(kept)
         .bind(gone)

@@ -140,9 +140,6 @@ impl Receiver {
     ///
     /// When none arrives in time.
     pub async fn next(&mut self) -> Delivered {
-<<<<<<< HEAD
-        let delivered = tokio::time::timeout(PATIENCE, self.queue.recv())
-=======
         self.next_within(PATIENCE).await
     }
 
@@ -152,8 +149,7 @@ impl Receiver {
     ///
     /// When none arrives in time.
     pub async fn next_within(&mut self, patience: Duration) -> Delivered {
-        tokio::time::timeout(patience, self.queue.recv())
->>>>>>> work-history
+        let delivered = tokio::time::timeout(patience, self.queue.recv())
             .await
             .expect("a delivery in time")
             .expect("the receiver runs");

@@ -29,6 +29,13 @@ pub enum ContactRequest {
         /// Whether to block.
         is_blocked: bool,
     },
+    /// Mute or unmute a person's stories.
+    MuteStatus {
+        /// The person.
+        person: Jid,
+        /// Whether to mute.
+        is_muted: bool,
+    },
     /// Whom the account has blocked.
     Blocklist,
     /// Save a person under a name, on all devices of the account.
@@ -49,6 +56,7 @@ impl ContactRequest {
             Self::About { .. } => "get_about",
             Self::Picture { .. } => "get_picture",
             Self::SetBlocked { .. } => "set_blocked",
+            Self::MuteStatus { .. } => "mute_status",
             Self::Blocklist => "get_blocklist",
             Self::Save { .. } => "save_contact",
         }
@@ -60,6 +68,7 @@ impl ContactRequest {
             | Self::About { .. }
             | Self::Picture { .. }
             | Self::SetBlocked { .. }
+            | Self::MuteStatus { .. }
             | Self::Blocklist
             | Self::Save { .. } => true,
         }

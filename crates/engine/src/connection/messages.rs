@@ -59,6 +59,13 @@ impl Connection {
             .map_err(|_| RequestError::Failed)
     }
 
+    /// Mutes a person's stories or no longer does, on the account's devices.
+    pub async fn mute_status(&self, person: &Jid, is_muted: bool) -> Result<(), RequestError> {
+        let client = self.logged_in()?;
+        let telling = tell_mute(client, library_jid(person), is_muted);
+        telling.await.map_err(|error| failure(&error))
+    }
+
     async fn act_on(
         &self,
         chat: &Jid,
@@ -114,6 +121,14 @@ fn tell<'t>(
                     .await
             }
         }
+    })
+}
+
+#[inline(never)]
+fn tell_mute(client: &Client, person: LibraryJid, is_muted: bool) -> Telling<'_> {
+    Box::pin(async move {
+        let actions = client.chat_actions();
+        actions.set_user_status_mute(&person, is_muted).await
     })
 }
 

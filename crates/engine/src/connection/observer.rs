@@ -255,6 +255,13 @@ impl Observer {
             Event::PictureUpdate(update) => {
                 self.tell(convert::picture(update), EngineEvent::Picture);
             }
+            Event::UserStatusMuteUpdate(update) => {
+                let person = model_jid(&update.jid).filter(|jid| jid.kind().is_person());
+                self.tell(person, |person| EngineEvent::StatusMuted {
+                    person,
+                    is_muted: update.muted,
+                });
+            }
             Event::UserAboutUpdate(update) => {
                 self.tell(convert::about(update), |(person, text)| {
                     EngineEvent::About { person, text }

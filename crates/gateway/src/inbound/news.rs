@@ -201,6 +201,9 @@ async fn commit_one(
         EngineEvent::Alias { phone, lid } => people::alias(owned, phone, lid, now_ms).await,
         EngineEvent::Picture(event) => picture(owned, event, now_ms),
         EngineEvent::Chat(change) => chat(owned, change, now_ms).await,
+        EngineEvent::StatusMuted { person, is_muted } => {
+            people::status_muted(owned, person, *is_muted, now_ms).await
+        }
         EngineEvent::Label(change) => marks::label(owned, change, now_ms).await,
         EngineEvent::Channel(change) => channel(owned, change, now_ms).await,
         EngineEvent::Restriction { kind, restriction } => {

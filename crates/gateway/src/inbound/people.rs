@@ -37,6 +37,18 @@ pub(super) async fn push_name(
     tell(owned, EventKind::ContactUpdate, &payload, None, now_ms)
 }
 
+/// The stories of a person were muted or unmuted.
+pub(super) async fn status_muted(
+    owned: &mut Owned<'_>,
+    person: &Jid,
+    is_muted: bool,
+    now_ms: i64,
+) -> Result<()> {
+    let facts = facts_of(person, None);
+    owned.upsert_identity(&facts, now_ms).await?;
+    owned.mute_status(person.as_str(), is_muted, now_ms).await
+}
+
 /// The phone's address book names somebody.
 pub(super) async fn contact_name(
     owned: &mut Owned<'_>,

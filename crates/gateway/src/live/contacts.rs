@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use wagate_cluster::{ContactReply, ContactRequest, LiveReply};
 use wagate_engine::EngineEvent;
-use wagate_model::Jid;
+use wagate_model::{Jid, JidKind};
 
 use super::{Live, LiveResult};
 use crate::inbound::commit_news;
@@ -27,6 +27,9 @@ impl Live<'_> {
             ContactRequest::SetBlocked { person, is_blocked } => {
                 return self.done(connection.set_blocked(&person, is_blocked).await);
             }
+            ContactRequest::MuteStatus { person, is_muted } => {
+                return self.mute_status(person, is_muted).await;
+            }
             ContactRequest::Blocklist => connection.blocklist().await.map(ContactReply::Blocklist),
             ContactRequest::Save {
                 person,
@@ -38,6 +41,22 @@ impl Live<'_> {
             Ok(reply) => Ok(LiveReply::Contact(reply)),
             Err(error) => Err(self.refusal(&error)),
         }
+    }
+
+    /// Has WhatsApp tell it to the account's other devices, and notes it here.
+    async fn mute_status(&self, person: Jid, is_muted: bool) -> LiveResult {
+        // Stories come by LID.
+        let alias = self.connection.alias_of(&person).await;
+        let lid = [Some(person.clone()), alias]
+            .into_iter()
+            .flatten()
+            .find(|address| address.kind() == JidKind::Lid);
+        let person = lid.unwrap_or(person);
+        self.done(self.connection.mute_status(&person, is_muted).await)?;
+        let muted = EngineEvent::StatusMuted { person, is_muted };
+        let noted = commit_news(self.cx, self.session, Arc::new(vec![muted])).await;
+        noted.map_err(|error| store_refusal(&error))?;
+        Ok(LiveReply::Done)
     }
 
     /// Has WhatsApp tell the name to the account's other devices, and notes it here.

@@ -26,6 +26,22 @@ pub(crate) async fn list(
     Ok(Json(json!({ "data": data })))
 }
 
+/// `POST /sim/v1/phones/{number}/status-mutes`: mutes the stories of a contact, or unmutes them.
+pub(crate) async fn mute_status(
+    State(control): State<Control>,
+    Path(number): Path<String>,
+    bytes: Bytes,
+) -> Result<StatusCode, ApiError> {
+    let phone = find(&control, &number)?;
+    let mut body = Body::parse(&bytes)?;
+    let person = body.required_string("contact");
+    let is_muted = body.boolean("muted").unwrap_or(true);
+    body.finish()?;
+    let change = KeptChange::MuteStatus { person, is_muted };
+    phone.keep(change).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
 /// `GET /sim/v1/phones/{number}/labels`.
 pub(crate) async fn labels(
     State(control): State<Control>,

@@ -69,6 +69,10 @@ pub fn router(server: Server, phones: Phones, info: ControlInfo) -> Router {
         .route("/sim/v1/phones/{phone}/calls/{call}", post(calls::act))
         .route("/sim/v1/phones/{phone}/app-state", get(kept::list))
         .route(
+            "/sim/v1/phones/{phone}/status-mutes",
+            post(kept::mute_status),
+        )
+        .route(
             "/sim/v1/phones/{phone}/labels",
             get(kept::labels).post(kept::put_label),
         )

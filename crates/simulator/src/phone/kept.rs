@@ -24,6 +24,13 @@ pub enum KeptChange {
         /// Whether its file goes too.
         with_media: bool,
     },
+    /// Somebody's stories are muted or not.
+    MuteStatus {
+        /// A number, or a JID.
+        person: String,
+        /// Whether they are muted.
+        is_muted: bool,
+    },
     /// A label is made or changed.
     PutLabel {
         /// Its id.

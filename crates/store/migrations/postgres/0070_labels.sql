@@ -1,4 +1,4 @@
--- Stars of messages, and labels of chats and messages.
+-- Stars of messages, labels of chats and messages, and whose stories are muted.
 
 ALTER TABLE message ADD COLUMN is_starred BOOLEAN NOT NULL DEFAULT FALSE;
 CREATE INDEX message_starred ON message (session_id, timestamp, id) WHERE is_starred;
@@ -30,3 +30,5 @@ CREATE TABLE label_message (
     wa_label_id TEXT COLLATE "C" NOT NULL,
     PRIMARY KEY (session_id, wa_message_id, chat_jid, wa_label_id)
 );
+
+ALTER TABLE identity ADD COLUMN is_status_muted BOOLEAN NOT NULL DEFAULT FALSE;

@@ -151,3 +151,55 @@ async fn a_saved_name_reaches_the_account_s_other_devices() {
     assert_eq!(list["data"].as_array().unwrap().len(), 1, "{list}");
     sandbox.stop().await;
 }
+
+#[tokio::test]
+async fn stories_are_muted_on_all_devices() {
+    let sandbox = TestSandbox::start().await;
+    let (alice, bob) = (&sandbox.phones[0], &sandbox.phones[1]);
+    let session = sandbox.pair(alice).await;
+    let mut socket = sandbox.api.realtime(&json!({"events": ["message"]})).await;
+    sandbox.simulated.send_text(bob, alice, "hello").await;
+    socket.wait_for(|frame| frame["event"] == "message").await;
+    let contacts = session.path("/contacts");
+    let is_muted = async || {
+        let all = sandbox.api.get(&contacts).await;
+        let number = json!(bob);
+        let mut all = all["data"].as_array().unwrap().iter();
+        let bob = all.find(|contact| contact["phoneNumber"] == number);
+        bob.map(|bob| bob["statusMuted"] == true)
+    };
+    assert_eq!(is_muted().await, Some(false));
+    let act = async |verb: &str| {
+        let path = session.path(&format!("/contacts/{bob}/{verb}"));
+        sandbox.api.call(Method::POST, &path, None).await
+    };
+    for _ in 0..2 {
+        act("mute-status").await.expect(204);
+        assert_eq!(is_muted().await, Some(true));
+    }
+    let path = format!("/phones/{alice}/app-state");
+    let kept = sandbox.simulated.call(Method::GET, &path, None).await;
+    let mut kept = kept["data"].as_array().unwrap().iter();
+    let muted = kept.find(|entry| entry["index"][0] == "userStatusMute");
+    assert_eq!(muted.unwrap()["value"], json!({ "muted": true }));
+    act("unmute-status").await.expect(204);
+    assert_eq!(is_muted().await, Some(false));
+
+    let path = format!("/phones/{alice}/status-mutes");
+    let body = json!({ "contact": bob });
+    sandbox
+        .simulated
+        .call(Method::POST, &path, Some(&body))
+        .await;
+    let heard = async { while is_muted().await != Some(true) {} };
+    tokio::time::timeout(std::time::Duration::from_secs(30), heard)
+        .await
+        .expect("what the phone does comes in time");
+    let group = session.path("/contacts/1-2@g.us/mute-status");
+    sandbox
+        .api
+        .call(Method::POST, &group, None)
+        .await
+        .expect(404);
+    sandbox.stop().await;
+}

@@ -18,7 +18,7 @@ use waproto::buffa::MessageField;
 use waproto::whatsapp as wa;
 use waproto::whatsapp::syncd_mutation::SyncdOperation;
 
-use super::actions::parse_chat;
+use super::actions::{parse_chat, parse_user};
 use super::receipts::unknown_message;
 use super::run::Actor;
 use crate::phone::error::PhoneError;
@@ -276,6 +276,20 @@ impl Actor {
                 },
                 version: 3,
             },
+            KeptChange::MuteStatus { person, is_muted } => {
+                let person = self.chat_of(&parse_user("contact", &person)?).await?;
+                let muted = Some(is_muted);
+                let action = wa::sync_action_value::UserStatusMuteAction { muted };
+                Mutation {
+                    collection: "regular_high",
+                    index: vec!["userStatusMute".to_owned(), person.to_string()],
+                    value: wa::SyncActionValue {
+                        user_status_mute_action: MessageField::some(action),
+                        ..value
+                    },
+                    version: 7,
+                }
+            }
             KeptChange::PutLabel { label, name, color } => label_edit(
                 label,
                 wa::sync_action_value::LabelEditAction {
