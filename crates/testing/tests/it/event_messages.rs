@@ -6,6 +6,7 @@ use wagate_model::{Clock as _, SystemClock};
 use wagate_testing::TestSandbox;
 
 use crate::content::{act, phone_does, phone_sends, send, socket_of, stored, told};
+use crate::group_world::world;
 
 #[tokio::test]
 async fn events_are_answered_between_a_session_and_phones() {
@@ -134,4 +135,46 @@ async fn events_are_answered_between_a_session_and_phones() {
         assert_eq!(refused["error"]["details"]["errors"][0]["field"], field);
     }
     sandbox.stop().await;
+}
+
+#[tokio::test]
+async fn the_members_of_a_group_answer_to_its_events() {
+    let world = world().await;
+    let group = world.made().await;
+    let (sandbox, session) = (&world.sandbox, &world.session);
+    let mut socket = socket_of(sandbox, session).await;
+    let begins = SystemClock.now_ms() + 3_600_000;
+    let event = json!({"type": "event", "to": group,
+        "event": {"name": "Launch", "startTime": begins}});
+    let id = send(sandbox, session, event).await;
+    sandbox
+        .simulated
+        .wait_for(&world.bob, |m| m.id() == id)
+        .await;
+    let body = json!({"response": "going"});
+    phone_does(sandbox, &world.bob, &format!("{id}:respond"), body).await;
+    let answer = told(&mut socket, "message.interactive_reply").await;
+    assert_eq!(answer["eventResponse"]["response"], "going");
+    let row = stored(session, &group, &id).await;
+    let bob = world.lid(&world.bob).await;
+    assert_eq!(row["eventResponses"][0]["jid"], bob.as_str());
+
+    let body = json!({"type": "event", "to": group, "name": "Regatta", "startTime": begins});
+    let theirs = phone_sends(sandbox, &world.bob, body).await;
+    told(&mut socket, "message").await;
+    let path = format!("{theirs}/respond");
+    let body = json!({"chat": group, "response": "maybe", "sender": bob});
+    act(sandbox, session, Method::POST, &path, body)
+        .await
+        .expect(200);
+    let is_answer = |m: &wagate_testing::PhoneMessage| {
+        m.0["targetId"] == theirs.as_str() && m.0["details"]["response"] == "maybe"
+    };
+    sandbox.simulated.wait_for(&world.bob, is_answer).await;
+    // Without its secret an event could not be answered.
+    let path = format!("{theirs}/forward");
+    let body = json!({"chat": group, "to": world.carol});
+    let refused = act(sandbox, session, Method::POST, &path, body).await;
+    refused.expect(400);
+    world.sandbox.stop().await;
 }
