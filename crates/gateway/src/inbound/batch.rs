@@ -396,7 +396,9 @@ pub(crate) fn row_of(message: &InboundMessage, chat_id: i64) -> NewMessage {
             .flatten(),
         details: is_own_message(content).then(|| details_of(content)),
         expires_at_ms: expires_at(message),
-        is_unread: !message.from_me && is_own_message(content),
+        is_unread: !message.from_me
+            && is_own_message(content)
+            && !matches!(content, Content::Timer { .. }),
     }
 }
 
