@@ -50,7 +50,7 @@ event_kinds! {
     MessageEdited = "message.edited",
     /// A message was deleted for everyone.
     MessageRevoked = "message.revoked",
-    /// Somebody pressed a button or chose from a list.
+    /// Somebody pressed a button, chose from a list, or answered to an event.
     MessageInteractiveReply = "message.interactive_reply",
     /// Somebody voted in a poll.
     PollVote = "poll.vote",

@@ -92,7 +92,7 @@ fn every_fault_is_told_with_its_path() {
             "text: must be a string",
             "to: is required",
             "type: must be one of: text, poll, location, contact, image, video, audio, document, \
-             sticker, album",
+             sticker, album, event, buttons, list",
             "yyy: is not a known field",
             "zzz: is not a known field",
         ]

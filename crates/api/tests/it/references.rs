@@ -98,7 +98,11 @@ const REFERENCES: &[Reference] = &[
 ];
 
 /// Fields that sound like ids of ours and are none.
-const NO_REFERENCES: &[(&str, &str)] = &[];
+const NO_REFERENCES: &[(&str, &str)] = &[
+    // An event that people are invited to, and a choice of a message.
+    ("sendMessage", "event"),
+    ("selectChoice", "selectedId"),
+];
 
 fn sounds_like_an_id(name: &str) -> bool {
     let is_named = [

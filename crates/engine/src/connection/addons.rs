@@ -1,23 +1,27 @@
 //! What is encrypted with another message's secret: votes, answers to events, edits.
 
 use wagate_model::{EventResponse, Jid, JidKind};
-use whatsapp_rust::Client;
 use whatsapp_rust::features::PollVoteCiphertext;
 use whatsapp_rust::wacore::event::{
     decrypt_event_response_with_secret, encrypt_event_response_with_secret,
 };
 use whatsapp_rust::wacore::message_edit::{MessageEditContext, decrypt_secret_encrypted};
 use whatsapp_rust::wacore::secret_enc_addon::ModificationType;
+use whatsapp_rust::wacore::store::traits::MsgSecretEntry;
 use whatsapp_rust::wacore::{poll as poll_crypto, time};
 use whatsapp_rust::waproto::buffa::MessageField;
 use whatsapp_rust::waproto::whatsapp as wa;
+use whatsapp_rust::{Client, SendError};
 
 use super::hook::other_address;
 use crate::convert::{
     self, Own, Sealed, SealedKind, edited_content, event_response, library_jid, option_hashes,
     response_message,
 };
-use crate::{Content, InboundMessage, Target, VoteChoice};
+use crate::{Content, InboundMessage, Outgoing, OutgoingContent, Target, VoteChoice};
+
+/// How long after an event answers to it are still read: 90 days.
+const EVENT_SECRET_SECONDS: i64 = 90 * 86_400;
 
 /// Decrypts what a message has sealed, where the session has seen the message that it is about.
 pub(super) async fn open(
@@ -130,6 +134,37 @@ async fn secret(client: &Client, parent: &Parent<'_>) -> Option<(Jid, Vec<u8>)> 
         }
     }
     None
+}
+
+/// Keeps the secret of an event that this account sends: the answers to it are read with it.
+///
+/// The library keeps those of messages that it makes reporting tokens for, and events are none
+/// of them.
+pub(super) async fn keep_secret(
+    client: &Client,
+    own: &Own,
+    outgoing: &Outgoing,
+) -> Result<(), SendError> {
+    let OutgoingContent::Event { event, secret } = &outgoing.content else {
+        return Ok(());
+    };
+    let Some(author) = own.phone.as_ref().or(own.lid.as_ref()) else {
+        return Err(SendError::NotLoggedIn);
+    };
+    let now = time::now_secs();
+    let ends = event.end_time.unwrap_or(event.start_time).div_euclid(1_000);
+    let entry = MsgSecretEntry::new(
+        &library_jid(&outgoing.chat),
+        &library_jid(author),
+        &outgoing.id,
+        *secret,
+        ends.max(now).saturating_add(EVENT_SECRET_SECONDS),
+        now,
+    );
+    let backend = client.persistence_manager().backend();
+    let kept = backend.put_msg_secrets(vec![entry]).await;
+    kept.map(drop)
+        .map_err(|error| SendError::Internal(error.into()))
 }
 
 /// What sealing for a message takes: its secret, and the addresses that the key depends on.

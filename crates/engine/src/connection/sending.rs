@@ -120,6 +120,7 @@ async fn prepare_and_send(
     let Some(message) = message else {
         return Err(SendError::InvalidRequest("cannot be built".into()));
     };
+    addons::keep_secret(&session.client, &own, outgoing).await?;
     let mut options = SendOptions::default().with_message_id(outgoing.id.as_str());
     if let Some(seconds) = outgoing.expires_after_s.filter(|_| stands_alone(outgoing)) {
         options = options.with_ephemeral_expiration(seconds);

@@ -8,22 +8,22 @@
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 
-use wagate_engine::{Content, InboundMessage, VoteChoice};
+use wagate_engine::{Content, InboundMessage};
 use wagate_model::{
-    ChatType, Direction, EventKind, EventResponder, EventResponse, Jid, JidKind, MediaId,
-    MediaMeta, MentionData, MessageStatus, PollData,
+    ChatType, Direction, EventKind, Jid, JidKind, MediaId, MediaMeta, MentionData, MessageStatus,
+    PollData,
 };
 use wagate_store::{
-    ChatChange, ChatFacts, ChatRef, IdentityFacts, IdentityRecord, NewEvent, NewMedia, NewMessage,
-    Owned, PollVote, Result,
+    ChatFacts, ChatRef, IdentityFacts, IdentityRecord, NewEvent, NewMedia, NewMessage, Owned,
+    Result,
 };
 
 use super::content::{poll_of, stored_content};
 use super::familiar::{Acquaintance, Familiar};
 use super::files::file_of;
 use super::payload::{
-    Addresses, Facts, InteractivePayload, answer_as_reply, chat_update, chosen_options, details_of,
-    event_kind, expires_at, is_own_message, media_of, message_payload, pinned_until, target_id,
+    Addresses, Facts, InteractivePayload, answer_as_reply, chat_update, details_of, event_kind,
+    expires_at, is_own_message, media_of, message_payload, target_id,
 };
 
 /// The name of the kind under which an edit is kept, beside the names of the contract.
@@ -53,8 +53,8 @@ pub(crate) struct Committed {
 
 /// Writes messages into one transaction of the session's owner.
 pub(crate) struct Batch<'o, 't> {
-    owned: &'o mut Owned<'t>,
-    now_ms: i64,
+    pub(super) owned: &'o mut Owned<'t>,
+    pub(super) now_ms: i64,
     familiar: Option<&'o Familiar>,
     chats: HashMap<Jid, ChatRef>,
     people: HashSet<(Option<Jid>, Option<Jid>, Option<String>)>,
@@ -245,146 +245,6 @@ impl<'o, 't> Batch<'o, 't> {
         Ok(group.and_then(|group| group.subject))
     }
 
-    /// Changes the message that this one is about.
-    async fn apply_effect(&mut self, message: &InboundMessage, chat: &ChatRef) -> Result<()> {
-        match &message.content {
-            Content::Edit { target, content } if matches!(**content, Content::Event(_)) => {
-                if let Content::Event(event) = &**content {
-                    let sender = sender_key(message);
-                    self.owned
-                        .change_event(chat.id, &target.id, &sender, event, self.now_ms)
-                        .await?;
-                    self.owned
-                        .edit_message(chat.id, &target.id, &sender, &event.name, self.now_ms)
-                        .await?;
-                }
-            }
-            Content::Edit { target, content } => {
-                let Some(body) = content.body() else {
-                    return Ok(());
-                };
-                // Only the author edits: the sender of the edit names the row.
-                let sender = sender_key(message);
-                self.owned
-                    .edit_message(chat.id, &target.id, &sender, body, self.now_ms)
-                    .await?;
-            }
-            Content::Poll(poll) => self.note_poll(message, chat, poll).await?,
-            Content::PollVote { target, choice } => {
-                self.note_vote(message, chat, &target.id, choice).await?;
-            }
-            Content::EventResponse { target, response } => {
-                if let Some(response) = response {
-                    let answer = responder(message, *response);
-                    self.owned
-                        .note_event_answer(chat.id, &target.id, &answer)
-                        .await?;
-                }
-            }
-            Content::Pin { target, seconds } => {
-                let until = seconds.map(|seconds| pinned_until(message, seconds));
-                self.owned
-                    .pin_message(chat.id, &target.id, until, self.now_ms)
-                    .await?;
-            }
-            Content::Keep { target, is_kept } => {
-                let kept_at = is_kept.then_some(message.timestamp_ms);
-                self.owned
-                    .keep_message(chat.id, &target.id, kept_at, self.now_ms)
-                    .await?;
-            }
-            Content::Timer { seconds } if message.chat.kind().is_person() => {
-                let change = ChatChange {
-                    disappearing_seconds: Some(i64::from(*seconds)),
-                    ..ChatChange::default()
-                };
-                let (organization, session) = (self.owned.organization(), self.owned.session());
-                self.owned
-                    .update_chat(organization, session, chat.id, &change, self.now_ms)
-                    .await?;
-            }
-            Content::Revoke { target } => {
-                // A group's admin deletes messages of others; elsewhere only the author does.
-                let author = (message.chat.kind() != JidKind::Group).then(|| sender_key(message));
-                self.owned
-                    .revoke_message(chat.id, &target.id, author.as_deref(), self.now_ms)
-                    .await?;
-            }
-            _ => {}
-        }
-        Ok(())
-    }
-
-    /// A message came once more: a live location comes so each time it has moved.
-    async fn note_again(&mut self, message: &InboundMessage, chat: &ChatRef) -> Result<()> {
-        if let Content::Location {
-            place,
-            is_live: true,
-        } = &message.content
-        {
-            let sender = sender_key(message);
-            self.owned
-                .move_location(chat.id, &message.id, &sender, place, self.now_ms)
-                .await?;
-        }
-        Ok(())
-    }
-
-    /// Learns the timer of a chat of two from a message that disappears.
-    async fn learn_timer(&mut self, message: &InboundMessage, chat: &ChatRef) -> Result<()> {
-        match message.expires_after_s {
-            Some(seconds)
-                if message.chat.kind().is_person()
-                    && chat.disappearing_seconds != Some(seconds) =>
-            {
-                self.owned.learn_timer(chat.id, seconds).await
-            }
-            _ => Ok(()),
-        }
-    }
-
-    /// Notes a poll that will close; one of the past is no news.
-    async fn note_poll(
-        &mut self,
-        message: &InboundMessage,
-        chat: &ChatRef,
-        poll: &PollData,
-    ) -> Result<()> {
-        let Some(ends_at) = poll.end_time.filter(|end| *end > self.now_ms) else {
-            return Ok(());
-        };
-        self.owned
-            .note_timed_poll(chat.id, &message.id, poll, ends_at)
-            .await
-    }
-
-    /// Notes a vote for the end of its poll, where that closes at a time.
-    async fn note_vote(
-        &mut self,
-        message: &InboundMessage,
-        chat: &ChatRef,
-        poll_id: &str,
-        choice: &VoteChoice,
-    ) -> Result<()> {
-        if matches!(choice, VoteChoice::Unreadable) {
-            return Ok(());
-        }
-        let Some(poll) = self.poll(chat.id, poll_id).await? else {
-            return Ok(());
-        };
-        let voter = message.sender_lid.as_ref().or(message.sender_jid.as_ref());
-        let (Some(_), Some(voter)) = (poll.end_time, voter) else {
-            return Ok(());
-        };
-        let vote = PollVote {
-            voter: voter.to_string(),
-            name: message.push_name.clone(),
-            options: chosen_options(choice, &poll.options),
-            voted_at_ms: message.timestamp_ms,
-        };
-        self.owned.note_poll_vote(chat.id, poll_id, &vote).await
-    }
-
     async fn tell(
         &mut self,
         message: &InboundMessage,
@@ -451,7 +311,7 @@ impl<'o, 't> Batch<'o, 't> {
         })
     }
 
-    async fn poll(&mut self, chat_id: i64, id: &str) -> Result<Option<PollData>> {
+    pub(super) async fn poll(&mut self, chat_id: i64, id: &str) -> Result<Option<PollData>> {
         let stored = self.owned.stored_message(chat_id, id, None).await?;
         Ok(stored
             .and_then(|stored| stored.content)
@@ -487,7 +347,7 @@ impl<'o, 't> Batch<'o, 't> {
 }
 
 /// Who sent it, in the form in which it would come again.
-fn sender_key(message: &InboundMessage) -> String {
+pub(super) fn sender_key(message: &InboundMessage) -> String {
     if message.from_me {
         return OWN_SENDER_KEY.to_owned();
     }
@@ -536,19 +396,9 @@ pub(crate) fn row_of(message: &InboundMessage, chat_id: i64) -> NewMessage {
             .flatten(),
         details: is_own_message(content).then(|| details_of(content)),
         expires_at_ms: expires_at(message),
-        is_unread: !message.from_me && is_own_message(content),
-    }
-}
-
-/// An answer to an event, with who gave it.
-fn responder(message: &InboundMessage, response: EventResponse) -> EventResponder {
-    let person = message.sender_lid.as_ref().or(message.sender_jid.as_ref());
-    EventResponder {
-        answered_at: message.timestamp_ms,
-        extra_guests: response.extra_guests,
-        jid: person.map(Jid::to_string).unwrap_or_default(),
-        name: message.push_name.clone(),
-        response: response.response,
+        is_unread: !message.from_me
+            && is_own_message(content)
+            && !matches!(content, Content::Timer { .. }),
     }
 }
 

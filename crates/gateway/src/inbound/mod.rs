@@ -2,6 +2,7 @@
 
 mod batch;
 mod content;
+mod effects;
 mod familiar;
 mod files;
 mod history;

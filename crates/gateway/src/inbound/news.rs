@@ -99,7 +99,7 @@ async fn commit_all(
     if events.is_empty() {
         return Ok(());
     }
-    let (now_ms, account) = (cx.now_ms(), Arc::new(session.account()));
+    let (now_ms, account) = (cx.store.now_ms(), Arc::new(session.account()));
     let notes = session.groups.clone();
     let all = events.clone();
     session

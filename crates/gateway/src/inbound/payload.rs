@@ -121,7 +121,7 @@ pub(crate) fn chat_update(message: &InboundMessage, chat: &ChatRef) -> Option<Ch
             removed: seconds.is_none().then_some(true),
             ..payload
         }),
-        Content::Timer { seconds } => Some(ChatUpdatePayload {
+        Content::Timer { seconds } if message.chat.kind().is_person() => Some(ChatUpdatePayload {
             change: "disappearing".to_owned(),
             disappearing_seconds: Some(i64::from(*seconds)),
             ..payload

@@ -48,6 +48,9 @@ fn check_stored(task: &SendTask, stored: &StoredMessage) -> Result<(), Refusal> 
         SendTask::Pin { .. } if !can_be_pinned(stored) => {
             Err(invalid("mid", "is no message that can be pinned"))
         }
+        SendTask::Forward { .. } if stored.kind == MessageType::Event.as_str() => {
+            Err(invalid("mid", "is an event, which cannot be forwarded"))
+        }
         SendTask::Forward { .. } => {
             let has_content = stored.content.as_ref().and_then(stored_raw).is_some()
                 || (stored.kind == MessageType::Text.as_str() && stored.body.is_some());

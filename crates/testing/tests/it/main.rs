@@ -14,6 +14,7 @@ mod communities;
 mod contacts;
 mod content;
 mod crashes;
+mod event_messages;
 mod files;
 mod files_in;
 mod group_world;
