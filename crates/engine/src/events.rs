@@ -14,6 +14,10 @@ use crate::kept::{ChatChange, LabelChange};
 /// One event of a session, in the order in which things happened.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "events are few, and are moved once on their way to their session's task"
+)]
 pub enum EngineEvent {
     /// A QR code to show until the next one, or until it expires.
     Qr(QrCode),

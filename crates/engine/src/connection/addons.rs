@@ -105,8 +105,11 @@ async fn decrypt(
             };
             let (payload, iv) = (&sealed.ciphertext, &sealed.iv);
             let opened = decrypt_secret_encrypted(payload, iv, secret, kind, &context);
-            let content = Box::new(edited_content(&opened.ok()?)?);
-            Some(Content::Edit { target, content })
+            let edited = edited_content(&opened.ok()?)?;
+            Some(Content::Edit {
+                target,
+                content: Box::new(edited),
+            })
         }
     }
 }

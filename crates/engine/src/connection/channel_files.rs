@@ -5,7 +5,7 @@
 //! `handle` is named in the post as `media_id`.
 
 use std::sync::Arc;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -77,8 +77,6 @@ impl Connection {
 }
 
 fn uploaded(plain: &Plain, place: Place) -> Uploaded {
-    let now = SystemTime::now().duration_since(UNIX_EPOCH);
-    let now_s = now.map_or(0, |now| now.as_secs());
     Uploaded {
         url: place.url,
         direct_path: place.direct_path,
@@ -86,7 +84,7 @@ fn uploaded(plain: &Plain, place: Place) -> Uploaded {
         sha256: plain.sha256,
         encrypted_sha256: None,
         size: plain.size,
-        key_timestamp_s: i64::try_from(now_s).unwrap_or(i64::MAX),
+        key_timestamp_s: whatsapp_rust::wacore::time::now_millis() / 1_000,
         sidecar: None,
         handle: place.handle,
     }

@@ -47,10 +47,10 @@ impl Connection {
         let variables = json!({ "newsletter_id": channel.to_string(), "updates": updates });
         let operation = operation!(update_newsletter);
         let field = "xwa2_newsletter_update";
-        let updated = ask(self.logged_in()?, operation, &variables, field).await?;
-        let news = convert::channel_updated(&updated);
-        let updated = convert::channel(&updated).ok_or(RequestError::Failed)?;
-        Ok((updated, news))
+        let answer = ask(self.logged_in()?, operation, &variables, field).await?;
+        let news = convert::channel_updated(&answer);
+        let channel = convert::channel(&answer).ok_or(RequestError::Failed)?;
+        Ok((channel, news))
     }
 
     /// Deletes a channel that the account owns.

@@ -235,7 +235,9 @@ impl Reader {
     ) {
         let me = own(client);
         let own_user = client.pn().map(|jid| jid.user.to_string());
-        let known = tokio::task::spawn_blocking(move || known_to_all(compressed, own_user)).await;
+        let known =
+            tokio::task::spawn_blocking(move || known_to_all(compressed, own_user.as_deref()))
+                .await;
         let known = match known {
             Ok(Ok(known)) => known,
             Ok(Err(error)) => {
@@ -315,10 +317,10 @@ impl Reader {
 /// The first reading: what is not about messages, and how large it all is.
 fn known_to_all(
     compressed: Bytes,
-    own_user: Option<String>,
+    own_user: Option<&str>,
 ) -> Result<HistorySyncResult, HistorySyncError> {
     // Secrets of old messages are not wanted; see `caches.rs`.
-    process_history_sync_bytes_with_record_visitor(compressed, own_user.as_deref(), true, |_| {})
+    process_history_sync_bytes_with_record_visitor(compressed, own_user, true, |_| {})
 }
 
 fn unpack(history: &LazyHistorySync, own: &Own, part: &str, pages: &mpsc::Sender<HistoryChunk>) {

@@ -99,7 +99,7 @@ fn text_with_preview(
             title: Some(preview.title.clone()),
             description: preview.description.clone(),
             preview_type: Some(wa::message::extended_text_message::PreviewType::NONE),
-            jpeg_thumbnail: thumbnail.map(Into::into),
+            jpeg_thumbnail: thumbnail,
             context_info: context.into(),
             ..Default::default()
         }),

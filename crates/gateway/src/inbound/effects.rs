@@ -40,13 +40,14 @@ impl Batch<'_, '_> {
             Content::PollVote { target, choice } => {
                 self.note_vote(message, chat, &target.id, choice).await?;
             }
-            Content::EventResponse { target, response } => {
-                if let Some(response) = response {
-                    let answer = responder(message, *response);
-                    self.owned
-                        .note_event_answer(chat.id, &target.id, &answer)
-                        .await?;
-                }
+            Content::EventResponse {
+                target,
+                response: Some(response),
+            } => {
+                let answer = responder(message, *response);
+                self.owned
+                    .note_event_answer(chat.id, &target.id, &answer)
+                    .await?;
             }
             Content::Pin { target, seconds } => {
                 let until = seconds.map(|seconds| pinned_until(message, seconds));

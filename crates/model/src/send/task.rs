@@ -171,18 +171,20 @@ impl SendTask {
             "must be 86400, 604800 or 2592000".into()
         });
         let (chat, sender) = (input.chat.as_deref(), input.sender.as_deref());
-        Self::pinning(target(id, chat, sender, faults)?, Some(seconds), faults)
+        let target = target(id, chat, sender, faults)?;
+        Some(Self::pinning(target, Some(seconds), faults))
     }
 
     /// The task of unpinning; faults are added where there are any.
     pub fn unpin(id: &str, input: &UnpinInput, faults: &mut Faults) -> Option<Self> {
         let (chat, sender) = (input.chat.as_deref(), input.sender.as_deref());
-        Self::pinning(target(id, chat, sender, faults)?, None, faults)
+        let target = target(id, chat, sender, faults)?;
+        Some(Self::pinning(target, None, faults))
     }
 
-    fn pinning(target: TargetMessage, seconds: Option<i64>, faults: &mut Faults) -> Option<Self> {
+    fn pinning(target: TargetMessage, seconds: Option<i64>, faults: &mut Faults) -> Self {
         check_chat(&target, PEOPLE_ONLY.0, PEOPLE_ONLY.1, faults);
-        Some(Self::Pin { target, seconds })
+        Self::Pin { target, seconds }
     }
 
     /// The task of answering to an event; faults are added where there are any.

@@ -157,7 +157,7 @@ impl Past {
         let info = wa::WebMessageInfo {
             key: MessageField::some(wa::MessageKey {
                 remote_jid: Some(chat_jid.to_owned()),
-                from_me: Some(drawn % 3 == 0),
+                from_me: Some(drawn.is_multiple_of(3)),
                 // Seed, chat and message, so that no two are the same.
                 id: Some(format!(
                     "AC{:06X}{chat:08X}{message:08X}",
@@ -179,7 +179,7 @@ impl Past {
     }
 }
 
-/// Spreads numbers as if they were drawn (the finalizer of SplitMix64).
+/// Spreads numbers as if they were drawn (the finalizer of `SplitMix64`).
 const fn mix(number: u64) -> u64 {
     let number = number.wrapping_add(0x9E37_79B9_7F4A_7C15);
     let number = (number ^ (number >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);

@@ -135,8 +135,8 @@ async fn stars_are_the_same_on_all_devices() {
     let refused = call(&format!("/messages/{id}/star"), &faulty)
         .await
         .expect(400);
-    let faults = refused["error"]["details"]["errors"].as_array().unwrap();
-    let fields: Vec<_> = faults.iter().map(|fault| &fault["field"]).collect();
+    let named = refused["error"]["details"]["errors"].as_array().unwrap();
+    let fields: Vec<_> = named.iter().map(|fault| &fault["field"]).collect();
     assert_eq!(fields, ["sender", "chat"]);
     sandbox.api.act(&first.path(":stop")).await;
     let refused = call(&format!("/messages/{id}/star"), &body)

@@ -115,7 +115,7 @@ impl Actor {
         &mut self,
         id: &str,
         logged: &Logged,
-        content: wa::Message,
+        changed: wa::Message,
         kind: ModificationType,
     ) -> Result<(Jid, wa::Message), PhoneError> {
         let now_ms = self.server.clock().now_ms();
@@ -130,14 +130,13 @@ impl Actor {
         let mut failed = false;
         let made = self
             .about(id, true, |key| {
-                let plain = sealed_edit(key.clone(), content, now_ms);
+                let plain = sealed_edit(key.clone(), changed, now_ms);
                 let plain = waproto::codec::message_to_vec(&plain);
-                match encrypt_addon(&plain, &secret, &context) {
-                    Ok(sealed) => sealed_message(key, kind, sealed),
-                    Err(_) => {
-                        failed = true;
-                        wa::Message::default()
-                    }
+                if let Ok(sealed) = encrypt_addon(&plain, &secret, &context) {
+                    sealed_message(key, kind, sealed)
+                } else {
+                    failed = true;
+                    wa::Message::default()
                 }
             })
             .await;

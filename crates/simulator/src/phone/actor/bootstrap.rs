@@ -92,16 +92,15 @@ impl Actor {
             .await?;
         self.send_inline(&companion, &names, HistorySyncType::PUSH_NAME)
             .await?;
-        match past {
-            Some(past) => self.send_past(&companion, past).await?,
-            None => {
-                let recent = wa::HistorySync {
-                    progress: Some(100),
-                    ..empty(wa::history_sync::HistorySyncType::RECENT)
-                };
-                self.send_inline(&companion, &recent, HistorySyncType::RECENT)
-                    .await?;
-            }
+        if let Some(past) = past {
+            self.send_past(&companion, past).await?;
+        } else {
+            let recent = wa::HistorySync {
+                progress: Some(100),
+                ..empty(wa::history_sync::HistorySyncType::RECENT)
+            };
+            self.send_inline(&companion, &recent, HistorySyncType::RECENT)
+                .await?;
         }
         let rest = empty(wa::history_sync::HistorySyncType::NON_BLOCKING_DATA);
         self.send_inline(&companion, &rest, HistorySyncType::NON_BLOCKING_DATA)

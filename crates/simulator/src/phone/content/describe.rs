@@ -113,7 +113,7 @@ fn link_preview(text: &wa::message::ExtendedTextMessage) -> Option<LinkPreview> 
         matched_text: text.matched_text.clone()?,
         title: text.title.clone()?,
         description: text.description.clone(),
-        thumbnail_bytes: text.jpeg_thumbnail.as_ref().map_or(0, |jpeg| jpeg.len()),
+        thumbnail_bytes: text.jpeg_thumbnail.as_ref().map_or(0, Vec::len),
     })
 }
 
