@@ -1,9 +1,9 @@
-//! What must hold of any file, for property tests and fuzz targets alike.
+//! What must hold of any file and any page, for property tests and fuzz targets alike.
 //!
-//! The function takes an input, reads it, and panics when a property does not hold.
+//! Each function takes an input, reads it, and panics when a property does not hold.
 
 use crate::prepare::examine;
-use crate::{Kind, PrepareError, Prepared, Wanted, prepare, sniff};
+use crate::{Kind, PrepareError, Prepared, Wanted, page_facts, prepare, sniff};
 
 const KINDS: [(Kind, bool); 6] = [
     (Kind::Image, false),
@@ -25,6 +25,22 @@ pub fn file(bytes: &[u8]) {
         match examine(bytes, &wanted) {
             Ok(prepared) => taken(bytes, &wanted, &prepared),
             Err(error) => refused(bytes, kind, &error),
+        }
+    }
+}
+
+/// Whatever a page holds: nothing panics, and what it says of itself is short and on one line.
+pub fn page(bytes: &[u8]) {
+    for content_type in [
+        None,
+        Some("text/html; charset=utf-16le"),
+        Some("text/html; charset=x"),
+    ] {
+        let facts = page_facts(bytes, content_type);
+        for (text, most) in [(&facts.title, 256), (&facts.description, 512)] {
+            let text = text.as_deref().unwrap_or("-");
+            assert!(!text.is_empty() && text.chars().count() <= most);
+            assert!(!text.contains(['\n', '\r']));
         }
     }
 }

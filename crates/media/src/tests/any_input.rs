@@ -66,6 +66,15 @@ proptest! {
     }
 
     #[test]
+    fn any_page_is_read(
+        bytes in prop::collection::vec(any::<u8>(), 0..300),
+        title in "\\PC{0,400}",
+    ) {
+        fuzzing::page(&bytes);
+        fuzzing::page(format!("<title>{title}</title><meta name='description' content='{title}'>").as_bytes());
+    }
+
+    #[test]
     fn damaged_files_are_judged(file in damaged()) {
         fuzzing::file(&file);
     }

@@ -343,3 +343,23 @@ async fn a_request_to_join_is_taken_back() {
     }
     world.sandbox.stop().await;
 }
+
+#[tokio::test]
+async fn a_group_has_a_picture_until_it_is_taken_down() {
+    // The beginning of a JPEG, which is what tells it.
+    const JPEG: &str = "/9j/4AAQSkZJRgABAQAAAQABAAA=";
+    let world = world().await;
+    let group = world.made().await;
+    let at = format!("/{group}/picture");
+    let picture = json!({ "jpeg": JPEG });
+    world.call(Method::PUT, &at, Some(&picture), 204).await;
+    let contact = world.session.path(&format!("/contacts/{group}/picture"));
+    let shown = world.sandbox.api.get(&contact).await;
+    assert!(shown["url"].is_string(), "{shown}");
+    world.call(Method::DELETE, &at, None, 204).await;
+    let gone = world.sandbox.api.call(Method::GET, &contact, None).await;
+    gone.expect(404);
+    let other = json!({ "jpeg": "YSxiCg==" });
+    let refused = world.call(Method::PUT, &at, Some(&other), 400).await;
+    assert_eq!(refused["error"]["details"]["errors"][0]["field"], "jpeg");
+}

@@ -82,7 +82,7 @@ async fn a_failed_delivery_comes_again_with_the_same_id() {
         "url": receiver.url(), "events": ["message"],
         "retryPolicy": {"policy": "constant", "delaySeconds": 0, "attempts": 3},
     });
-    sandbox
+    let made = sandbox
         .api
         .post("/api/v1/webhooks", &body)
         .await
@@ -93,6 +93,18 @@ async fn a_failed_delivery_comes_again_with_the_same_id() {
     let second = receiver.next().await;
     assert_eq!(first.header("webhook-id"), second.header("webhook-id"));
     assert_eq!(first.body, second.body, "the same bytes");
+
+    // And once more when somebody asks for it.
+    let path = format!("/api/v1/webhooks/{}", made["id"].as_str().unwrap());
+    let secret = sandbox.api.get(&format!("{path}/signing-secret")).await;
+    assert!(secret["secret"].as_str().unwrap().starts_with("whsec_"));
+    let listed = sandbox.api.get(&format!("{path}/deliveries")).await;
+    let delivery = listed["data"][0]["id"].as_str().unwrap();
+    let replay = format!("{path}/deliveries/{delivery}:replay");
+    let answer = sandbox.api.call(Method::POST, &replay, None).await;
+    assert_eq!(answer.expect(202)["replay"], true);
+    let third = receiver.next().await;
+    assert_eq!(third.body, first.body);
     sandbox.stop().await;
 }
 
