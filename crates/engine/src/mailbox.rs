@@ -27,6 +27,8 @@ const CALM_BELOW: usize = 2;
 struct Load {
     waiting: AtomicUsize,
     relieved: Notify,
+    /// The account's own name was told.
+    named: Notify,
 }
 
 /// The session's end.
@@ -64,6 +66,9 @@ impl Mailbox {
             metrics::counter!("wagate_engine_presence_dropped_total").increment(1);
             return;
         }
+        if matches!(event, EngineEvent::OwnPushName(_)) {
+            self.load.named.notify_waiters();
+        }
         self.load.waiting.fetch_add(1, Ordering::AcqRel);
         if self.sender.send(event).is_err() {
             // Nobody reads any more; the session is being closed.
@@ -83,6 +88,20 @@ impl Mailbox {
     /// Waits until hardly anything is waiting, for producers that have time.
     pub(crate) async fn wait_for_calm(&self) {
         self.wait_until_below(CALM_BELOW).await;
+    }
+
+    /// Waits until the account's own name is known, which is told when it is.
+    pub(crate) async fn wait_for_name(&self, is_known: impl Fn() -> bool) {
+        loop {
+            let named = self.load.named.notified();
+            tokio::pin!(named);
+            // Registered before the check, so that no name is missed.
+            named.as_mut().enable();
+            if is_known() || self.sender.is_closed() {
+                return;
+            }
+            named.await;
+        }
     }
 
     async fn wait_until_below(&self, mark: usize) {

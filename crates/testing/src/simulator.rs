@@ -168,13 +168,15 @@ impl Simulated {
         is_wanted: impl Fn(&PhoneMessage) -> bool,
     ) -> PhoneMessage {
         let search = async {
-            let mut after: Option<String> = None;
             loop {
-                let page = self.page(number, after.as_deref(), 20_000).await;
-                if let Some(found) = page.iter().find(|message| is_wanted(message)) {
+                let all = self.messages(number).await;
+                if let Some(found) = all.iter().find(|message| is_wanted(message)) {
                     return found.clone();
                 }
-                after = page.last().map(|message| message.id().to_owned()).or(after);
+                // What comes ends the wait at once; what becomes of a message that is there is
+                // seen with the next look.
+                let last = all.last().map(PhoneMessage::id);
+                self.page(number, last, 500).await;
             }
         };
         tokio::time::timeout(PATIENCE, search)

@@ -19,6 +19,8 @@ use crate::{
     Account, EndReason, EngineError, EngineEvent, Mark, MediaOrigin, RequestError, TypingState,
 };
 
+/// How long the account's name may take to come after the first login.
+const NAME_PATIENCE: Duration = Duration::from_secs(10);
 /// How long WhatsApp may take to answer a request.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(20);
 
@@ -163,6 +165,10 @@ impl Connection {
         } else {
             PresenceStatus::Unavailable
         };
+        // It is shown with the account's name, which comes a moment after the first login.
+        let mailbox = &self.session().mailbox;
+        let named = mailbox.wait_for_name(|| !client.push_name().is_empty());
+        let _ = tokio::time::timeout(NAME_PATIENCE, named).await;
         client
             .presence()
             .set(status)
