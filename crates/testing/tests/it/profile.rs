@@ -109,9 +109,9 @@ async fn a_new_picture_is_told_to_those_who_write_with_the_account() {
         .await;
     assert_eq!(told["payload"]["change"], "picture");
     assert!(told["payload"]["pictureId"].is_string(), "{told}");
-    let seen = sees.path(&format!("/contacts/{alice}/picture"));
-    let seen = sandbox.api.get(&seen).await;
-    assert_eq!(seen["id"], told["payload"]["pictureId"]);
+    let at = sees.path(&format!("/contacts/{alice}/picture"));
+    let current = sandbox.api.get(&at).await;
+    assert_eq!(current["id"], told["payload"]["pictureId"]);
     let answer = sandbox.api.call(Method::DELETE, &picture, None).await;
     answer.expect(204);
     let gone = socket
