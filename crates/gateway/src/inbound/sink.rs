@@ -176,7 +176,7 @@ async fn write(
     state: Option<&EngineState>,
     is_trusting: bool,
 ) -> Result<Committed> {
-    let now_ms = cx.now_ms();
+    let now_ms = cx.store.now_ms();
     let (cx, messages, state) = (cx.clone(), messages.clone(), state.cloned());
     let store = cx.store.clone();
     session

@@ -87,6 +87,8 @@ async fn a_message_of_the_backlog_that_was_not_stored_comes_again() {
     let sent = bob.send_text(alice.number(), "refused").await.unwrap();
     world.status(session, SessionStatus::Working).await;
     world.simulator.server().faults().clear();
+    // The connection is made anew because of it: by then it was refused in every form.
+    world.status(session, SessionStatus::Starting).await;
     world.store.refuse_rows("message", false).await;
     let told = world
         .event(session, EventKind::Message, |event| {
