@@ -92,7 +92,7 @@ async fn is_due(cx: &Context, session: &Session) -> Result<bool, StoreError> {
     let synced_at = tx
         .groups_synced_at(session.organization, session.id())
         .await?;
-    let age = synced_at.map(|at| cx.now_ms().saturating_sub(at));
+    let age = synced_at.map(|at| cx.store.now_ms().saturating_sub(at));
     Ok(age.is_none_or(|age| age >= millis(GOOD_FOR)))
 }
 
@@ -127,7 +127,7 @@ pub(crate) async fn sync_all(
     let (notes, own, now_ms) = (
         session.groups.clone(),
         Arc::new(session.account()),
-        cx.now_ms(),
+        cx.store.now_ms(),
     );
     session
         .persist(|| {
@@ -198,7 +198,7 @@ async fn sync_one(
         Err(RequestError::Refused {
             code: 403 | 404 | 410,
         }) => {
-            let (group, now_ms) = (group.clone(), cx.now_ms());
+            let (group, now_ms) = (group.clone(), cx.store.now_ms());
             let (notes, own) = (session.groups.clone(), Arc::new(session.account()));
             session
                 .persist(|| {
@@ -237,7 +237,7 @@ pub(crate) async fn store_group(
     let (notes, own, now_ms) = (
         session.groups.clone(),
         Arc::new(session.account()),
-        cx.now_ms(),
+        cx.store.now_ms(),
     );
     session
         .persist(|| {
@@ -287,7 +287,7 @@ async fn learn_people(
         if news.is_empty() {
             continue;
         }
-        let (news, now_ms) = (Arc::new(news), cx.now_ms());
+        let (news, now_ms) = (Arc::new(news), cx.store.now_ms());
         session
             .persist(|| {
                 let news = news.clone();
