@@ -210,7 +210,7 @@ impl Actor<'_> {
             EngineEvent::PairingCodeExpired => self.waiting.last_code = None,
             _ => {}
         }
-        let Some((standing, next)) = after(&event, self.cx.now_ms()) else {
+        let Some((standing, next)) = after(&event, self.cx.store.now_ms()) else {
             return Ok(Step::GoOn);
         };
         match next {
@@ -309,7 +309,7 @@ impl Actor<'_> {
             return Ok(());
         }
         self.session.set_account(Some(account.clone()));
-        let (cx, session, now_ms) = (self.cx, self.session, self.cx.now_ms());
+        let (cx, session, now_ms) = (self.cx, self.session, self.cx.store.now_ms());
         session
             .persist(|| {
                 let account = account.clone();
