@@ -2,10 +2,10 @@
 
 use wagate_cluster::{ChatRequest, GroupRequest, LiveRequest};
 use wagate_model::{
-    Chat, Draft, Jid, JidKind, ListChat, ListMessage, ReadChatInput, SendMode, SendTask,
-    UpdateChatInput, UpdateGroupInput,
+    Chat, ChatUpdatePayload, Draft, EventKind, Jid, JidKind, ListChat, ListMessage,
+    OrganizationId, ReadChatInput, SendMode, SendTask, UpdateChatInput, UpdateGroupInput,
 };
-use wagate_store::{ChatPosition, MessagePosition, Tx};
+use wagate_store::{ChatPosition, MessagePosition, NewEvent, Tx};
 
 use crate::caller::SessionAccess;
 use crate::error::{Error, Result, What};
@@ -176,17 +176,27 @@ impl Core {
         let (request, faults) = request.open()?;
         faults.into_result()?;
         if request.receipt == Some(true) {
-            let request = ChatRequest::SendReceipts { chat: stored };
+            let chat = stored.clone();
+            let request = ChatRequest::SendReceipts { chat };
             self.do_in_chat(access, request).await?;
         }
-        let id = self.chat_row(access, chat).await?;
         let (organization, session) = (access.organization_id(), access.id());
         let now = self.clock.now_ms();
         self.store
             .write::<_, Error, _>(organization, move |tx| {
-                Box::pin(
-                    async move { Ok(tx.mark_chat_read(organization, session, id, now).await?) },
-                )
+                let address = stored.clone();
+                Box::pin(async move {
+                    let chat = tx.chat(organization, session, address.as_str()).await?;
+                    match chat {
+                        Some(chat) if chat.unread_count > 0 => {
+                            tx.mark_chat_read(organization, session, chat.id, now)
+                                .await?;
+                            tx.append_event(read_event(organization, &chat, now)?);
+                        }
+                        _ => {}
+                    }
+                    Ok(())
+                })
             })
             .await?;
         self.get_chat(access, chat).await
@@ -248,6 +258,19 @@ impl Core {
         let mut tx = self.store.read().await?;
         Ok(find_chat(&mut tx, access, chat).await?.id)
     }
+}
+
+/// Tells that nothing of a chat is unread any more.
+fn read_event(organization: OrganizationId, chat: &Chat, now_ms: i64) -> Result<NewEvent> {
+    let payload = ChatUpdatePayload {
+        change: "unread".to_owned(),
+        chat_jid: chat.jid.clone(),
+        unread_count: Some(0),
+        ..ChatUpdatePayload::default()
+    };
+    let (session, kind) = (chat.session_id, EventKind::ChatUpdate);
+    let event = NewEvent::new(organization, session, kind, now_ms, &payload)?;
+    Ok(event.in_chat(&chat.jid))
 }
 
 async fn find_chat(tx: &mut Tx, access: &SessionAccess, chat: &str) -> Result<Chat> {

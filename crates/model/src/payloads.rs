@@ -366,29 +366,44 @@ pub struct GroupPayload {
 #[derive(Clone, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct ChatUpdatePayload {
-    /// What changed: `picture`; beyond the contract, `labels`, `pin` (a message was pinned or
-    /// unpinned) or `disappearing` (the timer of new messages).
+    /// What changed: `picture`; beyond the contract, `settings` (archived, pinned or muted: those
+    /// that changed are told), `unread`, `labels`, `pin` (a message was pinned or unpinned),
+    /// `disappearing` (the timer of new messages), or what was removed on WhatsApp while the stored
+    /// copy stays: `cleared`, `deleted`, `message_deleted`.
     pub change: String,
     /// The chat.
     pub chat_jid: String,
+    /// Whether it is archived now (beyond the contract).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub archived: Option<bool>,
     /// After how many seconds new messages disappear now; 0: never (beyond the contract).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub disappearing_seconds: Option<i64>,
     /// The ids of all labels that it has now, where those changed (beyond the contract).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub labels: Option<Vec<String>>,
-    /// The message that was pinned or unpinned (beyond the contract).
+    /// The message that was pinned, unpinned or deleted (beyond the contract).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub message_id: Option<String>,
+    /// Until when it is muted now, in milliseconds since 1970; 0: no more; -1: for good (beyond the
+    /// contract).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub muted_until: Option<i64>,
     /// The new picture's id.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub picture_id: Option<String>,
+    /// Whether the chat is pinned now (beyond the contract).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pinned: Option<bool>,
     /// Until when the message is pinned, in milliseconds since 1970 (beyond the contract).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub pinned_until: Option<i64>,
     /// Whether the picture was removed, or the message unpinned.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub removed: Option<bool>,
+    /// How many messages are unread now (beyond the contract).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unread_count: Option<i64>,
 }
 
 /// Payload of `contact.update`.

@@ -1,7 +1,7 @@
 //! Labels, told to the account's other devices by application state, and heard of from them.
 //!
 //! The library knows nothing of messages' labels: they are told as an action of its general
-//! kind, and read here from the patches that it fetches. What is told looks like those of chats
+//! kind, and read here from the patches and snapshots that it fetches. What is told looks like those of chats
 //! with the message's id behind the chat, and two places that official clients fill with `0`
 //! (Baileys `chatModificationToAppPatch`, whatsmeow `appstate.BuildLabelMessage`).
 
@@ -19,7 +19,7 @@ use whatsapp_rust::wacore::appstate::patch_decode::{WAPatchName, parse_patch_lis
 use whatsapp_rust::wacore::appstate::{ExpandedAppStateKeys, decode_record, expand_app_state_keys};
 use whatsapp_rust::wacore_binary::OwnedNodeRef;
 use whatsapp_rust::waproto::buffa::MessageField;
-use whatsapp_rust::waproto::whatsapp as wa;
+use whatsapp_rust::waproto::{self, whatsapp as wa};
 use whatsapp_rust::waproto::whatsapp::syncd_mutation::SyncdOperation;
 use whatsapp_rust::{Client, Jid as LibraryJid};
 
@@ -152,9 +152,16 @@ fn tell<'t>(client: &'t Client, action: Action<'t>) -> Telling<'t> {
     })
 }
 
-/// Reads messages' labels from the patches that the library fetches.
+/// What an answer brings of the collection that labels are in.
+enum Brought {
+    Patches(Vec<wa::SyncdPatch>),
+    /// Where all of it can be downloaded, summed up: so it comes to a device that is new.
+    Snapshot(Box<wa::ExternalBlobReference>),
+}
+
+/// Reads messages' labels from what the library fetches.
 pub(super) struct MessageLabels {
-    patches: mpsc::UnboundedSender<Vec<wa::SyncdPatch>>,
+    brought: mpsc::UnboundedSender<Brought>,
 }
 
 impl MessageLabels {
@@ -166,13 +173,13 @@ impl MessageLabels {
         cancel: CancellationToken,
     ) -> Self {
         // What waits here are answers that the library has in memory as well.
-        let (patches, mut arriving) = mpsc::unbounded_channel();
+        let (brought, mut arriving) = mpsc::unbounded_channel();
         let reading = async move {
-            while let Some(patches) = arriving.recv().await {
+            while let Some(brought) = arriving.recv().await {
                 let Some(client) = client.upgrade() else {
                     return;
                 };
-                read(&client, patches, &mailbox).await;
+                read(&client, brought, &mailbox).await;
             }
         };
         tasks.spawn(async move {
@@ -181,10 +188,10 @@ impl MessageLabels {
                 () = reading => {}
             }
         });
-        Self { patches }
+        Self { brought }
     }
 
-    /// Takes the patches out of a stanza, where it brings some.
+    /// Takes patches and snapshots out of a stanza, where it brings some.
     pub(super) fn follow(&self, stanza: &OwnedNodeRef) {
         let node = stanza.get();
         if node.tag != "iq" {
@@ -204,44 +211,105 @@ impl MessageLabels {
             return;
         };
         for list in lists {
-            if list.name.as_str() == COLLECTION && !list.patches.is_empty() {
-                // Without the task the session is over.
-                let _ = self.patches.send(list.patches);
+            if list.name.as_str() != COLLECTION {
+                continue;
+            }
+            // Without the task the session is over.
+            if let Some(place) = list.snapshot_ref {
+                let _ = self.brought.send(Brought::Snapshot(Box::new(place)));
+            }
+            if !list.patches.is_empty() {
+                let _ = self.brought.send(Brought::Patches(list.patches));
             }
         }
     }
 }
 
-/// Tells what patches say of messages' labels; what cannot be decrypted says nothing, and comes
-/// again once the library has its key.
-async fn read(client: &Arc<Client>, patches: Vec<wa::SyncdPatch>, mailbox: &Mailbox) {
-    let mut keys: HashMap<Vec<u8>, Option<ExpandedAppStateKeys>> = HashMap::new();
-    let mutations = patches.iter().flat_map(|patch| &patch.mutations);
-    // Whatever official clients take off is set to be off; nothing is removed.
-    let set = mutations.filter(|mutation| {
-        let operation = mutation.operation.as_ref();
-        operation.is_none_or(|operation| *operation == SyncdOperation::SET)
-    });
-    for mutation in set {
-        let Some(record) = mutation.record.as_option() else {
-            continue;
-        };
-        let Some(id) = record.key_id.as_option().and_then(|key| key.id.clone()) else {
-            continue;
-        };
-        if !keys.contains_key(&id) {
-            let key = expanded_key(client, &id).await;
-            keys.insert(id.clone(), key);
+/// Tells what was brought says of messages' labels.
+///
+/// Whatever official clients take off is set to be off; nothing is removed.
+async fn read(client: &Arc<Client>, brought: Brought, mailbox: &Mailbox) {
+    let mut keys = Keys::default();
+    match brought {
+        Brought::Snapshot(place) => {
+            let Some(bytes) = download(client, &place).await else {
+                return;
+            };
+            let Ok(snapshot) = waproto::codec::syncd_snapshot_decode(&bytes) else {
+                tracing::warn!("a snapshot of labels cannot be read");
+                return;
+            };
+            for record in &snapshot.records {
+                tell_record(client, record, &mut keys, mailbox).await;
+            }
         }
-        let Some(Some(key)) = keys.get(&id) else {
-            continue;
-        };
-        let Ok((mutation, _)) = decode_record(SyncdOperation::SET, record, key, &id, true) else {
-            continue;
-        };
-        if let Some(change) = convert::message_labelled(&mutation) {
-            mailbox.tell(EngineEvent::Label(change));
+        Brought::Patches(patches) => {
+            for patch in patches {
+                for mutation in &mutations_of(client, patch).await {
+                    let operation = mutation.operation.as_ref();
+                    let is_set = operation.is_none_or(|kind| *kind == SyncdOperation::SET);
+                    if is_set && let Some(record) = mutation.record.as_option() {
+                        tell_record(client, record, &mut keys, mailbox).await;
+                    }
+                }
+            }
         }
+    }
+}
+
+/// A patch's changes; those of a large one are in a file of their own.
+async fn mutations_of(client: &Arc<Client>, patch: wa::SyncdPatch) -> Vec<wa::SyncdMutation> {
+    let Some(place) = patch.external_mutations.as_option() else {
+        return patch.mutations;
+    };
+    let Some(bytes) = download(client, place).await else {
+        return Vec::new();
+    };
+    let mutations = waproto::codec::syncd_mutations_decode(&bytes);
+    mutations.map_or_else(
+        |_| {
+            tracing::warn!("changes of labels cannot be read");
+            Vec::new()
+        },
+        |all| all.mutations,
+    )
+}
+
+/// A file that application state names; the library downloads it for itself as well.
+async fn download(client: &Arc<Client>, place: &wa::ExternalBlobReference) -> Option<Vec<u8>> {
+    let bytes = client.download(place).await;
+    if bytes.is_err() {
+        tracing::warn!("labels of messages cannot be downloaded");
+    }
+    bytes.ok()
+}
+
+/// The keys of application state that were looked up, by their ids.
+type Keys = HashMap<Vec<u8>, Option<ExpandedAppStateKeys>>;
+
+/// Tells what a record says of a message's labels; one that cannot be decrypted says nothing, and
+/// comes again once the library has its key.
+async fn tell_record(
+    client: &Arc<Client>,
+    record: &wa::SyncdRecord,
+    keys: &mut Keys,
+    mailbox: &Mailbox,
+) {
+    let Some(id) = record.key_id.as_option().and_then(|key| key.id.clone()) else {
+        return;
+    };
+    if !keys.contains_key(&id) {
+        let key = expanded_key(client, &id).await;
+        keys.insert(id.clone(), key);
+    }
+    let Some(Some(key)) = keys.get(&id) else {
+        return;
+    };
+    let Ok((mutation, _)) = decode_record(SyncdOperation::SET, record, key, &id, true) else {
+        return;
+    };
+    if let Some(change) = convert::message_labelled(&mutation) {
+        mailbox.tell(EngineEvent::Label(change));
     }
 }
 

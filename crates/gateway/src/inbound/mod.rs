@@ -1,6 +1,7 @@
 //! What comes in: messages before they are acknowledged, receipts, and all other news.
 
 mod batch;
+pub(crate) mod chats;
 mod content;
 mod effects;
 mod familiar;

@@ -5,18 +5,17 @@ use std::sync::Arc;
 
 use serde::Serialize;
 use wagate_engine::{
-    Call, CallStage, ChannelChange, ChannelNews, ChatChange as EngineChatChange, ChatSetting,
-    Content, EngineEvent, InboundMessage, Picture, Presence, Receipt, Typing, TypingState,
-    UnreadableMessage, UnreadableReason,
+    Call, CallStage, ChannelChange, ChannelNews, Content, EngineEvent, InboundMessage, Picture,
+    Presence, Receipt, Typing, TypingState, UnreadableMessage, UnreadableReason,
 };
 use wagate_model::{
     CallPayload, ChatType, ChatUpdatePayload, EventKind, Jid, JidKind, MessageStatusPayload,
-    NewsletterPayload, PresenceState, PresenceStatus, TargetMessage,
+    NewsletterPayload, PresenceState, PresenceStatus,
 };
 use wagate_store::{Account, ChatChange, ChatFacts, NewEvent, Owned, Result, StoreError};
 
 use super::batch::Batch;
-use super::{history, marks, people, sink};
+use super::{chats, history, marks, people, sink};
 use crate::context::Context;
 use crate::groups::{self, Arrival, GroupNotes};
 use crate::session::Session;
@@ -200,7 +199,7 @@ async fn commit_one(
         EngineEvent::ContactName(name) => people::contact_name(owned, name, now_ms).await,
         EngineEvent::Alias { phone, lid } => people::alias(owned, phone, lid, now_ms).await,
         EngineEvent::Picture(event) => picture(owned, event, now_ms),
-        EngineEvent::Chat(change) => chat(owned, change, now_ms).await,
+        EngineEvent::Chat(change) => chats::news(owned, change, now_ms).await,
         EngineEvent::StatusMuted { person, is_muted } => {
             people::status_muted(owned, person, *is_muted, now_ms).await
         }
@@ -240,8 +239,8 @@ async fn receipt(owned: &mut Owned<'_>, receipt: &Receipt, now_ms: i64) -> Resul
             .chat(organization, session, receipt.chat.as_str())
             .await?;
         return match chat {
-            Some(chat) if chat.unread_count > 0 => owned.set_unread(chat.id, 0, now_ms).await,
-            _ => Ok(()),
+            Some(chat) => chats::set_unread(owned, &chat, 0, now_ms).await,
+            None => Ok(()),
         };
     }
     let advanced = owned
@@ -393,53 +392,6 @@ fn picture(owned: &mut Owned<'_>, picture: &Picture, now_ms: i64) -> Result<()> 
         Some(&picture.of),
         now_ms,
     )
-}
-
-/// Another device of the account changed how a chat is kept.
-async fn chat(owned: &mut Owned<'_>, change: &EngineChatChange, now_ms: i64) -> Result<()> {
-    let (organization, session) = (owned.organization(), owned.session());
-    let Some(stored) = owned
-        .chat(organization, session, change.chat.as_str())
-        .await?
-    else {
-        return Ok(());
-    };
-    let mut settings = ChatChange::default();
-    match &change.change {
-        ChatSetting::Pinned(is_pinned) => settings.is_pinned = Some(*is_pinned),
-        ChatSetting::Archived(is_archived) => settings.is_archived = Some(*is_archived),
-        // 0 unmutes.
-        ChatSetting::Muted(until) => settings.muted_until = Some(until.unwrap_or(0)),
-        ChatSetting::Read(is_read) => {
-            let unread = if *is_read {
-                0
-            } else {
-                stored.unread_count.max(1)
-            };
-            return owned.set_unread(stored.id, unread, now_ms).await;
-        }
-        ChatSetting::MessageStarred {
-            id,
-            is_from_me,
-            sender,
-            is_starred,
-        } => {
-            let target = TargetMessage {
-                chat: change.chat.clone(),
-                id: id.clone(),
-                sender: sender.clone(),
-            };
-            return marks::star(owned, &target, *is_from_me, *is_starred, now_ms).await;
-        }
-        // What somebody tidies up on the phone stays in the organization's record.
-        ChatSetting::Deleted | ChatSetting::Cleared | ChatSetting::MessageDeleted { .. } => {
-            return Ok(());
-        }
-    }
-    owned
-        .update_chat(organization, session, stored.id, &settings, now_ms)
-        .await
-        .map(drop)
 }
 
 /// The account follows a channel, left or muted it.

@@ -8,9 +8,17 @@ use wagate_model::{Chat, Jid, JidKind, Message};
 use wagate_store::{ChatChange, StoreError};
 
 use super::{Live, LiveResult};
+use crate::inbound::chats;
 
 /// Messages of a chat that are marked read on WhatsApp at once; older ones are not.
 const MAX_RECEIPTS: i64 = 1_000;
+
+/// What is stored of a chat once WhatsApp has taken it.
+#[derive(Clone)]
+enum Change {
+    Settings(ChatChange),
+    Unread,
+}
 
 impl Live<'_> {
     pub(super) async fn chats(&self, request: ChatRequest) -> LiveResult {
@@ -43,25 +51,13 @@ impl Live<'_> {
     }
 
     async fn update_chat(&self, chat: &Jid, wanted: ChatChange) -> LiveResult {
-        let (stored, latest) = self.stored_chat(chat).await?;
+        let (_, latest) = self.stored_chat(chat).await?;
         // What WhatsApp has taken is kept, whatever becomes of the rest.
         let mut taken = ChatChange::default();
         let outcome = self
             .tell_settings(chat, wanted, latest.as_ref(), &mut taken)
             .await;
-        let now_ms = self.cx.now_ms();
-        self.session
-            .commit::<_, StoreError, _>(&self.cx.store, move |owned| {
-                Box::pin(async move {
-                    let (organization, session) = (owned.organization(), owned.session());
-                    owned
-                        .update_chat(organization, session, stored.id, &taken, now_ms)
-                        .await
-                        .map(drop)
-                })
-            })
-            .await
-            .map_err(|error| store_refusal(&error))?;
+        self.store_in(chat, Change::Settings(taken)).await?;
         self.done(outcome)
     }
 
@@ -91,18 +87,36 @@ impl Live<'_> {
     }
 
     async fn mark_unread(&self, chat: &Jid) -> LiveResult {
-        let (stored, latest) = self.stored_chat(chat).await?;
+        let (_, latest) = self.stored_chat(chat).await?;
         let marked = self.connection.mark_chat_unread(chat, latest.as_ref());
         self.done(marked.await)?;
-        let now_ms = self.cx.now_ms();
-        let (id, count) = (stored.id, stored.unread_count.max(1));
+        self.store_in(chat, Change::Unread).await?;
+        Ok(LiveReply::Done)
+    }
+
+    /// Stores what has changed in a chat, as it is stored by then; one that is gone is left alone.
+    async fn store_in(&self, chat: &Jid, change: Change) -> Result<(), Refusal> {
+        let (now_ms, chat) = (self.cx.store.now_ms(), chat.clone());
         self.session
             .commit::<_, StoreError, _>(&self.cx.store, move |owned| {
-                Box::pin(async move { owned.set_unread(id, count, now_ms).await })
+                let (chat, change) = (chat.clone(), change.clone());
+                Box::pin(async move {
+                    let (organization, session) = (owned.organization(), owned.session());
+                    let stored = owned.chat(organization, session, chat.as_str()).await?;
+                    match (stored, change) {
+                        (Some(stored), Change::Settings(taken)) => {
+                            chats::change(owned, &stored, &taken, now_ms).await
+                        }
+                        (Some(stored), Change::Unread) => {
+                            let unread = stored.unread_count.max(1);
+                            chats::set_unread(owned, &stored, unread, now_ms).await
+                        }
+                        (None, _) => Ok(()),
+                    }
+                })
             })
             .await
-            .map_err(|error| store_refusal(&error))?;
-        Ok(LiveReply::Done)
+            .map_err(|error| store_refusal(&error))
     }
 
     /// Tells the senders of a chat's unread messages that they were read.

@@ -1,10 +1,15 @@
-//! App state collections: patches in, patches out, versions kept (`w:sync:app:state`).
+//! App state collections: patches in, patches and snapshots out, versions kept
+//! (`w:sync:app:state`).
 
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use bytes::Bytes;
+use wacore::download::MediaType;
+use wacore::upload::encrypt_media;
 use wacore_binary::Node;
 use wacore_binary::builder::NodeBuilder;
-use waproto::buffa::MessageField;
-use waproto::whatsapp::{SyncdPatch, SyncdVersion};
+use waproto::buffa::{Message as _, MessageField};
+use waproto::whatsapp::{ExternalBlobReference, SyncdPatch, SyncdSnapshot, SyncdVersion};
 
 use super::router::Request;
 use crate::journal::JournalError;
@@ -25,7 +30,10 @@ const COLLECTIONS: [&str; 5] = [
 /// How many patches one answer holds; more are announced with `has_more_patches`.
 const MAX_PATCHES: usize = 200;
 
-/// So many patches a collection has at most; a server without snapshots keeps them all.
+/// The media type of snapshots.
+const SNAPSHOT_KIND: &str = "md-app-state";
+
+/// So many patches a collection has at most; all of them are kept.
 const MAX_STORED_PATCHES: u64 = 20_000;
 
 impl Server {
@@ -99,6 +107,17 @@ impl Server {
                 .build();
             return Ok((taken, Some(version)));
         }
+        let is_first = base == 0 && text_attr(asked, "return_snapshot").as_deref() == Some("true");
+        if is_first && let Some(snapshot) = collection.snapshot() {
+            // The media host has a lock of its own.
+            drop(state);
+            let answer = self.snapshot_node(&account.number, name, &snapshot)?;
+            if let Some(answer) = answer {
+                return Ok((answer, None));
+            }
+            state = account.lock();
+        }
+        let collection = state.collections.entry(name);
         let newer: Vec<(u64, Bytes)> = collection
             .after(base, MAX_PATCHES)
             .map(|(version, patch)| (version, patch.clone()))
@@ -115,6 +134,42 @@ impl Server {
             answer = answer.children([patches_node(newer)]);
         }
         Ok((answer.build(), None))
+    }
+
+    /// Tells where a snapshot can be downloaded; `None` where the media host does not take it.
+    ///
+    /// Whom it is encrypted for does not matter: what it holds is encrypted already.
+    fn snapshot_node(
+        &self,
+        number: &str,
+        name: &'static str,
+        snapshot: &SyncdSnapshot,
+    ) -> Result<Option<Node>, JournalError> {
+        let plain = snapshot.encode_to_vec();
+        let Ok(sealed) = encrypt_media(&plain, MediaType::AppState) else {
+            return Ok(None);
+        };
+        let token = URL_SAFE_NO_PAD.encode(sealed.file_enc_sha256);
+        let stored = self.store_file(number, SNAPSHOT_KIND, &token, &sealed.data_to_upload)?;
+        let Some(direct_path) = stored else {
+            return Ok(None);
+        };
+        let place = ExternalBlobReference {
+            media_key: Some(sealed.media_key.to_vec()),
+            direct_path: Some(direct_path),
+            handle: Some(token),
+            file_size_bytes: Some(plain.len() as u64),
+            file_sha256: Some(sealed.file_sha256.to_vec()),
+            file_enc_sha256: Some(sealed.file_enc_sha256.to_vec()),
+        };
+        let place = place.encode_to_vec();
+        let snapshot_node = NodeBuilder::new("snapshot").bytes(place).build();
+        let answer = NodeBuilder::new("collection")
+            .attr("name", name)
+            .attr("version", snapshot.version.version.unwrap_or_default())
+            .children([snapshot_node])
+            .build();
+        Ok(Some(answer))
     }
 
     fn delete_app_state(&self, request: &Request<'_>) -> Result<Node, JournalError> {

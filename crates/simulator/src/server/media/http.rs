@@ -44,6 +44,11 @@ pub(in crate::server) fn channel_handle(token: &str) -> String {
     format!("handle-{token}")
 }
 
+/// Where a file can be downloaded.
+pub(super) fn direct_path(kind: &str, token: &str) -> String {
+    format!("/v/{kind}/{token}")
+}
+
 /// How long an upload may stand still.
 const PATIENCE: Duration = Duration::from_secs(30);
 
@@ -182,7 +187,7 @@ fn progress(server: &Server, kind: &str, token: &str) -> Response {
 
 /// Where a file can be downloaded.
 fn place(server: &Server, kind: &str, token: &str) -> serde_json::Value {
-    let direct_path = format!("/v/{kind}/{token}");
+    let direct_path = direct_path(kind, token);
     let mut place = json!({
         "url": format!("https://{}{direct_path}", server.inner.media_host()),
         "direct_path": direct_path,

@@ -4,6 +4,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use sha2::{Digest, Sha256};
 
+use super::http::direct_path;
 use super::store::{CHUNK_LEN, MAX_FILE_LEN, MediaFile, chunk_count, chunk_key};
 use crate::journal::JournalError;
 use crate::server::api::{Server, to_json};
@@ -146,6 +147,28 @@ impl Upload {
         journal.put(namespace::MEDIA, &self.token, to_json(&self.file))?;
         files.insert(self.token.clone(), self.file.clone());
         Ok(())
+    }
+}
+
+impl Server {
+    /// Stores a file of the server's own under the SHA-256 of what it holds; its direct path, or
+    /// `None` where there is no room for it.
+    pub(in crate::server) fn store_file(
+        &self,
+        owner: &str,
+        kind: &str,
+        token: &str,
+        bytes: &[u8],
+    ) -> Result<Option<String>, JournalError> {
+        let stored = Upload::begin(self, token, kind, owner, 0).and_then(|mut upload| {
+            upload.push(bytes)?;
+            upload.finish()
+        });
+        match stored {
+            Ok(()) => Ok(Some(direct_path(kind, token))),
+            Err(UploadError::Journal(error)) => Err(error),
+            Err(_) => Ok(None),
+        }
     }
 }
 
