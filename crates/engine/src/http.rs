@@ -20,8 +20,14 @@ use crate::EngineError;
 use crate::transport::DialGuard;
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
-/// How long a transfer may stand still.
+/// How long a download may stand still, or the head of an answer may take.
 const READ_TIMEOUT: Duration = Duration::from_secs(30);
+/// How long uploads wait.
+const UPLOAD_PATIENCE: UploadPatience = UploadPatience {
+    still: Duration::from_secs(30),
+    // What the system has taken and not yet sent counts as gone out.
+    answer: Duration::from_mins(2),
+};
 /// How long a request with a whole answer in memory may take.
 const BUFFERED_TIMEOUT: Duration = Duration::from_mins(1);
 /// Larger answers must be streamed.
@@ -29,10 +35,23 @@ const BUFFERED_MAX_BYTES: usize = 96 * 1024 * 1024;
 const UPLOAD_CHUNK_BYTES: usize = 64 * 1024;
 const REDIRECTS_MAX: usize = 3;
 
+/// How long an upload waits.
+#[derive(Debug, Clone, Copy)]
+struct UploadPatience {
+    /// How long it may stand still.
+    still: Duration,
+    /// How long the answer may take once everything has gone out.
+    answer: Duration,
+}
+
 /// The engine's HTTP client.
 #[derive(Debug, Clone)]
 pub(crate) struct SharedHttpClient {
     client: reqwest::Client,
+    /// For what is sent for longer than an answer may take: the client's read timeout runs while
+    /// a request goes out.
+    uploads: reqwest::Client,
+    patience: UploadPatience,
     guard: DialGuard,
     runtime: Handle,
 }
@@ -40,31 +59,10 @@ pub(crate) struct SharedHttpClient {
 impl SharedHttpClient {
     pub(crate) fn new(guard: DialGuard) -> Result<Self, EngineError> {
         let runtime = Handle::try_current().map_err(|_| EngineError::NoRuntime)?;
-        let redirects = redirect::Policy::custom(|attempt| {
-            let is_encrypted = attempt.url().scheme() == "https";
-            if is_encrypted && attempt.previous().len() <= REDIRECTS_MAX {
-                attempt.follow()
-            } else {
-                attempt.stop()
-            }
-        });
-        let builder = reqwest::Client::builder()
-            .connect_timeout(CONNECT_TIMEOUT)
-            .read_timeout(READ_TIMEOUT)
-            .pool_idle_timeout(Duration::from_secs(30))
-            .pool_max_idle_per_host(8)
-            .redirect(redirects)
-            .no_proxy();
-        // The chat socket's TLS: ring and the built-in roots.
-        let builder = match default_tls_connector() {
-            Connector::Rustls(tls) => {
-                builder.tls_backend_preconfigured(rustls::ClientConfig::clone(tls.config()))
-            }
-            Connector::Plain => builder,
-        };
-        let client = builder.build().map_err(EngineError::Http)?;
         Ok(Self {
-            client,
+            client: client_of(Some(READ_TIMEOUT))?,
+            uploads: client_of(None)?,
+            patience: UPLOAD_PATIENCE,
             guard,
             runtime,
         })
@@ -89,11 +87,47 @@ impl SharedHttpClient {
     }
 
     fn prepare(&self, request: &HttpRequest) -> Result<RequestBuilder, anyhow::Error> {
+        self.prepare_with(&self.client, request)
+    }
+
+    fn prepare_with(
+        &self,
+        client: &reqwest::Client,
+        request: &HttpRequest,
+    ) -> Result<RequestBuilder, anyhow::Error> {
         let url = self.resolve(&request.url)?;
         let method: Method = request.method.parse().context("the method is unknown")?;
-        let builder = self.client.request(method, url);
+        let builder = client.request(method, url);
         Ok(with_headers(builder, &request.headers))
     }
+}
+
+fn client_of(read_timeout: Option<Duration>) -> Result<reqwest::Client, EngineError> {
+    let redirects = redirect::Policy::custom(|attempt| {
+        let is_encrypted = attempt.url().scheme() == "https";
+        if is_encrypted && attempt.previous().len() <= REDIRECTS_MAX {
+            attempt.follow()
+        } else {
+            attempt.stop()
+        }
+    });
+    let mut builder = reqwest::Client::builder()
+        .connect_timeout(CONNECT_TIMEOUT)
+        .pool_idle_timeout(Duration::from_secs(30))
+        .pool_max_idle_per_host(8)
+        .redirect(redirects)
+        .no_proxy();
+    if let Some(timeout) = read_timeout {
+        builder = builder.read_timeout(timeout);
+    }
+    // The chat socket's TLS: ring and the built-in roots.
+    let builder = match default_tls_connector() {
+        Connector::Rustls(tls) => {
+            builder.tls_backend_preconfigured(rustls::ClientConfig::clone(tls.config()))
+        }
+        Connector::Plain => builder,
+    };
+    builder.build().map_err(EngineError::Http)
 }
 
 fn with_headers(builder: RequestBuilder, headers: &HashMap<String, String>) -> RequestBuilder {
@@ -167,23 +201,42 @@ impl HttpClient for SharedHttpClient {
         // With its length told, the body goes out as it is and not in chunks,
         // which WhatsApp's media hosts refuse.
         let builder = self
-            .prepare(&request)?
+            .prepare_with(&self.uploads, &request)?
             .header(CONTENT_LENGTH, content_length)
             .body(reqwest::Body::wrap_stream(chunk_stream(receiver)));
-        let exchange = self.runtime.spawn(async move {
+        let mut exchange = self.runtime.spawn(async move {
             let response = builder.send().await.map_err(reqwest::Error::without_url)?;
             read_whole(response).await
         });
-        // A receiver that is gone means an answer that came early: read it below.
-        while let Some(chunk) = next_chunk(&mut body)? {
-            if chunks.blocking_send(Ok(chunk)).is_err() {
+        let outcome = self.push(&mut body, chunks).and_then(|()| {
+            let answer = tokio::time::timeout(self.patience.answer, &mut exchange);
+            self.runtime
+                .block_on(answer)
+                .context("the upload was not answered")?
+                .context("the upload failed")?
+        });
+        // Where it was given up, nobody waits for it.
+        exchange.abort();
+        outcome
+    }
+}
+
+impl SharedHttpClient {
+    /// Hands over a body as fast as the connection takes it.
+    fn push(
+        &self,
+        body: &mut UploadBody,
+        chunks: mpsc::Sender<io::Result<Bytes>>,
+    ) -> Result<(), anyhow::Error> {
+        while let Some(chunk) = next_chunk(body)? {
+            let taken = tokio::time::timeout(self.patience.still, chunks.send(Ok(chunk)));
+            let taken = self.runtime.block_on(taken);
+            // A receiver that is gone means an answer that came early: it is read next.
+            if taken.context("the upload stands still")?.is_err() {
                 break;
             }
         }
-        drop(chunks);
-        self.runtime
-            .block_on(exchange)
-            .context("the upload failed")?
+        Ok(())
     }
 }
 
@@ -247,5 +300,121 @@ impl Read for ResponseReader {
         let length = self.chunk.len().min(buffer.len());
         self.chunk.copy_to_slice(&mut buffer[..length]);
         Ok(length)
+    }
+}
+
+#[cfg(all(test, feature = "sandbox"))]
+mod tests {
+    use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
+
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+    use tokio::net::{TcpListener, TcpStream};
+
+    use super::*;
+
+    const SHORT: Duration = Duration::from_millis(50);
+    const LONG: Duration = Duration::from_secs(30);
+
+    async fn server() -> (TcpListener, SharedHttpClient) {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let origin = Url::parse(&format!("http://{address}")).unwrap();
+        let client = SharedHttpClient {
+            client: client_of(Some(SHORT)).unwrap(),
+            ..SharedHttpClient::new(DialGuard::new(Some(origin))).unwrap()
+        };
+        (listener, client)
+    }
+
+    async fn upload(
+        client: SharedHttpClient,
+        body: impl Read + Send + 'static,
+        length: u64,
+    ) -> Result<HttpResponse, anyhow::Error> {
+        let request = HttpRequest {
+            url: "https://mmg.whatsapp.net/mms/image/token".to_owned(),
+            method: "POST".to_owned(),
+            headers: HashMap::new(),
+            body: None,
+        };
+        let work = move || client.execute_upload(request, Box::new(body), length);
+        tokio::task::spawn_blocking(work).await.unwrap()
+    }
+
+    /// A byte, and another one once the connection has outlived the time of an answer.
+    struct Slow {
+        is_begun: bool,
+        hung_up: Receiver<()>,
+    }
+
+    impl Read for Slow {
+        fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+            if self.is_begun {
+                match self.hung_up.recv_timeout(SHORT * 4) {
+                    Err(RecvTimeoutError::Timeout) => {}
+                    _ => return Err(io::Error::other("the client hung up")),
+                }
+            }
+            self.is_begun = true;
+            buffer[0] = b'x';
+            Ok(1)
+        }
+    }
+
+    /// Takes a request whose body are two bytes; tells where it ends before.
+    async fn take(mut stream: TcpStream, hung_up: Sender<()>) {
+        let mut taken = Vec::new();
+        while !taken.ends_with(b"\r\n\r\nxx") {
+            match stream.read_buf(&mut taken).await {
+                Ok(0) | Err(_) => {
+                    let _ = hung_up.send(());
+                    return;
+                }
+                Ok(_) => {}
+            }
+        }
+        let answer = b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok";
+        stream.write_all(answer).await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn an_upload_may_take_longer_than_an_answer() {
+        let (listener, client) = server().await;
+        let (told, hung_up) = channel();
+        let body = Slow {
+            is_begun: false,
+            hung_up,
+        }
+        .take(2);
+        let taking = async {
+            let (stream, _) = listener.accept().await.unwrap();
+            take(stream, told).await;
+        };
+        let (answer, ()) = tokio::join!(upload(client, body, 2), taking);
+        assert_eq!(answer.unwrap().body, b"ok");
+    }
+
+    #[tokio::test]
+    async fn an_upload_that_stands_still_is_given_up() {
+        let (listener, mut client) = server().await;
+        client.patience.still = SHORT;
+        let length = 1_u64 << 40;
+        let uploading = upload(client, io::repeat(0).take(length), length);
+        let (answer, _stream) = tokio::join!(uploading, listener.accept());
+        let error = answer.unwrap_err();
+        assert_eq!(error.to_string(), "the upload stands still");
+    }
+
+    #[tokio::test]
+    async fn an_upload_without_an_answer_is_given_up() {
+        let (listener, mut client) = server().await;
+        client.patience = UploadPatience {
+            still: LONG,
+            answer: SHORT,
+        };
+        let uploading = upload(client, io::repeat(0).take(1), 1);
+        let (answer, _stream) = tokio::join!(uploading, listener.accept());
+        let error = answer.unwrap_err();
+        assert_eq!(error.to_string(), "the upload was not answered");
     }
 }

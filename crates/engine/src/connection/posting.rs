@@ -9,7 +9,7 @@ use whatsapp_rust::wacore::iq::spec::IqSpec;
 use whatsapp_rust::wacore::proto_helpers::MessageBuilderExt as _;
 use whatsapp_rust::wacore::request::InfoQuery;
 use whatsapp_rust::wacore_binary::builder::NodeBuilder;
-use whatsapp_rust::wacore_binary::{NodeContent, NodeRef};
+use whatsapp_rust::wacore_binary::{Node, NodeContent, NodeRef};
 use whatsapp_rust::waproto::whatsapp as wa;
 use whatsapp_rust::{Client, Jid as LibraryJid, SendError, SendOptions, Server};
 
@@ -21,6 +21,9 @@ use crate::{Outgoing, OutgoingContent};
 /// How many posts of a channel are looked through for one that is reacted to.
 const POSTS_PER_PAGE: u32 = 100;
 const MAX_PAGES: usize = 5;
+
+/// What a message's `edit` says where the sender takes something back.
+const EDIT_REVOKED: &str = "7";
 
 /// The id under which WhatsApp acknowledges a message.
 ///
@@ -71,20 +74,36 @@ pub(super) async fn send_to_channel(
         }
         OutgoingContent::Reaction { target, emoji } => {
             let server_id = server_id_of(client, &channel, &target.id).await?;
-            // The library gives such a message an id of its own, which could not be waited for.
-            let reaction = NodeBuilder::new("reaction").attr("code", emoji.as_str());
-            let stanza = NodeBuilder::new("message")
-                .attr("to", &channel)
-                .attr("type", "reaction")
-                .attr("id", &outgoing.id)
-                .attr("server_id", server_id)
-                .children([reaction.build()])
-                .build();
-            client.send_node(stanza).await?;
+            client
+                .send_node(channel_reaction(&outgoing.id, &channel, server_id, emoji))
+                .await?;
         }
         _ => return Err(cannot_be_built("kind of message for a channel")),
     }
     Ok(channel)
+}
+
+/// A reaction to a post, or one taken back (whatsmeow `NewsletterSendReaction`).
+///
+/// The library gives such a message an id of its own, which could not be waited for.
+fn channel_reaction(
+    id: &str,
+    channel: &LibraryJid,
+    server_id: u64,
+    emoji: &str,
+) -> Node {
+    let mut message = NodeBuilder::new("message")
+        .attr("to", channel)
+        .attr("type", "reaction")
+        .attr("id", id)
+        .attr("server_id", server_id);
+    let mut reaction = NodeBuilder::new("reaction");
+    if emoji.is_empty() {
+        message = message.attr("edit", EDIT_REVOKED);
+    } else {
+        reaction = reaction.attr("code", emoji);
+    }
+    message.children([reaction.build()]).build()
 }
 
 /// The number that WhatsApp gave a post, by the id that its author gave it.
@@ -142,12 +161,7 @@ pub(super) async fn send_status(
     }
     let mut hidden = blocked(client).await?;
     exclude(client, &mut hidden).await;
-    let audience: Vec<Jid> = audience
-        .iter()
-        .filter(|person| !hidden.contains(person))
-        .cloned()
-        .collect();
-    let mut recipients = privacy.recipients(&audience);
+    let mut recipients = privacy.recipients(audience, &hidden);
     // WhatsApp posts before nobody too; the account's own devices are always told.
     recipients.extend(me.lid.or(me.phone).iter().map(library_jid));
     let options = StatusSendOptions {
@@ -189,16 +203,19 @@ struct Privacy {
 }
 
 impl Privacy {
-    fn recipients(&self, audience: &[Jid]) -> Vec<LibraryJid> {
-        match self.setting {
-            StatusPrivacySetting::AllowList => self.listed.iter().map(library_jid).collect(),
-            StatusPrivacySetting::DenyList => audience
-                .iter()
-                .filter(|person| !self.listed.contains(person))
-                .map(library_jid)
-                .collect(),
-            _ => audience.iter().map(library_jid).collect(),
-        }
+    /// Those of `audience` who may see a story; the blocked are never among them.
+    fn recipients(&self, audience: &[Jid], blocked: &[Jid]) -> Vec<LibraryJid> {
+        let is_denied = self.setting == StatusPrivacySetting::DenyList;
+        let chosen = match self.setting {
+            StatusPrivacySetting::AllowList => self.listed.as_slice(),
+            _ => audience,
+        };
+        chosen
+            .iter()
+            .filter(|person| !(is_denied && self.listed.contains(person)))
+            .filter(|person| !blocked.contains(person))
+            .map(library_jid)
+            .collect()
     }
 }
 
@@ -233,7 +250,10 @@ impl IqSpec for StatusPrivacy {
         let setting = match kind.as_deref() {
             Some("whitelist") => StatusPrivacySetting::AllowList,
             Some("blacklist") => StatusPrivacySetting::DenyList,
-            _ => StatusPrivacySetting::Contacts,
+            // An account that has never changed it.
+            Some("contacts") | None => StatusPrivacySetting::Contacts,
+            // Nobody is shown a story by mistake.
+            Some(_) => anyhow::bail!("who may see stories is not understood"),
         };
         let users = used.and_then(|list| list.children()).unwrap_or_default();
         let listed = users
@@ -251,6 +271,10 @@ mod tests {
     use super::*;
 
     fn read(lists: &[(&str, bool, &[&str])]) -> Privacy {
+        parse(lists).unwrap()
+    }
+
+    fn parse(lists: &[(&str, bool, &[&str])]) -> Result<Privacy, anyhow::Error> {
         let lists = lists.iter().map(|(kind, is_used, users)| {
             let users = users.iter().map(|jid| {
                 NodeBuilder::new("user")
@@ -267,14 +291,15 @@ mod tests {
         });
         let privacy = NodeBuilder::new("privacy").children(lists).build();
         let answer = NodeBuilder::new("iq").children([privacy]).build();
-        StatusPrivacy.parse_response(&answer.as_node_ref()).unwrap()
+        StatusPrivacy.parse_response(&answer.as_node_ref())
     }
 
     #[test]
     fn the_list_in_use_decides_who_sees_a_story() {
-        let audience: Vec<Jid> = ["1@lid", "2@lid"].map(|jid| jid.parse().unwrap()).into();
+        let audience: Vec<Jid> = ["1@lid", "2@lid", "4@lid"].map(|jid| jid.parse().unwrap()).into();
         let users = |privacy: Privacy| {
-            let recipients = privacy.recipients(&audience).into_iter();
+            let blocked: Vec<Jid> = vec!["4@lid".parse().unwrap()];
+            let recipients = privacy.recipients(&audience, &blocked).into_iter();
             recipients
                 .map(|jid| jid.user.to_string())
                 .collect::<Vec<_>>()
@@ -283,8 +308,25 @@ mod tests {
         assert_eq!(users(all), ["1", "2"]);
         let without = read(&[("contacts", false, &[]), ("blacklist", true, &["1@lid"])]);
         assert_eq!(users(without), ["2"]);
-        let only = read(&[("whitelist", true, &["3@lid"]), ("contacts", false, &[])]);
+        let only = read(&[("whitelist", true, &["3@lid", "4@lid"]), ("contacts", false, &[])]);
         assert_eq!(users(only), ["3"]);
         assert_eq!(read(&[]).setting, StatusPrivacySetting::Contacts);
+        assert!(parse(&[("close_friends", true, &["1@lid"])]).is_err());
+    }
+
+    #[test]
+    fn a_reaction_that_is_taken_back_has_no_code() {
+        let channel: LibraryJid = "120363@newsletter".parse().unwrap();
+        let node = |emoji| channel_reaction("ID", &channel, 100, emoji);
+        let code = |node: &Node| {
+            let reaction = node.get_optional_child("reaction").unwrap();
+            reaction.attrs.get("code").map(ToString::to_string)
+        };
+        let given = node("\u{1f44d}");
+        assert_eq!(code(&given).as_deref(), Some("\u{1f44d}"));
+        assert!(!given.attrs.contains_key("edit"));
+        let taken_back = node("");
+        assert_eq!(code(&taken_back), None);
+        assert!(taken_back.attrs.contains_key("edit"));
     }
 }

@@ -8,6 +8,7 @@ use whatsapp_rust::waproto::whatsapp as wa;
 
 use super::identity::{Own, alias, both, parsed_jid};
 use super::messages::{Converted, Origin, converted};
+use super::polls::end_time_ms;
 use super::text::{message_id, present};
 use crate::{HistoryChat, HistoryChunk, InboundMessage};
 
@@ -161,8 +162,7 @@ fn chat_pages(conversation: &wa::Conversation, own: &Own) -> Vec<HistoryChat> {
 
 fn mute_end_ms(end: u64) -> Option<i64> {
     match i64::try_from(end) {
-        Ok(0) => None,
-        Ok(end_ms) => Some(end_ms),
+        Ok(end) => end_time_ms(end),
         // -1, for ever, in an unsigned field.
         Err(_) => Some(-1),
     }

@@ -83,8 +83,15 @@ pub(crate) fn message(info: &MessageInfo, message: &wa::Message, own: &Own) -> O
 
 fn origin(info: &MessageInfo) -> Option<Origin> {
     let source = &info.source;
-    let chat = model_jid(&source.chat)?;
     let alternative = |jid: Option<&whatsapp_rust::Jid>| jid.and_then(model_jid);
+    let chat = match model_jid(&source.chat)? {
+        // What somebody sends to a list of theirs stands in the chat with them, as in official
+        // clients (whatsmeow `MessageSource.IsIncomingBroadcast`).
+        list if list.kind() == JidKind::Broadcast && !source.is_from_me => {
+            model_jid(&source.sender)?
+        }
+        chat => chat,
+    };
     let peer = if source.is_from_me {
         alternative(source.recipient_alt.as_ref())
             .or_else(|| alternative(info.peer_recipient_pn.as_ref()))

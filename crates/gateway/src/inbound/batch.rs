@@ -382,6 +382,8 @@ pub(crate) fn row_of(message: &InboundMessage, chat_id: i64) -> NewMessage {
         },
         body: match content {
             Content::Reaction { emoji, .. } => Some(emoji.clone()),
+            // The new text is in the message's own row, and goes with it.
+            Content::Edit { .. } => None,
             _ => content.body().map(str::to_owned),
         },
         sender_jid: message.sender_jid.as_ref().map(Jid::to_string),

@@ -1,11 +1,17 @@
 //! Pages of the history that the phone sends after pairing: stored, and told to nobody.
 
-use wagate_engine::{HistoryChat, HistoryChunk};
+use std::sync::Arc;
+
+use wagate_engine::{EngineEvent, HistoryChat, HistoryChunk, InboundMessage};
 use wagate_model::{ChatType, Jid};
 use wagate_store::{ChatChange, ChatFacts, HistoryStep, IdentityFacts, Owned, Result};
 
 use super::batch::{Batch, both_addresses};
+use super::news::commit_news;
 use super::people;
+use super::sink::{is_about_contents, without_content};
+use crate::context::Context;
+use crate::session::Session;
 
 /// Stores a page.
 pub(super) async fn commit_page(
@@ -47,6 +53,93 @@ pub(super) async fn commit_page(
     Ok(())
 }
 
+/// Stores a page that is refused as a whole, message by message; one that cannot be stored is
+/// stored without its content, so that the part comes to its end.
+pub(crate) async fn commit_page_singly(
+    cx: &Arc<Context>,
+    session: &Arc<Session>,
+    page: &HistoryChunk,
+) -> Result<()> {
+    let commit = async |page: HistoryChunk| {
+        let news = Arc::new(vec![EngineEvent::History(page)]);
+        session
+            .persist(|| commit_news(cx, session, news.clone()))
+            .await
+    };
+    let (head, singles, tail) = taken_apart(page);
+    match commit(head).await {
+        Err(error) if is_about_contents(&error) => {
+            tracing::error!(session.id = %session.id(), error = %error, "what a history says of its chats is not stored");
+        }
+        committed => committed?,
+    }
+    for mut single in singles {
+        match commit(single.clone()).await {
+            Err(error) if is_about_contents(&error) => {
+                tracing::error!(session.id = %session.id(), error = %error, "a message of the history is stored without its content");
+                metrics::counter!("wagate_gateway_inbound_unstorable_total").increment(1);
+                for chat in &mut single.chats {
+                    let messages = std::mem::take(&mut chat.messages);
+                    chat.messages = messages.into_iter().map(without_content).collect();
+                }
+                commit(single).await?;
+            }
+            committed => committed?,
+        }
+    }
+    commit(tail).await
+}
+
+/// A page's chats without messages, a page for each message, and the end of the page.
+fn taken_apart(page: &HistoryChunk) -> (HistoryChunk, Vec<HistoryChunk>, HistoryChunk) {
+    let tail = HistoryChunk {
+        chats: Vec::new(),
+        aliases: Vec::new(),
+        push_names: Vec::new(),
+        is_beginning: false,
+        ..page.clone()
+    };
+    let piece = HistoryChunk {
+        progress: None,
+        is_last: false,
+        ..tail.clone()
+    };
+    let mut head = HistoryChunk {
+        progress: None,
+        is_last: false,
+        ..page.clone()
+    };
+    let mut singles = Vec::new();
+    for chat in &mut head.chats {
+        let messages = std::mem::take(&mut chat.messages);
+        let starred = std::mem::take(&mut chat.starred);
+        // Oldest first, as they are stored.
+        singles.extend(messages.into_iter().rev().map(|message| HistoryChunk {
+            chats: vec![single(chat, message, &starred)],
+            ..piece.clone()
+        }));
+    }
+    (head, singles, tail)
+}
+
+/// A message of a chat, of which nothing else is said.
+fn single(chat: &HistoryChat, message: InboundMessage, starred: &[String]) -> HistoryChat {
+    let starred = starred.iter().filter(|id| **id == message.id);
+    HistoryChat {
+        starred: starred.cloned().collect(),
+        messages: vec![message],
+        is_first: false,
+        name: None,
+        unread_count: None,
+        is_archived: None,
+        is_pinned: None,
+        muted_until_ms: None,
+        disappearing_seconds: None,
+        last_activity_ms: None,
+        ..chat.clone()
+    }
+}
+
 /// Stores a chat; gives how many of its messages are new.
 async fn commit_chat(owned: &mut Owned<'_>, chat: &HistoryChat, now_ms: i64) -> Result<usize> {
     let facts = ChatFacts {
@@ -82,7 +175,7 @@ async fn commit_chat(owned: &mut Owned<'_>, chat: &HistoryChat, now_ms: i64) -> 
 
 #[cfg(test)]
 mod tests {
-    use wagate_engine::{Content, InboundMessage};
+    use wagate_engine::Content;
     use wagate_model::HistorySyncStatus;
     use wagate_store::{EngineBackend, StoreError, testing};
 
@@ -137,6 +230,24 @@ mod tests {
             is_last,
             ..HistoryChunk::default()
         }
+    }
+
+    #[test]
+    fn a_page_that_is_taken_apart_says_the_same() {
+        let page = page(("P", 0), &["C", "B"], 50, true);
+        let (head, singles, tail) = taken_apart(&page);
+        assert!(head.chats[0].is_first && head.chats[0].messages.is_empty());
+        assert!(!head.is_last && head.progress.is_none());
+        let told = singles.iter().map(|single| {
+            let [chat] = single.chats.as_slice() else {
+                panic!("one chat each");
+            };
+            assert!(!chat.is_first && !single.is_last);
+            (chat.messages[0].id.as_str(), chat.starred.len())
+        });
+        assert_eq!(told.collect::<Vec<_>>(), [("B", 0), ("C", 1)]);
+        assert!(tail.chats.is_empty() && tail.is_last);
+        assert_eq!(tail.progress, Some(50));
     }
 
     #[tokio::test]

@@ -15,7 +15,8 @@ mod sink;
 
 pub(crate) use batch::{Batch, ToRead, both_addresses, row_of};
 pub(crate) use content::{poll_of, raw_of};
+pub(crate) use history::commit_page_singly;
 pub(crate) use familiar::{ChatAddress, Familiar};
 pub(crate) use news::{commit_news, is_news, tell};
 pub(crate) use people::{alias as note_alias, identity_of};
-pub(crate) use sink::Sink;
+pub(crate) use sink::{Sink, commit_singly, is_about_contents};

@@ -196,6 +196,11 @@ pub(crate) fn message_payload(message: &InboundMessage, facts: &Facts) -> Messag
             _ => None,
         },
         selected_options: match content {
+            // Nothing chosen is a vote that was taken back.
+            Content::PollVote {
+                choice: VoteChoice::Unreadable,
+                ..
+            } => None,
             Content::PollVote { choice, .. } => Some(chosen_options(choice, &facts.poll_options)),
             _ => None,
         },
@@ -375,6 +380,17 @@ mod tests {
         let choice = VoteChoice::Hashes(vec![known, [7; 32]]);
         let texts = chosen_options(&choice, &["no".into(), "yes".into()]);
         assert_eq!(texts, ["yes".to_owned(), "07".repeat(32)]);
+    }
+
+    #[test]
+    fn a_vote_that_cannot_be_read_is_no_vote_for_nothing() {
+        let told = |choice| {
+            let target = target();
+            let vote = message(Content::PollVote { target, choice });
+            message_payload(&vote, &Facts::default()).selected_options
+        };
+        assert_eq!(told(VoteChoice::Unreadable), None);
+        assert_eq!(told(VoteChoice::Hashes(Vec::new())), Some(Vec::new()));
     }
 
     #[test]

@@ -18,7 +18,7 @@ use crate::session::Session;
 
 /// What of the engine's own is written with a batch of messages.
 #[derive(Clone)]
-pub(super) struct EngineState {
+pub(crate) struct EngineState {
     /// The engine's copies of the messages, which it needs no longer.
     clear: PendingInboundClear,
     /// Parts of the history that the messages announce.
@@ -64,7 +64,9 @@ impl Sink {
 impl InboundSink for Sink {
     async fn commit(&self, batch: InboundBatch) -> Result<(), SinkError> {
         let state = self.state(&batch.buffered, &batch.history);
-        let committed = match self.persist(&batch.messages, &state).await {
+        let (cx, session) = (&self.cx, &*self.session);
+        let together = persist(cx, session, batch.messages.clone(), Some(&state)).await;
+        let committed = match together {
             Err(error) if is_about_contents(&error) && !batch.messages.is_empty() => {
                 self.commit_singly(batch, error).await
             }
@@ -80,51 +82,65 @@ impl InboundSink for Sink {
 }
 
 /// Whether it is the messages themselves that cannot be stored.
-fn is_about_contents(error: &StoreError) -> bool {
+pub(crate) fn is_about_contents(error: &StoreError) -> bool {
     !error.is_retryable() && !matches!(error, StoreError::Fenced | StoreError::Closed)
 }
 
 impl Sink {
-    /// Commits messages, however long the database is away: the engine holds back what
-    /// comes next, so that a chat keeps its order.
-    async fn persist(&self, messages: &[InboundMessage], state: &EngineState) -> Result<()> {
-        let (cx, session) = (&self.cx, &*self.session);
-        let messages = Arc::new(messages.to_vec());
-        session
-            .persist(|| commit_messages(cx, session, messages.clone(), Some(state.clone())))
-            .await
-    }
-
-    /// Commits messages one by one, so that one that cannot be stored holds up no other.
-    ///
-    /// That one is stored as content that is not understood: clients see that there was a
-    /// message, and from whom.
     async fn commit_singly(&self, batch: InboundBatch, reason: StoreError) -> Result<()> {
         tracing::error!(session.id = %self.session.id(), error = %reason, messages = batch.messages.len(), "messages could not be stored together");
-        // What is the engine's own goes with the first.
-        let (mut buffered, mut history) = (batch.buffered, batch.history);
-        for mut message in batch.messages {
-            let state = self.state(
-                &std::mem::take(&mut buffered),
-                &std::mem::take(&mut history),
-            );
-            let one = std::slice::from_ref(&message);
-            match self.persist(one, &state).await {
-                Err(error) if is_about_contents(&error) => {
-                    tracing::error!(session.id = %self.session.id(), error = %error, "a message is stored without its content");
-                    metrics::counter!("wagate_gateway_inbound_unstorable_total").increment(1);
-                    message = without_content(message);
-                    self.persist(std::slice::from_ref(&message), &state).await?;
-                }
-                committed => committed?,
-            }
-        }
-        Ok(())
+        let state = self.state(&batch.buffered, &batch.history);
+        commit_singly(&self.cx, &self.session, batch.messages, Some(state)).await
     }
 }
 
+/// Commits messages one by one, so that one that cannot be stored holds up no other.
+///
+/// That one is stored as content that is not understood: clients see that there was a message,
+/// and from whom. What of the engine's state goes with them is written with the last: until then
+/// the engine can still hand over all of them.
+pub(crate) async fn commit_singly(
+    cx: &Arc<Context>,
+    session: &Session,
+    messages: Vec<InboundMessage>,
+    mut state: Option<EngineState>,
+) -> Result<()> {
+    let count = messages.len();
+    for (index, message) in messages.into_iter().enumerate() {
+        let state = if index + 1 == count {
+            state.take()
+        } else {
+            None
+        };
+        match persist(cx, session, vec![message.clone()], state.as_ref()).await {
+            Err(error) if is_about_contents(&error) => {
+                tracing::error!(session.id = %session.id(), error = %error, "a message is stored without its content");
+                metrics::counter!("wagate_gateway_inbound_unstorable_total").increment(1);
+                let rest = vec![without_content(message)];
+                persist(cx, session, rest, state.as_ref()).await?;
+            }
+            committed => committed?,
+        }
+    }
+    Ok(())
+}
+
+/// Commits messages, however long the database is away: the engine holds back what comes next,
+/// so that a chat keeps its order.
+async fn persist(
+    cx: &Arc<Context>,
+    session: &Session,
+    messages: Vec<InboundMessage>,
+    state: Option<&EngineState>,
+) -> Result<()> {
+    let messages = Arc::new(messages);
+    session
+        .persist(|| commit_messages(cx, session, messages.clone(), state.cloned()))
+        .await
+}
+
 /// What is left of a message that cannot be stored as it is.
-fn without_content(message: InboundMessage) -> InboundMessage {
+pub(super) fn without_content(message: InboundMessage) -> InboundMessage {
     InboundMessage {
         content: Content::System { kind: "unstorable" },
         push_name: None,

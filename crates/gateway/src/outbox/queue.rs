@@ -86,6 +86,8 @@ struct State {
     /// It is worth reading them: something came, or a chat has nothing left here.
     needs_reload: bool,
     is_running: bool,
+    /// Somebody woke the sender since it began its round.
+    was_woken: bool,
     /// Messages that were finished lately.
     finished: VecDeque<OutboxId>,
 }
@@ -113,6 +115,7 @@ impl Default for SendQueue {
             has_backlog: true,
             needs_reload: true,
             is_running: false,
+            was_woken: false,
             finished: VecDeque::new(),
         };
         Self {
@@ -175,9 +178,18 @@ impl SendQueue {
 
     /// Wakes the sender; true when there is none and the caller has to start it.
     pub(crate) fn wake(&self) -> bool {
-        let must_start = !std::mem::replace(&mut self.state().is_running, true);
+        let must_start = {
+            let mut state = self.state();
+            state.was_woken = true;
+            !std::mem::replace(&mut state.is_running, true)
+        };
         self.woken.notify_one();
         must_start
+    }
+
+    /// The sender looks at everything anew: whatever woke it before is dealt with by that.
+    pub(super) fn begin_round(&self) {
+        self.state().was_woken = false;
     }
 
     // For the sender.
@@ -215,6 +227,9 @@ impl SendQueue {
         let mut state = self.state();
         if leaves_backlog {
             state.leave_to_store();
+            if state.was_woken {
+                return false;
+            }
         } else if !state.inbox.is_empty() || state.has_backlog {
             state.needs_reload = true;
             return false;
@@ -223,6 +238,15 @@ impl SendQueue {
         drop(state);
         self.rested.notify_waiters();
         true
+    }
+
+    /// The sender stops whatever comes: the session ends.
+    pub(super) fn stop(&self) {
+        let mut state = self.state();
+        state.leave_to_store();
+        state.is_running = false;
+        drop(state);
+        self.rested.notify_waiters();
     }
 
     /// Waits until no sender runs.
@@ -294,5 +318,16 @@ mod tests {
         queue.take();
         assert!(queue.rest(false));
         assert!(queue.wake(), "and the next wake starts it again");
+    }
+
+    #[test]
+    fn who_connects_while_the_sender_goes_to_rest_is_noticed() {
+        let queue = SendQueue::default();
+        queue.wake();
+        queue.begin_round();
+        assert!(!queue.wake(), "a connection, while a round finds none");
+        assert!(!queue.rest(true));
+        queue.begin_round();
+        assert!(queue.rest(true));
     }
 }

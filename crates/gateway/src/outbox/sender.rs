@@ -56,7 +56,7 @@ async fn supervise(cx: Arc<Context>, session: Arc<Session>) {
             () = session.closing.cancelled() => {}
             () = tokio::time::sleep(PAUSE) => continue,
         }
-        session.sends.rest(true);
+        session.sends.stop();
         return;
     }
 }
@@ -88,6 +88,7 @@ impl<'s> Sender<'s> {
     async fn run(mut self) -> Result<(), StoreError> {
         let mut running: Running<'s> = FuturesUnordered::new();
         loop {
+            self.session.sends.begin_round();
             let is_open = !self.session.closing.is_cancelled() && !self.session.lost.is_cancelled();
             let is_working = is_open && self.session.working_connection().is_some();
             if is_working {
@@ -105,7 +106,7 @@ impl<'s> Sender<'s> {
             let next_due = self.lanes.next_due();
             tokio::select! {
                 () = self.session.lost.cancelled() => {
-                    self.session.sends.rest(true);
+                    self.session.sends.stop();
                     return Ok(());
                 }
                 Some((item, attempted)) = running.next(), if !running.is_empty() => {

@@ -15,7 +15,9 @@ use super::handle::{Command, Session};
 use super::lifecycle::Opened;
 use super::patience::Patience;
 use crate::context::Context;
-use crate::inbound::{commit_news, is_news};
+use crate::inbound::{
+    commit_news, commit_page_singly, commit_singly, is_about_contents, is_news,
+};
 
 /// Events that are committed together.
 const MAX_NEWS: usize = 64;
@@ -195,10 +197,16 @@ impl<'a> Actor<'a> {
     }
 
     /// Takes an event and those that wait behind it; news go to the store together.
+    ///
+    /// Commands and deadlines have their turn after so many of them, and after each page of a
+    /// history.
     async fn take_events(&mut self, first: EngineEvent) -> Result<Step> {
         let mut next = Some(first);
         let mut news = Vec::new();
+        let mut count = 0;
         while let Some(event) = next.take() {
+            count += 1;
+            let is_enough = count >= MAX_NEWS || matches!(event, EngineEvent::History(_));
             if is_news(&event) {
                 self.gather(&mut news, event).await?;
             } else {
@@ -207,7 +215,9 @@ impl<'a> Actor<'a> {
                     return Ok(Step::End(end));
                 }
             }
-            next = self.events.as_mut().and_then(Events::try_recv);
+            if !is_enough {
+                next = self.events.as_mut().and_then(Events::try_recv);
+            }
         }
         self.store_news(news).await?;
         Ok(Step::GoOn)
@@ -255,13 +265,36 @@ impl<'a> Actor<'a> {
                 // One that cannot be stored must not take the others along.
                 let news = Arc::try_unwrap(news).unwrap_or_else(|shared| (*shared).clone());
                 for event in news {
-                    let alone = self.commit(Arc::new(vec![event])).await;
-                    self.note_unstored(alone)?;
+                    self.store_alone(event).await?;
                 }
                 Ok(())
             }
-            stored => self.note_unstored(stored),
+            Err(error) => self.note_refused(&news, error).await,
+            Ok(()) => Ok(()),
         }
+    }
+
+    async fn store_alone(&mut self, event: EngineEvent) -> Result<()> {
+        let news = Arc::new(vec![event]);
+        match self.commit(news.clone()).await {
+            Err(error) => self.note_refused(&news, error).await,
+            Ok(()) => Ok(()),
+        }
+    }
+
+    /// Stores the parts of an event that is refused as a whole, as far as it has any.
+    async fn note_refused(&mut self, news: &[EngineEvent], error: StoreError) -> Result<()> {
+        let (cx, session) = (self.cx, self.session);
+        let stored = match news {
+            [EngineEvent::Messages(messages)] if is_about_contents(&error) => {
+                commit_singly(cx, session, messages.clone(), None).await
+            }
+            [EngineEvent::History(page)] if is_about_contents(&error) => {
+                commit_page_singly(cx, session, page).await
+            }
+            _ => Err(error),
+        };
+        self.note_unstored(stored)
     }
 
     async fn commit(&mut self, news: Arc<Vec<EngineEvent>>) -> Result<()> {

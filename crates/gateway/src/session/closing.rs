@@ -22,6 +22,13 @@ pub(super) async fn say_goodbye(connection: &Connection) {
     let farewell = tokio::time::timeout(FAREWELL, connection.close());
     if farewell.await.is_err() {
         tracing::warn!("a connection is cut off");
+        // Else its tasks would go on beside those of the next connection.
+        if tokio::time::timeout(FAREWELL, connection.cut_off())
+            .await
+            .is_err()
+        {
+            tracing::warn!("tasks of a connection do not end");
+        }
     }
 }
 

@@ -10,7 +10,7 @@ use crate::text::{Text, storable};
 use crate::tx::{on, sql};
 
 /// Message ids in one statement.
-const IDS_PER_STATEMENT: usize = 500;
+pub(super) const IDS_PER_STATEMENT: usize = 500;
 
 /// A message that came in or is going out.
 #[derive(Clone)]

@@ -2,7 +2,7 @@
 
 use reqwest::Method;
 use serde_json::{Value, json};
-use wagate_testing::{Session, TestSandbox};
+use wagate_testing::{Realtime, Session, TestSandbox};
 
 /// Two sessions of one account, which both have a message of another phone.
 async fn two_of_one_account(sandbox: &TestSandbox) -> (Session, Session) {
@@ -28,16 +28,46 @@ async fn chat(sandbox: &TestSandbox, session: &Session) -> Value {
     sandbox.api.get(&path).await
 }
 
-/// Asks until a session's chat is as wanted: changes of other devices are told by no event.
-async fn wait_for_chat(
-    sandbox: &TestSandbox,
-    session: &Session,
-    is_wanted: impl Fn(&Value) -> bool,
-) {
-    let search = async { while !is_wanted(&chat(sandbox, session).await) {} };
-    tokio::time::timeout(std::time::Duration::from_secs(30), search)
-        .await
-        .expect("the chat changes in time");
+/// The next change of a chat that a session tells, as far as it says what is wanted.
+async fn told(socket: &mut Realtime, session: &Session, change: &str) -> Value {
+    let frame = socket
+        .wait_for(|frame| {
+            frame["session"] == json!(session.id)
+                && frame["event"] == "chat.update"
+                && frame["payload"]["change"] == change
+        })
+        .await;
+    frame["payload"].clone()
+}
+
+/// Waits until sessions have told settings of a chat: each of them once, together or one by one.
+async fn settings_told(socket: &mut Realtime, sessions: [&Session; 2], wanted: &Value) {
+    let mut seen = sessions.map(|_| json!({}));
+    while seen.iter().any(|seen| seen != wanted) {
+        let frame = socket
+            .wait_for(|frame| frame["event"] == "chat.update")
+            .await;
+        let payload = &frame["payload"];
+        assert_eq!(payload["change"], "settings");
+        let told = sessions
+            .iter()
+            .position(|session| frame["session"] == json!(session.id));
+        for (field, value) in news(payload).as_object().unwrap() {
+            let before = seen[told.unwrap()][field].take();
+            assert!(before.is_null(), "{field} is told twice");
+            seen[told.unwrap()][field] = value.clone();
+        }
+    }
+}
+
+/// The fields of a payload beside what it is about.
+fn news(payload: &Value) -> Value {
+    let fields = payload.as_object().unwrap().iter();
+    let news = fields.filter(|(name, _)| !["change", "chatJid"].contains(&name.as_str()));
+    Value::Object(
+        news.map(|(name, value)| (name.clone(), value.clone()))
+            .collect(),
+    )
 }
 
 #[tokio::test]
@@ -49,23 +79,28 @@ async fn what_changes_in_one_session_changes_on_all_devices() {
         let answer = sandbox.api.call(Method::PATCH, &path, Some(&body)).await;
         answer.expect(200)
     };
+    let mut socket = sandbox
+        .api
+        .realtime(&json!({ "events": ["chat.update"] }))
+        .await;
     let until = 4_102_444_800_000_i64;
     let all = json!({ "archived": true, "pinned": true, "mutedUntil": until });
     let changed = change(all.clone()).await;
     for (field, value) in all.as_object().unwrap() {
         assert_eq!(&changed[field], value, "{field}");
     }
-    wait_for_chat(&sandbox, &second, |chat| {
-        chat["archived"] == true && chat["pinned"] == true && chat["mutedUntil"] == until
-    })
-    .await;
+    settings_told(&mut socket, [&first, &second], &all).await;
+    let there = chat(&sandbox, &second).await;
+    for (field, value) in all.as_object().unwrap() {
+        assert_eq!(&there[field], value, "{field}");
+    }
     let none = json!({ "archived": false, "pinned": false, "mutedUntil": 5, "unmute": true });
     let changed = change(none).await;
     assert!(changed.get("mutedUntil").is_none(), "{changed}");
-    wait_for_chat(&sandbox, &second, |chat| {
-        chat["archived"] == false && chat["pinned"] == false && chat.get("mutedUntil").is_none()
-    })
-    .await;
+    let none = json!({ "archived": false, "pinned": false, "mutedUntil": 0 });
+    settings_told(&mut socket, [&first, &second], &none).await;
+    let there = chat(&sandbox, &second).await;
+    assert!(there.get("mutedUntil").is_none(), "{there}");
     // Nothing, and nonsense.
     assert_eq!(change(json!({})).await, changed);
     let past = json!({ "mutedUntil": 5, "pinned": true });
@@ -92,6 +127,8 @@ async fn reading_is_silent_unless_receipts_are_wanted() {
     let (first, second) = two_of_one_account(&sandbox).await;
     let path = first.path(&format!("/chats/{bob}"));
     let read = format!("{path}/read");
+    let wanted = json!({ "scope": "session", "session": first.id, "events": ["chat.update"] });
+    let mut changes = sandbox.api.realtime(&wanted).await;
     assert_eq!(chat(&sandbox, &first).await["unreadCount"], 1);
     for _ in 0..2 {
         let answer = sandbox.api.call(Method::POST, &read, None).await;
@@ -102,6 +139,11 @@ async fn reading_is_silent_unless_receipts_are_wanted() {
     let unread = format!("{path}:unread");
     let marked = sandbox.api.call(Method::POST, &unread, None).await;
     assert_eq!(marked.expect(200)["unreadCount"], 1);
+    // Reading what is read already was no news.
+    for expected in [0, 1] {
+        let payload = told(&mut changes, &first, "unread").await;
+        assert_eq!(news(&payload), json!({ "unreadCount": expected }));
+    }
 
     let mut socket = sandbox.api.realtime(&json!({"events": ["message"]})).await;
     let id = sandbox.simulated.send_text(bob, alice, "again").await;
@@ -128,12 +170,20 @@ async fn the_stored_copy_and_the_chat_are_deleted_apart() {
     let (alice, bob) = (&sandbox.phones[0], &sandbox.phones[1]);
     let (first, second) = two_of_one_account(&sandbox).await;
     let path = first.path(&format!("/chats/{bob}"));
-    for verb in ["clear", "delete"] {
+    let mut changes = sandbox
+        .api
+        .realtime(&json!({ "events": ["chat.update"] }))
+        .await;
+    for (verb, change) in [("clear", "cleared"), ("delete", "deleted")] {
         let path = format!("{path}:{verb}");
         let answer = sandbox.api.call(Method::POST, &path, None).await;
         answer.expect(204);
+        let payload = told(&mut changes, &second, change).await;
+        assert_eq!(news(&payload), json!({}));
+        assert_eq!(chat(&sandbox, &second).await["unreadCount"], 0);
     }
     assert_eq!(first.messages(bob).await.len(), 1, "the record stays");
+    assert_eq!(second.messages(bob).await.len(), 1, "there too");
 
     let call = async |method| sandbox.api.call(method, &path, None).await;
     call(Method::DELETE).await.expect(204);

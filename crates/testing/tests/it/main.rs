@@ -4,6 +4,7 @@
     reason = "a test fails by panicking, in its helper functions too"
 )]
 
+mod app_state;
 mod architecture;
 mod calls;
 mod channel_files;

@@ -21,6 +21,8 @@ const MAX_PAGE: usize = 300;
 /// What an admin's message does to an earlier post (wacore `types::message`).
 const ADMIN_EDIT: &str = "3";
 const ADMIN_REVOKE: &str = "8";
+/// What `edit` says of a reaction that is taken back.
+const SENDER_REVOKE: &str = "7";
 
 /// What is to be posted.
 struct Draft<'a> {
@@ -51,11 +53,16 @@ impl Server {
         let outcome = if kind == "reaction" {
             let reaction = node.get_optional_child("reaction");
             let code = reaction.and_then(|reaction| text_attr(reaction, "code"));
-            match number_attr(node, "server_id") {
-                Some(server_id) => self
-                    .react_in_newsletter(number, to, server_id, &code.unwrap_or_default())
+            let is_taken_back = text_attr(node, "edit").as_deref() == Some(SENDER_REVOKE);
+            match (number_attr(node, "server_id"), code) {
+                (Some(server_id), Some(code)) if !code.is_empty() && !is_taken_back => self
+                    .react_in_newsletter(number, to, server_id, &code)
                     .map(|()| None),
-                None => Err(NewsletterError::UnknownPost),
+                (Some(server_id), None) if is_taken_back => self
+                    .react_in_newsletter(number, to, server_id, "")
+                    .map(|()| None),
+                (Some(_), _) => Err(NewsletterError::InvalidReaction),
+                (None, _) => Err(NewsletterError::UnknownPost),
             }
         } else {
             let plaintext = node.get_optional_child("plaintext");
