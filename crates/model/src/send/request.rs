@@ -10,7 +10,7 @@ use utoipa::ToSchema;
 use super::files::{AlbumMediaPayload, MediaPayload};
 use super::special::{ButtonInput, EventInput, ListInput};
 use crate::validation::limits;
-use crate::{Faults, Jid, JidKind, MediaKind};
+use crate::{Faults, Jid, JidKind, MediaKind, hide_contents};
 
 /// What kind of message to send.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
@@ -165,13 +165,7 @@ pub struct SendRequest {
     pub kind: SendType,
 }
 
-impl std::fmt::Debug for SendRequest {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("SendRequest")
-            .field("kind", &self.kind)
-            .finish_non_exhaustive()
-    }
-}
+hide_contents!(SendRequest { kind });
 
 impl SendRequest {
     /// Checks every field and gives the chat's address.
