@@ -1,9 +1,11 @@
 //! A fresh, migrated store for tests, on SQLite or on the PostgreSQL of `TEST_DATABASE_URL`.
 
 use std::ops::Deref;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, MutexGuard};
+use std::time::Duration;
 
 use sqlx::{AssertSqlSafe, Connection as _};
+use tokio::sync::watch;
 use wagate_model::{Clock, ManualClock, OrganizationId, SessionId};
 
 use crate::connect::StoreConfig;
@@ -18,28 +20,61 @@ use crate::tx::{DatabaseKind, Tx, on, sql};
 /// When the clock of a test store starts: 2026-01-01T00:00:00Z.
 pub const START_MS: i64 = 1_767_225_600_000;
 
-/// Keeps what was committed, for tests to look at.
+/// Nothing that a test waits for takes longer than this, not even on a busy machine.
+pub const WAIT: Duration = Duration::from_mins(1);
+
+/// Keeps what was committed, for tests to look at and to wait for.
 #[derive(Debug, Default)]
-pub struct RecordedCommits(Mutex<Vec<Vec<CommittedEvent>>>);
+pub struct RecordedCommits {
+    events: Mutex<Vec<Vec<CommittedEvent>>>,
+    count: watch::Sender<u64>,
+}
 
 impl RecordedCommits {
-    /// Takes the commits heard of so far.
+    fn events(&self) -> MutexGuard<'_, Vec<Vec<CommittedEvent>>> {
+        self.events
+            .lock()
+            .expect("no test panics while it holds the list")
+    }
+
+    /// Takes the commits with events that were heard of so far.
     pub fn take(&self) -> Vec<Vec<CommittedEvent>> {
-        std::mem::take(
-            &mut *self
-                .0
-                .lock()
-                .expect("no test panics while it holds the list"),
-        )
+        std::mem::take(&mut *self.events())
+    }
+
+    /// Waits until a look gives something: looks now, and after each commit.
+    ///
+    /// # Panics
+    ///
+    /// When nothing has come of it in [`WAIT`].
+    pub async fn until<T, F>(&self, what: &str, mut look: impl FnMut() -> F) -> T
+    where
+        F: Future<Output = Option<T>>,
+    {
+        let mut commits = self.count.subscribe();
+        let found = tokio::time::timeout(WAIT, async {
+            loop {
+                // What is committed during the look has it looked again.
+                commits.mark_unchanged();
+                if let Some(found) = look().await {
+                    return found;
+                }
+                let heard = commits.changed().await;
+                heard.expect("the sender is in here");
+            }
+        });
+        found
+            .await
+            .unwrap_or_else(|_| panic!("waited in vain: {what}"))
     }
 }
 
 impl CommitListener for RecordedCommits {
     fn committed(&self, events: Vec<CommittedEvent>) {
-        self.0
-            .lock()
-            .expect("no test panics while it holds the list")
-            .push(events);
+        if !events.is_empty() {
+            self.events().push(events);
+        }
+        self.count.send_modify(|count| *count += 1);
     }
 }
 

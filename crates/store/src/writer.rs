@@ -91,9 +91,7 @@ impl Writer {
                     for job in done {
                         job.work.answer(Ok(()));
                     }
-                    if !events.is_empty() {
-                        self.listener.committed(events);
-                    }
+                    self.listener.committed(events);
                 }
                 Fate::Lost(error) => {
                     tracing::warn!(error = %error, jobs = done.len(), "a group of database jobs was lost");

@@ -203,12 +203,12 @@ impl World {
 
     /// Waits until a file has a status.
     pub(crate) async fn until(&self, id: MediaId, status: MediaStatus) {
-        let reached = tokio::time::timeout(Duration::from_secs(30), async {
-            while self.status(id).await != status {
-                tokio::time::sleep(Duration::from_millis(10)).await;
-            }
-        });
-        reached.await.unwrap();
+        self.store
+            .commits
+            .until(status.as_str(), || async {
+                (self.status(id).await == status).then_some(())
+            })
+            .await;
     }
 
     pub(crate) async fn purge(&self) {
