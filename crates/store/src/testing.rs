@@ -6,12 +6,14 @@ use std::time::Duration;
 
 use sqlx::{AssertSqlSafe, Connection as _};
 use tokio::sync::watch;
-use wagate_model::{Clock, ManualClock, OrganizationId, SessionId};
+use wagate_model::{ChatType, Clock, Direction, ManualClock, OrganizationId, SessionId};
 
+use crate::chats::ChatFacts;
 use crate::connect::StoreConfig;
 use crate::error::{Result, StoreError};
 use crate::events::{CommitListener, CommittedEvent};
 use crate::leases::Fence;
+use crate::messages::NewMessage;
 use crate::seal::{MASTER_KEY_LEN, MasterKeys};
 use crate::sessions::NewSession;
 use crate::store::{Lane, Store};
@@ -212,6 +214,42 @@ pub async fn lose_transaction(tx: &mut Tx) {
     );
     // PostgreSQL ends the connection before it answers.
     let _ = tx.run(end).await;
+}
+
+/// A chat with a person, of whom no more is known than the address.
+#[must_use]
+pub fn person_chat(jid: impl Into<String>) -> ChatFacts {
+    ChatFacts {
+        jid: jid.into(),
+        alias_jid: None,
+        kind: ChatType::Dm,
+        name: None,
+    }
+}
+
+/// A text that came in and was read, without anything else that a message may have.
+#[must_use]
+pub fn text_message(chat_id: i64, wa_message_id: impl Into<String>) -> NewMessage {
+    NewMessage {
+        chat_id,
+        wa_message_id: wa_message_id.into(),
+        sender_key: String::new(),
+        direction: Direction::In,
+        is_from_me: false,
+        kind: "text".to_owned(),
+        body: None,
+        sender_jid: None,
+        sender_lid: None,
+        timestamp_ms: 1,
+        status: None,
+        quoted_message_id: None,
+        mentions: Vec::new(),
+        media: None,
+        content: None,
+        details: None,
+        expires_at_ms: None,
+        is_unread: false,
+    }
 }
 
 impl TestStore {
