@@ -2,9 +2,9 @@
 
 use std::time::Instant;
 
-use wagate_model::{ChatType, Direction, OrganizationId, SessionId};
+use wagate_model::{OrganizationId, SessionId};
 use wagate_store::testing::{self, TestStore};
-use wagate_store::{ChatFacts, Fence, MessageFilter, NewMessage, StoreError};
+use wagate_store::{Fence, MessageFilter, NewMessage, StoreError};
 
 use crate::latency::Latencies;
 
@@ -50,12 +50,10 @@ async fn fill(
                 Box::pin(async move {
                     let mut owned = tx.owned(&fence).await?;
                     for number in first..last {
-                        let facts = ChatFacts {
-                            jid: format!("1555{:07}@s.whatsapp.net", number % CHATS),
-                            alias_jid: None,
-                            kind: ChatType::Dm,
-                            name: None,
-                        };
+                        let facts = testing::person_chat(format!(
+                            "1555{:07}@s.whatsapp.net",
+                            number % CHATS
+                        ));
                         let chat = owned.upsert_chat(&facts, 1).await?;
                         owned.insert_message(&message(chat.id, number), 1).await?;
                     }
@@ -69,24 +67,10 @@ async fn fill(
 
 fn message(chat_id: i64, number: usize) -> NewMessage {
     NewMessage {
-        chat_id,
-        wa_message_id: format!("M{number}"),
-        sender_key: String::new(),
-        direction: Direction::In,
-        is_from_me: false,
-        kind: "text".into(),
         body: Some(text(number)),
-        sender_jid: None,
-        sender_lid: None,
         timestamp_ms: i64::try_from(number).unwrap_or(i64::MAX),
-        status: None,
-        quoted_message_id: None,
-        mentions: Vec::new(),
-        media: None,
-        content: None,
-        details: None,
-        expires_at_ms: None,
         is_unread: true,
+        ..testing::text_message(chat_id, format!("M{number}"))
     }
 }
 

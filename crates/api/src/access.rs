@@ -15,6 +15,7 @@ use wagate_core::{
 };
 use wagate_model::{Capability, Role};
 
+use self::parts::{Chat, Part as _, Session};
 use crate::auth::cookies;
 use crate::failure::{Answer, Failure};
 use crate::state::ApiState;
@@ -162,7 +163,7 @@ impl<P: Permission> FromRequestParts<ApiState> for InSession<P> {
 
     async fn from_request_parts(parts: &mut Parts, state: &ApiState) -> Answer<Self> {
         let caller = Can::<P>::from_request_parts(parts, state).await?.caller;
-        let id = parameter(parts, state, "session").await;
+        let id = parameter(parts, state, Session::NAME).await;
         Ok(Self {
             access: state.core().open_session(&caller, &id).await?,
             permission: PhantomData,
@@ -185,7 +186,7 @@ impl<P: Permission> FromRequestParts<ApiState> for InChat<P> {
         let session = InSession::<P>::from_request_parts(parts, state).await?;
         Ok(Self {
             access: session.access,
-            chat: parameter(parts, state, "cid").await,
+            chat: parameter(parts, state, Chat::NAME).await,
             permission: PhantomData,
         })
     }
@@ -340,40 +341,67 @@ impl FromRequestParts<ApiState> for InUser {
 #[derive(Debug)]
 pub(crate) struct Named<N>(pub(crate) String, PhantomData<N>);
 
-/// The names of such parts, as types.
+/// Such parts, as types: how routes name them, and what the document says of them.
 pub(crate) mod parts {
-    /// The name of a part of the path.
+    use utoipa::openapi::path::{Parameter, ParameterBuilder, ParameterIn};
+    use utoipa::openapi::{Object, Required, Type};
+
+    /// A part of the path.
     pub(crate) trait Part: Send + Sync {
-        /// As the route writes it.
+        /// Its name, as the route writes it.
         const NAME: &'static str;
+        /// What it is, for the document.
+        const TEXT: &'static str;
     }
 
     macro_rules! parts {
-        ($($name:ident = $text:literal),*) => {
+        ($($name:ident = $part:literal: $text:literal),* $(,)?) => {
             $(
-                #[doc = concat!("`{", $text, "}`.")]
+                #[doc = concat!("`{", $part, "}`: ", $text)]
                 #[derive(Debug)]
                 pub(crate) struct $name;
 
                 impl Part for $name {
-                    const NAME: &'static str = $text;
+                    const NAME: &'static str = $part;
+                    const TEXT: &'static str = $text;
+                }
+
+                impl utoipa::IntoParams for $name {
+                    fn into_params(_: impl Fn() -> Option<ParameterIn>) -> Vec<Parameter> {
+                        vec![described::<Self>()]
+                    }
                 }
             )*
         };
     }
 
+    /// A part as the document has it.
+    fn described<P: Part>() -> Parameter {
+        ParameterBuilder::new()
+            .name(P::NAME)
+            .parameter_in(ParameterIn::Path)
+            .required(Required::True)
+            .description(Some(P::TEXT))
+            .schema(Some(Object::with_type(Type::String)))
+            .build()
+    }
+
     parts!(
-        Invitation = "invitation",
-        Key = "key",
-        Login = "login",
-        Group = "gid",
-        Label = "label",
-        Lid = "lid",
-        Message = "mid",
-        Address = "jid",
-        Call = "callId",
-        Outbox = "outboxId",
-        User = "user"
+        Address = "jid": "The person's JID, or a phone number in digits.",
+        Call = "callId": "The call's id.",
+        Channel = "jid": "The channel's JID.",
+        Chat = "cid": "The chat's JID, or a phone number in digits.",
+        Community = "gid": "The community's JID.",
+        Group = "gid": "The group's JID.",
+        Invitation = "invitation": "The invitation's id.",
+        Key = "key": "The key's id.",
+        Label = "label": "The label's id.",
+        Lid = "lid": "The person's LID, or JID or number by phone.",
+        Login = "login": "The login's id.",
+        Message = "mid": "The message's WhatsApp id.",
+        Outbox = "outboxId": "The message's `id` in the list.",
+        Session = "session": "The session's id.",
+        User = "user": "The user's id.",
     );
 }
 

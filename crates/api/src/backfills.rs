@@ -8,7 +8,7 @@ use utoipa_axum::routes;
 use wagate_core::Core;
 use wagate_model::BackfillJob;
 
-use crate::access::{InSession, SuperAdmin};
+use crate::access::{InSession, SuperAdmin, parts};
 use crate::failure::Answer;
 use crate::state::ApiState;
 
@@ -28,7 +28,7 @@ pub(crate) fn routes() -> Vec<UtoipaMethodRouter<ApiState>> {
     post, path = "/api/v1/admin/sessions/{session}:backfill",
     operation_id = "adminStartSessionBackfill", tag = "Admin",
     security(("bearerAuth" = [])),
-    params(("session" = String, Path, description = "The session's id.")),
+    params(parts::Session),
     extensions(("x-capability" = json!("super_admin")), ("x-live" = json!(true))),
     responses((status = 202, description = "The job.", body = BackfillJob, example = json!({
         "id": "bkf_01J9ZX8K2QHV0M3T6R7P4N5W8C", "sessionId": "01J9ZX8K2QHV0M3T6R7P4N5W8C",
@@ -52,7 +52,7 @@ async fn admin_start_session_backfill(
     get, path = "/api/v1/admin/sessions/{session}/backfill",
     operation_id = "adminSessionBackfillStatus", tag = "Admin",
     security(("bearerAuth" = [])),
-    params(("session" = String, Path, description = "The session's id.")),
+    params(parts::Session),
     extensions(("x-capability" = json!("super_admin")), ("x-live" = json!(true))),
     responses((status = 200, description = "The job.", body = BackfillJob, example = json!({
         "id": "bkf_01J9ZX8K2QHV0M3T6R7P4N5W8C", "sessionId": "01J9ZX8K2QHV0M3T6R7P4N5W8C",

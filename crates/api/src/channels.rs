@@ -42,7 +42,7 @@ impl RequestBody for MuteChannelInput {
 #[utoipa::path(
     get, path = "/api/v1/sessions/{session}/channels", operation_id = "listChannels",
     tag = "Channels",
-    params(("session" = String, Path, description = "The session's id.")),
+    params(parts::Session),
     extensions(("x-capability" = json!("read")), ("x-live" = json!(true))),
     responses((status = 200, description = "The channels.", body = ListChannel, example = json!({
         "data": [{
@@ -65,7 +65,7 @@ async fn list_channels(
 #[utoipa::path(
     post, path = "/api/v1/sessions/{session}/channels", operation_id = "createChannel",
     tag = "Channels",
-    params(("session" = String, Path, description = "The session's id.")),
+    params(parts::Session),
     extensions(("x-capability" = json!("send")), ("x-live" = json!(true))),
     request_body(content = CreateChannelInput, example = json!({
         "name": "Harbour news", "description": "Arrivals and departures"
@@ -88,10 +88,7 @@ async fn create_channel(
 #[utoipa::path(
     get, path = "/api/v1/sessions/{session}/channels/{jid}", operation_id = "getChannel",
     tag = "Channels",
-    params(
-        ("session" = String, Path, description = "The session's id."),
-        ("jid" = String, Path, description = "The channel's JID."),
-    ),
+    params(parts::Session, parts::Channel),
     extensions(("x-capability" = json!("read")), ("x-live" = json!(true))),
     responses((status = 200, description = "The channel.", body = Channel, example = json!({
         "jid": "120363144038483540@newsletter", "name": "Harbour news", "role": "subscriber",
@@ -102,7 +99,7 @@ async fn create_channel(
 async fn get_channel(
     State(core): State<Core>,
     session: InSession<Read>,
-    channel: Named<parts::Address>,
+    channel: Named<parts::Channel>,
 ) -> Answer<Reply<Channel>> {
     Ok(Reply(core.get_channel(&session.access, &channel.0).await?))
 }
@@ -114,10 +111,7 @@ async fn get_channel(
 #[utoipa::path(
     patch, path = "/api/v1/sessions/{session}/channels/{jid}", operation_id = "updateChannel",
     tag = "Channels",
-    params(
-        ("session" = String, Path, description = "The session's id."),
-        ("jid" = String, Path, description = "The channel's JID."),
-    ),
+    params(parts::Session, parts::Channel),
     extensions(("x-capability" = json!("send")), ("x-live" = json!(true))),
     request_body(content = UpdateChannelInput, example = json!({ "name": "Harbour news" })),
     responses((status = 200, description = "The channel.", body = Channel, example = json!({
@@ -129,7 +123,7 @@ async fn get_channel(
 async fn update_channel(
     State(core): State<Core>,
     session: InSession<Send>,
-    channel: Named<parts::Address>,
+    channel: Named<parts::Channel>,
     body: Json<UpdateChannelInput>,
 ) -> Answer<Reply<Channel>> {
     let changed = core
@@ -145,17 +139,14 @@ async fn update_channel(
 #[utoipa::path(
     delete, path = "/api/v1/sessions/{session}/channels/{jid}", operation_id = "deleteChannel",
     tag = "Channels",
-    params(
-        ("session" = String, Path, description = "The session's id."),
-        ("jid" = String, Path, description = "The channel's JID."),
-    ),
+    params(parts::Session, parts::Channel),
     extensions(("x-capability" = json!("send")), ("x-live" = json!(true))),
     responses((status = 204, description = "Deleted.")),
 )]
 async fn delete_channel(
     State(core): State<Core>,
     session: InSession<Send>,
-    channel: Named<parts::Address>,
+    channel: Named<parts::Channel>,
 ) -> Answer<StatusCode> {
     core.delete_channel(&session.access, &channel.0).await?;
     Ok(StatusCode::NO_CONTENT)
@@ -169,8 +160,8 @@ async fn delete_channel(
     get, path = "/api/v1/sessions/{session}/channels/{jid}/messages",
     operation_id = "listChannelMessages", tag = "Channels",
     params(
-        ("session" = String, Path, description = "The session's id."),
-        ("jid" = String, Path, description = "The channel's JID."),
+        parts::Session,
+        parts::Channel,
         ("limit" = Option<i64>, Query, description = "Rows of a page: 1 to 200; 50 by default."),
         ("cursor" = Option<String>, Query, description = "`nextCursor` of the page before."),
     ),
@@ -188,7 +179,7 @@ async fn delete_channel(
 async fn list_channel_messages(
     State(core): State<Core>,
     session: InSession<SendOrRead>,
-    channel: Named<parts::Address>,
+    channel: Named<parts::Channel>,
     Query(page): Query<Page>,
 ) -> Answer<Reply<ListMessage>> {
     let posts = core
@@ -203,17 +194,14 @@ async fn list_channel_messages(
 #[utoipa::path(
     post, path = "/api/v1/sessions/{session}/channels/{jid}:follow",
     operation_id = "followChannel", tag = "Channels",
-    params(
-        ("session" = String, Path, description = "The session's id."),
-        ("jid" = String, Path, description = "The channel's JID."),
-    ),
+    params(parts::Session, parts::Channel),
     extensions(("x-capability" = json!("send")), ("x-live" = json!(true))),
     responses((status = 204, description = "The account follows it.")),
 )]
 async fn follow_channel(
     State(core): State<Core>,
     session: InSession<Send>,
-    channel: Named<parts::Address>,
+    channel: Named<parts::Channel>,
 ) -> Answer<StatusCode> {
     core.follow_channel(&session.access, &channel.0).await?;
     Ok(StatusCode::NO_CONTENT)
@@ -225,17 +213,14 @@ async fn follow_channel(
 #[utoipa::path(
     post, path = "/api/v1/sessions/{session}/channels/{jid}:unfollow",
     operation_id = "unfollowChannel", tag = "Channels",
-    params(
-        ("session" = String, Path, description = "The session's id."),
-        ("jid" = String, Path, description = "The channel's JID."),
-    ),
+    params(parts::Session, parts::Channel),
     extensions(("x-capability" = json!("send")), ("x-live" = json!(true))),
     responses((status = 204, description = "The account does not follow it.")),
 )]
 async fn unfollow_channel(
     State(core): State<Core>,
     session: InSession<Send>,
-    channel: Named<parts::Address>,
+    channel: Named<parts::Channel>,
 ) -> Answer<StatusCode> {
     core.unfollow_channel(&session.access, &channel.0).await?;
     Ok(StatusCode::NO_CONTENT)
@@ -248,10 +233,7 @@ async fn unfollow_channel(
 #[utoipa::path(
     post, path = "/api/v1/sessions/{session}/channels/{jid}:mute",
     operation_id = "muteChannel", tag = "Channels",
-    params(
-        ("session" = String, Path, description = "The session's id."),
-        ("jid" = String, Path, description = "The channel's JID."),
-    ),
+    params(parts::Session, parts::Channel),
     extensions(("x-capability" = json!("send")), ("x-live" = json!(true))),
     request_body(content = MuteChannelInput, example = json!({ "mute": false })),
     responses((status = 204, description = "Done.")),
@@ -259,7 +241,7 @@ async fn unfollow_channel(
 async fn mute_channel(
     State(core): State<Core>,
     session: InSession<Send>,
-    channel: Named<parts::Address>,
+    channel: Named<parts::Channel>,
     body: Json<MuteChannelInput>,
 ) -> Answer<StatusCode> {
     core.mute_channel(&session.access, &channel.0, body.draft)

@@ -37,7 +37,7 @@ impl RequestBody for CommunityGroupsInput {}
 #[utoipa::path(
     get, path = "/api/v1/sessions/{session}/communities", operation_id = "listCommunities",
     tag = "Groups",
-    params(("session" = String, Path, description = "The session's id.")),
+    params(parts::Session),
     extensions(("x-capability" = json!("read")), ("x-live" = json!(true))),
     responses((status = 200, description = "The communities.", body = ListCommunity,
         example = json!({
@@ -61,7 +61,7 @@ async fn list_communities(
 #[utoipa::path(
     post, path = "/api/v1/sessions/{session}/communities", operation_id = "createCommunity",
     tag = "Groups",
-    params(("session" = String, Path, description = "The session's id.")),
+    params(parts::Session),
     extensions(("x-capability" = json!("send")), ("x-live" = json!(true))),
     request_body(content = CreateCommunityInput, example = json!({
         "name": "Harbour", "description": "All who sail from here"
@@ -87,10 +87,7 @@ async fn create_community(
 #[utoipa::path(
     get, path = "/api/v1/sessions/{session}/communities/{gid}/groups",
     operation_id = "listCommunityGroups", tag = "Groups",
-    params(
-        ("session" = String, Path, description = "The session's id."),
-        ("gid" = String, Path, description = "The community's JID."),
-    ),
+    params(parts::Session, parts::Community),
     extensions(("x-capability" = json!("read")), ("x-live" = json!(true))),
     responses((status = 200, description = "The groups.", body = ListCommunityGroup,
         example = json!({
@@ -103,7 +100,7 @@ async fn create_community(
 async fn list_community_groups(
     State(core): State<Core>,
     session: InSession<Read>,
-    community: Named<parts::Group>,
+    community: Named<parts::Community>,
 ) -> Answer<Reply<ListCommunityGroup>> {
     let groups = core
         .list_community_groups(&session.access, &community.0)
@@ -118,10 +115,7 @@ async fn list_community_groups(
 #[utoipa::path(
     post, path = "/api/v1/sessions/{session}/communities/{gid}/groups",
     operation_id = "linkCommunityGroups", tag = "Groups",
-    params(
-        ("session" = String, Path, description = "The session's id."),
-        ("gid" = String, Path, description = "The community's JID."),
-    ),
+    params(parts::Session, parts::Community),
     extensions(("x-capability" = json!("send")), ("x-live" = json!(true))),
     request_body(content = CommunityGroupsInput, example = json!({
         "groups": ["120363025246125487@g.us"]
@@ -132,7 +126,7 @@ async fn list_community_groups(
 async fn link_community_groups(
     State(core): State<Core>,
     session: InSession<Send>,
-    community: Named<parts::Group>,
+    community: Named<parts::Community>,
     body: Json<CommunityGroupsInput>,
 ) -> Answer<Reply<CommunityGroupsOutput>> {
     let outcome = core
@@ -147,10 +141,7 @@ async fn link_community_groups(
 #[utoipa::path(
     delete, path = "/api/v1/sessions/{session}/communities/{gid}/groups",
     operation_id = "unlinkCommunityGroups", tag = "Groups",
-    params(
-        ("session" = String, Path, description = "The session's id."),
-        ("gid" = String, Path, description = "The community's JID."),
-    ),
+    params(parts::Session, parts::Community),
     extensions(("x-capability" = json!("send")), ("x-live" = json!(true))),
     request_body(content = CommunityGroupsInput, example = json!({
         "groups": ["120363025246125487@g.us"]
@@ -161,7 +152,7 @@ async fn link_community_groups(
 async fn unlink_community_groups(
     State(core): State<Core>,
     session: InSession<Send>,
-    community: Named<parts::Group>,
+    community: Named<parts::Community>,
     body: Json<CommunityGroupsInput>,
 ) -> Answer<Reply<CommunityGroupsOutput>> {
     let outcome = core

@@ -66,7 +66,7 @@ impl FromQuery for Phone {
     get, path = "/api/v1/sessions/{session}/contacts", operation_id = "listContacts",
     tag = "Contacts",
     params(
-        ("session" = String, Path, description = "The session's id."),
+        parts::Session,
         ("source" = Option<wagate_model::ContactSource>, Query,
             description = "Only people with a chat of their own, or only those seen in groups."),
         ("group" = Option<String>, Query, description = "Only members of this group, by its JID."),
@@ -98,7 +98,7 @@ async fn list_contacts(
     get, path = "/api/v1/sessions/{session}/contacts/check", operation_id = "checkContact",
     tag = "Contacts",
     params(
-        ("session" = String, Path, description = "The session's id."),
+        parts::Session,
         ("phone" = Option<String>, Query, max_length = 64,
             description = "The number with its country code, in digits."),
     ),
@@ -123,10 +123,7 @@ async fn check_contact(
 #[utoipa::path(
     get, path = "/api/v1/sessions/{session}/contacts/{lid}", operation_id = "getContact",
     tag = "Contacts",
-    params(
-        ("session" = String, Path, description = "The session's id."),
-        ("lid" = String, Path, description = "The person's LID, or JID or number by phone."),
-    ),
+    params(parts::Session, parts::Lid),
     extensions(("x-capability" = json!("read"))),
     responses((status = 200, description = "The person.", body = ContactDetail, example = json!({
         "dm": true,
@@ -155,10 +152,7 @@ async fn get_contact(
 #[utoipa::path(
     get, path = "/api/v1/sessions/{session}/contacts/{jid}/about",
     operation_id = "getContactAbout", tag = "Contacts",
-    params(
-        ("session" = String, Path, description = "The session's id."),
-        ("jid" = String, Path, description = "The person's JID, or a phone number in digits."),
-    ),
+    params(parts::Session, parts::Address),
     extensions(("x-capability" = json!("read")), ("x-live" = json!(true))),
     responses((status = 200, description = "The text.", body = ContactAbout,
         example = json!({ "about": "At the harbour" }))),
@@ -179,7 +173,7 @@ async fn get_contact_about(
     get, path = "/api/v1/sessions/{session}/contacts/{jid}/picture",
     operation_id = "getContactPicture", tag = "Contacts",
     params(
-        ("session" = String, Path, description = "The session's id."),
+        parts::Session,
         ("jid" = String, Path,
             description = "The JID of a person or group, or a phone number in digits."),
     ),
@@ -203,10 +197,7 @@ async fn get_contact_picture(
 #[utoipa::path(
     post, path = "/api/v1/sessions/{session}/contacts/{jid}/block",
     operation_id = "blockContact", tag = "Contacts",
-    params(
-        ("session" = String, Path, description = "The session's id."),
-        ("jid" = String, Path, description = "The person's JID, or a phone number in digits."),
-    ),
+    params(parts::Session, parts::Address),
     extensions(("x-capability" = json!("send")), ("x-live" = json!(true))),
     responses((status = 204, description = "Done.")),
 )]
@@ -225,10 +216,7 @@ async fn block_contact(
 #[utoipa::path(
     post, path = "/api/v1/sessions/{session}/contacts/{jid}/unblock",
     operation_id = "unblockContact", tag = "Contacts",
-    params(
-        ("session" = String, Path, description = "The session's id."),
-        ("jid" = String, Path, description = "The person's JID, or a phone number in digits."),
-    ),
+    params(parts::Session, parts::Address),
     extensions(("x-capability" = json!("send")), ("x-live" = json!(true))),
     responses((status = 204, description = "Done.")),
 )]
@@ -248,10 +236,7 @@ async fn unblock_contact(
 #[utoipa::path(
     post, path = "/api/v1/sessions/{session}/contacts/{jid}/mute-status",
     operation_id = "muteContactStatus", tag = "Contacts",
-    params(
-        ("session" = String, Path, description = "The session's id."),
-        ("jid" = String, Path, description = "The person's JID, or a phone number in digits."),
-    ),
+    params(parts::Session, parts::Address),
     extensions(("x-capability" = json!("send")), ("x-live" = json!(true))),
     responses((status = 204, description = "Done.")),
 )]
@@ -271,10 +256,7 @@ async fn mute_contact_status(
 #[utoipa::path(
     post, path = "/api/v1/sessions/{session}/contacts/{jid}/unmute-status",
     operation_id = "unmuteContactStatus", tag = "Contacts",
-    params(
-        ("session" = String, Path, description = "The session's id."),
-        ("jid" = String, Path, description = "The person's JID, or a phone number in digits."),
-    ),
+    params(parts::Session, parts::Address),
     extensions(("x-capability" = json!("send")), ("x-live" = json!(true))),
     responses((status = 204, description = "Done.")),
 )]
@@ -294,7 +276,7 @@ async fn unmute_contact_status(
 #[utoipa::path(
     post, path = "/api/v1/sessions/{session}/contacts:check", operation_id = "checkContacts",
     tag = "Contacts",
-    params(("session" = String, Path, description = "The session's id.")),
+    params(parts::Session),
     extensions(("x-capability" = json!("read")), ("x-live" = json!(true))),
     request_body(content = CheckContactsInput, example = json!({
         "phones": ["15557654321", "+15550001234"]
@@ -321,7 +303,7 @@ async fn check_contacts(
 #[utoipa::path(
     get, path = "/api/v1/sessions/{session}/blocklist", operation_id = "getBlocklist",
     tag = "Contacts",
-    params(("session" = String, Path, description = "The session's id.")),
+    params(parts::Session),
     extensions(("x-capability" = json!("read")), ("x-live" = json!(true))),
     responses((status = 200, description = "The people's JIDs.", body = Blocklist,
         example = json!({ "data": ["98765432109876@lid"] }))),
@@ -340,10 +322,7 @@ async fn get_blocklist(
 #[utoipa::path(
     put, path = "/api/v1/sessions/{session}/contacts/{jid}/name", operation_id = "saveContact",
     tag = "Contacts",
-    params(
-        ("session" = String, Path, description = "The session's id."),
-        ("jid" = String, Path, description = "The person's JID, or a phone number in digits."),
-    ),
+    params(parts::Session, parts::Address),
     extensions(("x-capability" = json!("send")), ("x-live" = json!(true))),
     request_body(content = SaveContactInput, example = json!({ "fullName": "Ann Lee" })),
     responses((status = 204, description = "Done.")),

@@ -45,7 +45,7 @@ impl FromQuery for Invite {
     get, path = "/api/v1/sessions/{session}/groups:preview", operation_id = "previewGroupInvite",
     tag = "Groups",
     params(
-        ("session" = String, Path, description = "The session's id."),
+        parts::Session,
         ("invite" = Option<String>, Query, max_length = 512,
             description = "The invite link, or its code."),
     ),
@@ -73,10 +73,7 @@ async fn preview_group_invite(
 #[utoipa::path(
     get, path = "/api/v1/sessions/{session}/groups/{gid}/requests",
     operation_id = "listGroupJoinRequests", tag = "Groups",
-    params(
-        ("session" = String, Path, description = "The session's id."),
-        ("gid" = String, Path, description = "The group's JID."),
-    ),
+    params(parts::Session, parts::Group),
     extensions(("x-capability" = json!("read")), ("x-live" = json!(true))),
     responses((status = 200, description = "The requests.", body = ListGroupJoinRequest,
         example = json!({
@@ -105,10 +102,7 @@ async fn list_group_join_requests(
 #[utoipa::path(
     delete, path = "/api/v1/sessions/{session}/groups/{gid}/requests",
     operation_id = "cancelGroupJoinRequest", tag = "Groups",
-    params(
-        ("session" = String, Path, description = "The session's id."),
-        ("gid" = String, Path, description = "The group's JID."),
-    ),
+    params(parts::Session, parts::Group),
     extensions(("x-capability" = json!("send")), ("x-live" = json!(true))),
     responses((status = 204, description = "Taken back.")),
 )]
@@ -128,10 +122,7 @@ async fn cancel_group_join_request(
 #[utoipa::path(
     post, path = "/api/v1/sessions/{session}/groups/{gid}/members:reject",
     operation_id = "rejectGroupMembers", tag = "Groups",
-    params(
-        ("session" = String, Path, description = "The session's id."),
-        ("gid" = String, Path, description = "The group's JID."),
-    ),
+    params(parts::Session, parts::Group),
     extensions(("x-capability" = json!("send")), ("x-live" = json!(true))),
     request_body(content = RejectGroupMembersInput, example = json!({
         "participants": ["205227043110953@lid"]
@@ -155,10 +146,7 @@ async fn reject_group_members(
 #[utoipa::path(
     put, path = "/api/v1/sessions/{session}/groups/{gid}/picture",
     operation_id = "setGroupPicture", tag = "Groups",
-    params(
-        ("session" = String, Path, description = "The session's id."),
-        ("gid" = String, Path, description = "The group's JID."),
-    ),
+    params(parts::Session, parts::Group),
     extensions(("x-capability" = json!("send")), ("x-live" = json!(true))),
     request_body(content = GroupPictureInput, example = json!({ "jpeg": "/9j/4AAQSkZJRgABAQ==" })),
     responses((status = 204, description = "Done.")),
@@ -180,10 +168,7 @@ async fn set_group_picture(
 #[utoipa::path(
     delete, path = "/api/v1/sessions/{session}/groups/{gid}/picture",
     operation_id = "removeGroupPicture", tag = "Groups",
-    params(
-        ("session" = String, Path, description = "The session's id."),
-        ("gid" = String, Path, description = "The group's JID."),
-    ),
+    params(parts::Session, parts::Group),
     extensions(("x-capability" = json!("send")), ("x-live" = json!(true))),
     responses((status = 204, description = "Done.")),
 )]

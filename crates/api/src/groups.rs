@@ -49,7 +49,7 @@ impl RequestBody for JoinGroupInput {}
 /// is offline.
 #[utoipa::path(
     get, path = "/api/v1/sessions/{session}/groups", operation_id = "listGroups", tag = "Groups",
-    params(("session" = String, Path, description = "The session's id.")),
+    params(parts::Session),
     extensions(("x-capability" = json!("read"))),
     responses((status = 200, description = "The groups.", body = ListGroup, example = json!({
         "data": [{
@@ -73,10 +73,7 @@ async fn list_groups(
 #[utoipa::path(
     get, path = "/api/v1/sessions/{session}/groups/{gid}", operation_id = "getGroup",
     tag = "Groups",
-    params(
-        ("session" = String, Path, description = "The session's id."),
-        ("gid" = String, Path, description = "The group's JID."),
-    ),
+    params(parts::Session, parts::Group),
     extensions(("x-capability" = json!("read"))),
     responses((status = 200, description = "The group.", body = Group, example = json!({
         "id": 7, "groupJid": "120363025246125486@g.us", "subject": "Harbour",
@@ -98,10 +95,7 @@ async fn get_group(
 #[utoipa::path(
     get, path = "/api/v1/sessions/{session}/groups/{gid}/members",
     operation_id = "listGroupMembers", tag = "Groups",
-    params(
-        ("session" = String, Path, description = "The session's id."),
-        ("gid" = String, Path, description = "The group's JID."),
-    ),
+    params(parts::Session, parts::Group),
     extensions(("x-capability" = json!("read"))),
     responses((status = 200, description = "The members.", body = ListGroupMember,
         example = json!({
@@ -129,7 +123,7 @@ async fn list_group_members(
 #[utoipa::path(
     post, path = "/api/v1/sessions/{session}/groups", operation_id = "createGroup",
     tag = "Groups",
-    params(("session" = String, Path, description = "The session's id.")),
+    params(parts::Session),
     extensions(("x-capability" = json!("send")), ("x-live" = json!(true))),
     request_body(content = CreateGroupInput, example = json!({
         "name": "Harbour", "participants": ["15557654321", "205227043110953@lid"]
@@ -156,10 +150,7 @@ async fn create_group(
 #[utoipa::path(
     patch, path = "/api/v1/sessions/{session}/groups/{gid}", operation_id = "updateGroup",
     tag = "Groups",
-    params(
-        ("session" = String, Path, description = "The session's id."),
-        ("gid" = String, Path, description = "The group's JID."),
-    ),
+    params(parts::Session, parts::Group),
     extensions(("x-capability" = json!("send")), ("x-live" = json!(true))),
     request_body(content = UpdateGroupInput, example = json!({
         "subject": "Harbour crew", "announce": true
@@ -183,10 +174,7 @@ async fn update_group(
 #[utoipa::path(
     get, path = "/api/v1/sessions/{session}/groups/{gid}/invite",
     operation_id = "getGroupInvite", tag = "Groups",
-    params(
-        ("session" = String, Path, description = "The session's id."),
-        ("gid" = String, Path, description = "The group's JID."),
-    ),
+    params(parts::Session, parts::Group),
     extensions(("x-capability" = json!("read")), ("x-live" = json!(true))),
     responses((status = 200, description = "The link.", body = InviteOutput,
         example = json!({ "invite": "https://chat.whatsapp.com/HG4pQ2mRz7c8KdT1vWxYbN" }))),
@@ -206,10 +194,7 @@ async fn get_group_invite(
 #[utoipa::path(
     delete, path = "/api/v1/sessions/{session}/groups/{gid}/invite",
     operation_id = "revokeGroupInvite", tag = "Groups",
-    params(
-        ("session" = String, Path, description = "The session's id."),
-        ("gid" = String, Path, description = "The group's JID."),
-    ),
+    params(parts::Session, parts::Group),
     extensions(("x-capability" = json!("send")), ("x-live" = json!(true))),
     responses((status = 200, description = "The new link.", body = InviteOutput,
         example = json!({ "invite": "https://chat.whatsapp.com/HG4pQ2mRz7c8KdT1vWxYbN" }))),
@@ -230,10 +215,7 @@ async fn revoke_group_invite(
 #[utoipa::path(
     post, path = "/api/v1/sessions/{session}/groups/{gid}/members",
     operation_id = "addGroupMembers", tag = "Groups",
-    params(
-        ("session" = String, Path, description = "The session's id."),
-        ("gid" = String, Path, description = "The group's JID."),
-    ),
+    params(parts::Session, parts::Group),
     extensions(("x-capability" = json!("send")), ("x-live" = json!(true))),
     request_body(content = AddGroupMembersInput, example = json!({
         "participants": ["15557654321"]
@@ -257,11 +239,7 @@ async fn add_group_members(
 #[utoipa::path(
     delete, path = "/api/v1/sessions/{session}/groups/{gid}/members/{jid}",
     operation_id = "removeGroupMember", tag = "Groups",
-    params(
-        ("session" = String, Path, description = "The session's id."),
-        ("gid" = String, Path, description = "The group's JID."),
-        ("jid" = String, Path, description = "The person's JID, or a phone number in digits."),
-    ),
+    params(parts::Session, parts::Group, parts::Address),
     extensions(("x-capability" = json!("send")), ("x-live" = json!(true))),
     responses((status = 204, description = "Done.")),
 )]
@@ -282,11 +260,7 @@ async fn remove_group_member(
 #[utoipa::path(
     post, path = "/api/v1/sessions/{session}/groups/{gid}/members/{jid}/promote",
     operation_id = "promoteGroupMember", tag = "Groups",
-    params(
-        ("session" = String, Path, description = "The session's id."),
-        ("gid" = String, Path, description = "The group's JID."),
-        ("jid" = String, Path, description = "The person's JID, or a phone number in digits."),
-    ),
+    params(parts::Session, parts::Group, parts::Address),
     extensions(("x-capability" = json!("send")), ("x-live" = json!(true))),
     responses((status = 204, description = "Done.")),
 )]
@@ -307,11 +281,7 @@ async fn promote_group_member(
 #[utoipa::path(
     post, path = "/api/v1/sessions/{session}/groups/{gid}/members/{jid}/demote",
     operation_id = "demoteGroupMember", tag = "Groups",
-    params(
-        ("session" = String, Path, description = "The session's id."),
-        ("gid" = String, Path, description = "The group's JID."),
-        ("jid" = String, Path, description = "The person's JID, or a phone number in digits."),
-    ),
+    params(parts::Session, parts::Group, parts::Address),
     extensions(("x-capability" = json!("send")), ("x-live" = json!(true))),
     responses((status = 204, description = "Done.")),
 )]
@@ -332,10 +302,7 @@ async fn demote_group_member(
 #[utoipa::path(
     post, path = "/api/v1/sessions/{session}/groups/{gid}/members:approve",
     operation_id = "approveGroupMembers", tag = "Groups",
-    params(
-        ("session" = String, Path, description = "The session's id."),
-        ("gid" = String, Path, description = "The group's JID."),
-    ),
+    params(parts::Session, parts::Group),
     extensions(("x-capability" = json!("send")), ("x-live" = json!(true))),
     request_body(content = ApproveGroupMembersInput, example = json!({
         "participants": ["205227043110953@lid"]
@@ -359,10 +326,7 @@ async fn approve_group_members(
 #[utoipa::path(
     post, path = "/api/v1/sessions/{session}/groups/{gid}:leave", operation_id = "leaveGroup",
     tag = "Groups",
-    params(
-        ("session" = String, Path, description = "The session's id."),
-        ("gid" = String, Path, description = "The group's JID."),
-    ),
+    params(parts::Session, parts::Group),
     extensions(("x-capability" = json!("send")), ("x-live" = json!(true))),
     responses((status = 204, description = "Done.")),
 )]
@@ -382,7 +346,7 @@ async fn leave_group(
 #[utoipa::path(
     post, path = "/api/v1/sessions/{session}/groups:join", operation_id = "joinGroup",
     tag = "Groups",
-    params(("session" = String, Path, description = "The session's id.")),
+    params(parts::Session),
     extensions(("x-capability" = json!("send")), ("x-live" = json!(true))),
     request_body(content = JoinGroupInput, example = json!({
         "invite": "https://chat.whatsapp.com/HG4pQ2mRz7c8KdT1vWxYbN"

@@ -34,7 +34,7 @@ impl RequestBody for UpdateLabelInput {}
 /// phone. Only business accounts show them on their phones.
 #[utoipa::path(
     get, path = "/api/v1/sessions/{session}/labels", operation_id = "listLabels", tag = "Chats",
-    params(("session" = String, Path, description = "The session's id.")),
+    params(parts::Session),
     extensions(("x-capability" = json!("read"))),
     responses((status = 200, description = "The labels.", body = ListLabel, example = json!({
         "data": [{ "id": "7", "name": "New customer", "color": 3 }]
@@ -53,7 +53,7 @@ async fn list_labels(
 /// name of its own.
 #[utoipa::path(
     post, path = "/api/v1/sessions/{session}/labels", operation_id = "createLabel", tag = "Chats",
-    params(("session" = String, Path, description = "The session's id.")),
+    params(parts::Session),
     extensions(("x-capability" = json!("send")), ("x-live" = json!(true))),
     request_body(content = CreateLabelInput, example = json!({ "name": "New customer" })),
     responses((status = 201, description = "The new label.", body = Label,
@@ -74,10 +74,7 @@ async fn create_label(
 #[utoipa::path(
     patch, path = "/api/v1/sessions/{session}/labels/{label}", operation_id = "updateLabel",
     tag = "Chats",
-    params(
-        ("session" = String, Path, description = "The session's id."),
-        ("label" = String, Path, description = "The label's id."),
-    ),
+    params(parts::Session, parts::Label),
     extensions(("x-capability" = json!("send")), ("x-live" = json!(true))),
     request_body(content = UpdateLabelInput, example = json!({ "color": 3 })),
     responses((status = 200, description = "The label.", body = Label,
@@ -101,10 +98,7 @@ async fn update_label(
 #[utoipa::path(
     delete, path = "/api/v1/sessions/{session}/labels/{label}", operation_id = "deleteLabel",
     tag = "Chats",
-    params(
-        ("session" = String, Path, description = "The session's id."),
-        ("label" = String, Path, description = "The label's id."),
-    ),
+    params(parts::Session, parts::Label),
     extensions(("x-capability" = json!("send")), ("x-live" = json!(true))),
     responses((status = 204, description = "Deleted.")),
 )]
@@ -124,11 +118,7 @@ async fn delete_label(
 #[utoipa::path(
     put, path = "/api/v1/sessions/{session}/chats/{cid}/labels/{label}",
     operation_id = "labelChat", tag = "Chats",
-    params(
-        ("session" = String, Path, description = "The session's id."),
-        ("cid" = String, Path, description = "The chat's JID, or a phone number in digits."),
-        ("label" = String, Path, description = "The label's id."),
-    ),
+    params(parts::Session, parts::Chat, parts::Label),
     extensions(("x-capability" = json!("send")), ("x-live" = json!(true))),
     responses((status = 200, description = "The chat.", body = Chat, example = json!({
         "id": 7, "sessionId": "01J9ZX8K2QHV0M3T6R7P4N5W8C", "jid": "205227043110953@lid",
@@ -153,11 +143,7 @@ async fn label_chat(
 #[utoipa::path(
     delete, path = "/api/v1/sessions/{session}/chats/{cid}/labels/{label}",
     operation_id = "unlabelChat", tag = "Chats",
-    params(
-        ("session" = String, Path, description = "The session's id."),
-        ("cid" = String, Path, description = "The chat's JID, or a phone number in digits."),
-        ("label" = String, Path, description = "The label's id."),
-    ),
+    params(parts::Session, parts::Chat, parts::Label),
     extensions(("x-capability" = json!("send")), ("x-live" = json!(true))),
     responses((status = 200, description = "The chat.", body = Chat, example = json!({
         "id": 7, "sessionId": "01J9ZX8K2QHV0M3T6R7P4N5W8C", "jid": "205227043110953@lid",
@@ -182,11 +168,7 @@ async fn unlabel_chat(
 #[utoipa::path(
     put, path = "/api/v1/sessions/{session}/messages/{mid}/labels/{label}",
     operation_id = "labelMessage", tag = "Messages",
-    params(
-        ("session" = String, Path, description = "The session's id."),
-        ("mid" = String, Path, description = "The message's WhatsApp id."),
-        ("label" = String, Path, description = "The label's id."),
-    ),
+    params(parts::Session, parts::Message, parts::Label),
     extensions(("x-capability" = json!("send")), ("x-live" = json!(true))),
     request_body(content = MessageInChatInput, example = json!({ "chat": "15557654321" })),
     responses((status = 200, description = "The message.", body = Message, example = json!({
@@ -216,11 +198,7 @@ async fn label_message(
 #[utoipa::path(
     delete, path = "/api/v1/sessions/{session}/messages/{mid}/labels/{label}",
     operation_id = "unlabelMessage", tag = "Messages",
-    params(
-        ("session" = String, Path, description = "The session's id."),
-        ("mid" = String, Path, description = "The message's WhatsApp id."),
-        ("label" = String, Path, description = "The label's id."),
-    ),
+    params(parts::Session, parts::Message, parts::Label),
     extensions(("x-capability" = json!("send")), ("x-live" = json!(true))),
     request_body(content = MessageInChatInput, example = json!({ "chat": "15557654321" })),
     responses((status = 200, description = "The message.", body = Message, example = json!({

@@ -37,10 +37,7 @@ pub(crate) fn routes() -> Vec<UtoipaMethodRouter<ApiState>> {
 #[utoipa::path(
     put, path = "/api/v1/sessions/{session}/messages/{mid}/pin",
     operation_id = "pinMessage", tag = "Messages",
-    params(
-        ("session" = String, Path, description = "The session's id."),
-        ("mid" = String, Path, description = "The message's WhatsApp id."),
-    ),
+    params(parts::Session, parts::Message),
     extensions(("x-capability" = json!("send")), ("x-live" = json!(true))),
     request_body(content = PinInput, example = json!({ "chat": "15557654321", "seconds": 604_800 })),
     responses((status = 200, description = "What became of it.", body = SendResult,
@@ -65,10 +62,7 @@ async fn pin_message(
 #[utoipa::path(
     delete, path = "/api/v1/sessions/{session}/messages/{mid}/pin",
     operation_id = "unpinMessage", tag = "Messages",
-    params(
-        ("session" = String, Path, description = "The session's id."),
-        ("mid" = String, Path, description = "The message's WhatsApp id."),
-    ),
+    params(parts::Session, parts::Message),
     extensions(("x-capability" = json!("send")), ("x-live" = json!(true))),
     request_body(content = UnpinInput, example = json!({ "chat": "15557654321" })),
     responses((status = 200, description = "What became of it.", body = SendResult,
@@ -95,7 +89,7 @@ async fn unpin_message(
     post, path = "/api/v1/sessions/{session}/messages/{mid}/respond",
     operation_id = "respondToEvent", tag = "Messages",
     params(
-        ("session" = String, Path, description = "The session's id."),
+        parts::Session,
         ("mid" = String, Path, description = "The WhatsApp id of the event's message."),
     ),
     extensions(("x-capability" = json!("send")), ("x-live" = json!(true))),
@@ -123,10 +117,7 @@ async fn respond_to_event(
 #[utoipa::path(
     post, path = "/api/v1/sessions/{session}/messages/{mid}/select",
     operation_id = "selectChoice", tag = "Messages",
-    params(
-        ("session" = String, Path, description = "The session's id."),
-        ("mid" = String, Path, description = "The message's WhatsApp id."),
-    ),
+    params(parts::Session, parts::Message),
     extensions(("x-capability" = json!("send")), ("x-live" = json!(true))),
     request_body(content = SelectInput, example = json!({ "chat": "15557654321", "selectedId": "yes" })),
     responses((status = 200, description = "What became of it.", body = SendResult,

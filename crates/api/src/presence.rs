@@ -8,7 +8,7 @@ use utoipa_axum::routes;
 use wagate_core::Core;
 use wagate_model::{ChatPresenceInput, PresenceStatus, SetPresenceInput};
 
-use crate::access::{InChat, InSession, Read, Send};
+use crate::access::{InChat, InSession, Read, Send, parts};
 use crate::body::{Json, RequestBody};
 use crate::failure::Answer;
 use crate::state::ApiState;
@@ -30,7 +30,7 @@ pub(crate) fn routes() -> Vec<UtoipaMethodRouter<ApiState>> {
 #[utoipa::path(
     put, path = "/api/v1/sessions/{session}/presence", operation_id = "setPresence",
     tag = "Presence",
-    params(("session" = String, Path, description = "The session's id.")),
+    params(parts::Session),
     extensions(("x-capability" = json!("send")), ("x-live" = json!(true))),
     request_body(content = SetPresenceInput, example = json!({ "state": "online" })),
     responses((status = 204, description = "Done.")),
@@ -52,7 +52,7 @@ async fn set_presence(
     get, path = "/api/v1/sessions/{session}/chats/{cid}/presence",
     operation_id = "getChatPresence", tag = "Chats",
     params(
-        ("session" = String, Path, description = "The session's id."),
+        parts::Session,
         ("cid" = String, Path, description = "The person's JID, or a phone number in digits."),
     ),
     extensions(("x-capability" = json!("read")), ("x-live" = json!(true))),
@@ -73,10 +73,7 @@ async fn get_chat_presence(
 #[utoipa::path(
     put, path = "/api/v1/sessions/{session}/chats/{cid}/presence",
     operation_id = "setChatPresence", tag = "Chats",
-    params(
-        ("session" = String, Path, description = "The session's id."),
-        ("cid" = String, Path, description = "The chat's JID, or a phone number in digits."),
-    ),
+    params(parts::Session, parts::Chat),
     extensions(("x-capability" = json!("send")), ("x-live" = json!(true))),
     request_body(content = ChatPresenceInput, example = json!({ "state": "composing" })),
     responses((status = 204, description = "Done.")),

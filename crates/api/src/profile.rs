@@ -38,7 +38,7 @@ pub(crate) fn routes() -> Vec<UtoipaMethodRouter<ApiState>> {
 #[utoipa::path(
     get, path = "/api/v1/sessions/{session}/profile", operation_id = "getProfile",
     tag = "Sessions",
-    params(("session" = String, Path, description = "The session's id.")),
+    params(parts::Session),
     extensions(("x-capability" = json!("read")), ("x-live" = json!(true))),
     responses((status = 200, description = "What the account shows.", body = Profile,
         example = json!({ "about": "At work", "jid": "15551234567@s.whatsapp.net",
@@ -54,7 +54,7 @@ async fn get_profile(State(core): State<Core>, session: InSession<Read>) -> Answ
 #[utoipa::path(
     patch, path = "/api/v1/sessions/{session}/profile", operation_id = "updateProfile",
     tag = "Sessions",
-    params(("session" = String, Path, description = "The session's id.")),
+    params(parts::Session),
     extensions(("x-capability" = json!("send")), ("x-live" = json!(true))),
     request_body(content = UpdateProfile, example = json!({ "about": "Back on Monday" })),
     responses((status = 204, description = "Done.")),
@@ -74,7 +74,7 @@ async fn update_profile(
 #[utoipa::path(
     put, path = "/api/v1/sessions/{session}/profile/picture",
     operation_id = "setProfilePicture", tag = "Sessions",
-    params(("session" = String, Path, description = "The session's id.")),
+    params(parts::Session),
     extensions(("x-capability" = json!("send")), ("x-live" = json!(true))),
     request_body(content = ProfilePictureInput, example = json!({
         "data": "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNkYPhfDwAChwGA60e6kgAAAABJRU5ErkJggg=="
@@ -97,7 +97,7 @@ async fn set_profile_picture(
 #[utoipa::path(
     delete, path = "/api/v1/sessions/{session}/profile/picture",
     operation_id = "removeProfilePicture", tag = "Sessions",
-    params(("session" = String, Path, description = "The session's id.")),
+    params(parts::Session),
     extensions(("x-capability" = json!("send")), ("x-live" = json!(true))),
     responses((status = 204, description = "Done.")),
 )]
@@ -115,7 +115,7 @@ async fn remove_profile_picture(
 #[utoipa::path(
     get, path = "/api/v1/sessions/{session}/privacy", operation_id = "getPrivacy",
     tag = "Sessions",
-    params(("session" = String, Path, description = "The session's id.")),
+    params(parts::Session),
     extensions(("x-capability" = json!("read")), ("x-live" = json!(true))),
     responses((status = 200, description = "The settings.", body = PrivacySettings,
         example = json!({ "lastSeen": "contacts", "readReceipts": "all" }))),
@@ -133,7 +133,7 @@ async fn get_privacy(
 #[utoipa::path(
     patch, path = "/api/v1/sessions/{session}/privacy", operation_id = "updatePrivacy",
     tag = "Sessions",
-    params(("session" = String, Path, description = "The session's id.")),
+    params(parts::Session),
     extensions(("x-capability" = json!("send")), ("x-live" = json!(true))),
     request_body(content = PrivacySettings, example = json!({ "lastSeen": "none" })),
     responses((status = 200, description = "The settings as they are now.",
@@ -156,10 +156,7 @@ async fn update_privacy(
 #[utoipa::path(
     post, path = "/api/v1/sessions/{session}/calls/{callId}/reject",
     operation_id = "rejectCall", tag = "Sessions",
-    params(
-        ("session" = String, Path, description = "The session's id."),
-        ("callId" = String, Path, description = "The call's id."),
-    ),
+    params(parts::Session, parts::Call),
     extensions(("x-capability" = json!("send")), ("x-live" = json!(true))),
     request_body(content = RejectCallInput, example = json!({ "from": "15557654321" })),
     responses((status = 204, description = "Done.")),

@@ -30,7 +30,7 @@ pub(crate) fn routes() -> Vec<UtoipaMethodRouter<ApiState>> {
     get, path = "/api/v1/sessions/{session}/scheduled",
     operation_id = "listScheduledMessages", tag = "Messages",
     params(
-        ("session" = String, Path, description = "The session's id."),
+        parts::Session,
         ("limit" = Option<i64>, Query, description = "Rows of a page: 1 to 200; 50 by default."),
         ("cursor" = Option<String>, Query, description = "`nextCursor` of the page before."),
     ),
@@ -59,10 +59,7 @@ async fn list_scheduled_messages(
 #[utoipa::path(
     delete, path = "/api/v1/sessions/{session}/scheduled/{outboxId}",
     operation_id = "cancelScheduledMessage", tag = "Messages",
-    params(
-        ("session" = String, Path, description = "The session's id."),
-        ("outboxId" = String, Path, description = "The message's `id` in the list."),
-    ),
+    params(parts::Session, parts::Outbox),
     extensions(("x-capability" = json!("send"))),
     responses((status = 204, description = "It will not be sent.")),
 )]

@@ -7,7 +7,7 @@ use utoipa_axum::routes;
 use wagate_core::{Core, MessageSearch, Page};
 use wagate_model::ListMessage;
 
-use crate::access::{InSession, Read};
+use crate::access::{InSession, Read, parts};
 use crate::failure::Answer;
 use crate::query::{FromQuery, Params, Query};
 use crate::state::ApiState;
@@ -42,7 +42,7 @@ impl FromQuery for MessageSearch {
     get, path = "/api/v1/sessions/{session}/messages", operation_id = "searchMessages",
     tag = "Messages",
     params(
-        ("session" = String, Path, description = "The session's id."),
+        parts::Session,
         ("q" = Option<String>, Query, max_length = 256,
             description = "Words to look for, at most 16."),
         ("chat" = Option<String>, Query,

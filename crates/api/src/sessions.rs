@@ -11,7 +11,7 @@ use wagate_model::{
     CreateSession, ListWaSession, Me, PairingCode, PairingCodeRequest, Qr, UpdateSession, WaSession,
 };
 
-use crate::access::{Can, InSession, Manage, SuperAdmin};
+use crate::access::{Can, InSession, Manage, SuperAdmin, parts};
 use crate::body::Json;
 use crate::failure::Answer;
 use crate::media_types::{self, QrForm};
@@ -84,7 +84,7 @@ async fn create_session(
 /// Its settings, its number and where it stands now.
 #[utoipa::path(
     get, path = "/api/v1/sessions/{session}", operation_id = "getSession", tag = "Sessions",
-    params(("session" = String, Path, description = "The session's id.")),
+    params(parts::Session),
     extensions(("x-capability" = json!("manage"))),
     responses((status = 200, description = "The session.", body = WaSession, example = json!({
         "id": "01J9ZX8K2QHV0M3T6R7P4N5W8C", "organizationId": "org_01J9ZX0000HV0M3T6R7P4N5W8C",
@@ -103,7 +103,7 @@ async fn get_session(State(core): State<Core>, session: InSession<Manage>) -> Re
 /// Beyond the contract. Only the fields that are sent change; an empty label removes it.
 #[utoipa::path(
     patch, path = "/api/v1/sessions/{session}", operation_id = "updateSession", tag = "Sessions",
-    params(("session" = String, Path, description = "The session's id.")),
+    params(parts::Session),
     extensions(("x-capability" = json!("manage"))),
     request_body(content = UpdateSession, example = json!({ "label": "Sales", "ratePerMin": 30 })),
     responses((status = 200, description = "The session.", body = WaSession, example = json!({
@@ -129,7 +129,7 @@ async fn update_session(
 /// the phone too, log the session out before.
 #[utoipa::path(
     delete, path = "/api/v1/sessions/{session}", operation_id = "deleteSession", tag = "Sessions",
-    params(("session" = String, Path, description = "The session's id.")),
+    params(parts::Session),
     extensions(("x-capability" = json!("manage"))),
     responses((status = 204, description = "Deleted.")),
 )]
@@ -146,7 +146,7 @@ async fn delete_session(
 /// Who the session is on WhatsApp. Not found while no phone is attached.
 #[utoipa::path(
     get, path = "/api/v1/sessions/{session}/me", operation_id = "sessionMe", tag = "Sessions",
-    params(("session" = String, Path, description = "The session's id.")),
+    params(parts::Session),
     extensions(("x-capability" = json!("manage"))),
     responses((status = 200, description = "The account.", body = Me, example = json!({
         "sessionId": "01J9ZX8K2QHV0M3T6R7P4N5W8C", "connected": true, "status": "working",
@@ -165,7 +165,7 @@ async fn session_me(State(core): State<Core>, session: InSession<Manage>) -> Ans
 #[utoipa::path(
     post, path = "/api/v1/sessions/{session}/pairing-code", operation_id = "sessionPairingCode",
     tag = "Sessions",
-    params(("session" = String, Path, description = "The session's id.")),
+    params(parts::Session),
     extensions(("x-capability" = json!("manage"))),
     request_body(content = PairingCodeRequest, example = json!({ "phone": "15551234567" })),
     responses((
@@ -192,7 +192,7 @@ async fn session_pairing_code(
 /// (beyond the contract).
 #[utoipa::path(
     get, path = "/api/v1/sessions/{session}/qr", operation_id = "sessionQR", tag = "Sessions",
-    params(("session" = String, Path, description = "The session's id.")),
+    params(parts::Session),
     extensions(("x-capability" = json!("manage"))),
     responses((status = 200, description = "The code.", content(
         (Qr = "application/json", example = json!({
@@ -231,7 +231,7 @@ async fn session_qr(
 #[utoipa::path(
     post, path = "/api/v1/sessions/{session}:start", operation_id = "startSession",
     tag = "Sessions",
-    params(("session" = String, Path, description = "The session's id.")),
+    params(parts::Session),
     extensions(("x-capability" = json!("manage"))),
     responses((status = 200, description = "The session.", body = WaSession, example = json!({
         "id": "01J9ZX8K2QHV0M3T6R7P4N5W8C", "organizationId": "org_01J9ZX0000HV0M3T6R7P4N5W8C",
@@ -253,7 +253,7 @@ async fn start_session(
 /// changes nothing.
 #[utoipa::path(
     post, path = "/api/v1/sessions/{session}:stop", operation_id = "stopSession", tag = "Sessions",
-    params(("session" = String, Path, description = "The session's id.")),
+    params(parts::Session),
     extensions(("x-capability" = json!("manage"))),
     responses((status = 200, description = "The session.", body = WaSession, example = json!({
         "id": "01J9ZX8K2QHV0M3T6R7P4N5W8C", "organizationId": "org_01J9ZX0000HV0M3T6R7P4N5W8C",
@@ -276,7 +276,7 @@ async fn stop_session(
 #[utoipa::path(
     post, path = "/api/v1/sessions/{session}:restart", operation_id = "restartSession",
     tag = "Sessions",
-    params(("session" = String, Path, description = "The session's id.")),
+    params(parts::Session),
     extensions(("x-capability" = json!("manage"))),
     responses((status = 200, description = "The session.", body = WaSession, example = json!({
         "id": "01J9ZX8K2QHV0M3T6R7P4N5W8C", "organizationId": "org_01J9ZX0000HV0M3T6R7P4N5W8C",
@@ -299,7 +299,7 @@ async fn restart_session(
 #[utoipa::path(
     post, path = "/api/v1/sessions/{session}:logout", operation_id = "logoutSession",
     tag = "Sessions",
-    params(("session" = String, Path, description = "The session's id.")),
+    params(parts::Session),
     extensions(("x-capability" = json!("manage"))),
     responses((status = 200, description = "The session.", body = WaSession, example = json!({
         "id": "01J9ZX8K2QHV0M3T6R7P4N5W8C", "organizationId": "org_01J9ZX0000HV0M3T6R7P4N5W8C",

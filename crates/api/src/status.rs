@@ -7,7 +7,7 @@ use utoipa_axum::routes;
 use wagate_core::Core;
 use wagate_model::{PostStatusInput, PostedStatus};
 
-use crate::access::{InSession, Send};
+use crate::access::{InSession, Send, parts};
 use crate::body::{Json, RequestBody};
 use crate::failure::Answer;
 use crate::state::ApiState;
@@ -28,7 +28,7 @@ impl RequestBody for PostStatusInput {
 #[utoipa::path(
     post, path = "/api/v1/sessions/{session}/status", operation_id = "postStatus",
     tag = "Status",
-    params(("session" = String, Path, description = "The session's id.")),
+    params(parts::Session),
     extensions(("x-capability" = json!("send")), ("x-live" = json!(true))),
     request_body(content = PostStatusInput, example = json!({
         "text": "Open until nine today", "backgroundColor": "#1E6E4F", "font": "calistoga"

@@ -22,9 +22,7 @@ impl Core {
         access: &SessionAccess,
         request: Draft<CreateChannelInput>,
     ) -> Result<CreatedChannel> {
-        let (request, mut faults) = request.open()?;
-        request.check(&mut faults);
-        faults.into_result()?;
+        let (request, ()) = request.checked(CreateChannelInput::check)?;
         let description = request.description.filter(|text| !text.is_empty());
         let request = ChannelRequest::Create {
             name: request.name.unwrap_or_default().trim().to_owned(),

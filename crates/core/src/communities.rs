@@ -26,9 +26,7 @@ impl Core {
         access: &SessionAccess,
         request: Draft<CreateCommunityInput>,
     ) -> Result<Community> {
-        let (request, mut faults) = request.open()?;
-        request.check(&mut faults);
-        faults.into_result()?;
+        let (request, ()) = request.checked(CreateCommunityInput::check)?;
         let request = CommunityRequest::Create(request);
         match self.ask_community(access, request).await? {
             CommunityReply::Created(community) => Ok(community),
@@ -59,9 +57,7 @@ impl Core {
         request: Draft<CommunityGroupsInput>,
     ) -> Result<CommunityGroupsOutput> {
         let community = community_of(community)?;
-        let (request, mut faults) = request.open()?;
-        let groups = request.check(&mut faults);
-        faults.into_result()?;
+        let (_, groups) = request.checked(CommunityGroupsInput::check)?;
         let request = CommunityRequest::Link {
             community,
             groups,

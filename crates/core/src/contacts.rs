@@ -4,7 +4,7 @@ use wagate_cluster::{ContactReply, ContactRequest, LiveReply, LiveRequest};
 use wagate_model::{
     Blocklist, CheckContactsInput, Contact, ContactAbout, ContactDetail, ContactGroup,
     ContactSource, Draft, Faults, Identity, Jid, JidKind, ListContact, ListOnWhatsApp, OnWhatsApp,
-    PhoneNumber, ProfilePicture, SaveContactInput, limits,
+    PhoneNumber, ProfilePicture, SaveContactInput, hide_contents, limits,
 };
 use wagate_store::{ContactFilter, ContactRecord, ContactSource as StoredSource};
 
@@ -28,11 +28,7 @@ pub struct ContactQuery {
 }
 
 // Whom somebody looks for must not reach logs by way of `{:?}`.
-impl std::fmt::Debug for ContactQuery {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("ContactQuery").finish_non_exhaustive()
-    }
-}
+hide_contents!(ContactQuery);
 
 impl ContactQuery {
     fn filter(&self, faults: &mut Faults) -> ContactFilter {

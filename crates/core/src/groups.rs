@@ -107,9 +107,7 @@ impl Core {
         request: Draft<UpdateGroupInput>,
     ) -> Result<()> {
         let group = self.group_address(access, group).await?;
-        let (settings, mut faults) = request.open()?;
-        settings.check(&mut faults);
-        faults.into_result()?;
+        let (settings, ()) = request.checked(UpdateGroupInput::check)?;
         if settings.is_empty() {
             return Ok(());
         }
@@ -157,9 +155,7 @@ impl Core {
         request: Draft<AddGroupMembersInput>,
     ) -> Result<()> {
         let group = self.group_address(access, group).await?;
-        let (request, mut faults) = request.open()?;
-        let people = request.check(&mut faults);
-        faults.into_result()?;
+        let (_, people) = request.checked(AddGroupMembersInput::check)?;
         let request = GroupRequest::Members {
             group,
             change: MemberChange::Add,
@@ -198,9 +194,7 @@ impl Core {
         request: Draft<ApproveGroupMembersInput>,
     ) -> Result<()> {
         let group = self.group_address(access, group).await?;
-        let (request, mut faults) = request.open()?;
-        let people = request.check(&mut faults);
-        faults.into_result()?;
+        let (_, people) = request.checked(ApproveGroupMembersInput::check)?;
         let request = GroupRequest::Answer {
             group,
             is_granted: true,
@@ -292,9 +286,7 @@ impl Core {
         request: Draft<RejectGroupMembersInput>,
     ) -> Result<()> {
         let group = self.group_address(access, group).await?;
-        let (request, mut faults) = request.open()?;
-        let people = request.check(&mut faults);
-        faults.into_result()?;
+        let (_, people) = request.checked(RejectGroupMembersInput::check)?;
         let request = GroupRequest::Answer {
             group,
             is_granted: false,

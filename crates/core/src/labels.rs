@@ -25,9 +25,7 @@ impl Core {
         access: &SessionAccess,
         request: Draft<CreateLabelInput>,
     ) -> Result<Label> {
-        let (request, mut faults) = request.open()?;
-        request.check(&mut faults);
-        faults.into_result()?;
+        let (request, ()) = request.checked(CreateLabelInput::check)?;
         let request = LabelRequest::Create {
             name: request.name.unwrap_or_default().trim().to_owned(),
             color: request.color,
@@ -43,9 +41,7 @@ impl Core {
         request: Draft<UpdateLabelInput>,
     ) -> Result<Label> {
         let stored = self.stored_label(access, label).await?;
-        let (request, mut faults) = request.open()?;
-        request.check(&mut faults);
-        faults.into_result()?;
+        let (request, ()) = request.checked(UpdateLabelInput::check)?;
         if request.name.is_none() && request.color.is_none() {
             return Ok(stored);
         }

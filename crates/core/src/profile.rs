@@ -30,9 +30,7 @@ impl Core {
         access: &SessionAccess,
         request: Draft<UpdateProfile>,
     ) -> Result<()> {
-        let (request, mut faults) = request.open()?;
-        request.check(&mut faults);
-        faults.into_result()?;
+        let (request, ()) = request.checked(UpdateProfile::check)?;
         if request == UpdateProfile::default() {
             return Ok(());
         }
@@ -77,9 +75,7 @@ impl Core {
         access: &SessionAccess,
         request: Draft<PrivacySettings>,
     ) -> Result<PrivacySettings> {
-        let (request, mut faults) = request.open()?;
-        request.check(&mut faults);
-        faults.into_result()?;
+        let (request, ()) = request.checked(PrivacySettings::check)?;
         self.ask_privacy(access, ProfileRequest::SetPrivacy(request))
             .await
     }

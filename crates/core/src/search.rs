@@ -1,7 +1,7 @@
 //! Use cases of the search in stored messages.
 
 use sha2::{Digest as _, Sha256};
-use wagate_model::{Draft, Faults, Jid, ListMessage, MessageType, limits};
+use wagate_model::{Draft, Faults, Jid, ListMessage, MessageType, hide_contents, limits};
 use wagate_store::{MessageFilter, MessagePosition, Tx};
 
 use crate::caller::SessionAccess;
@@ -33,11 +33,7 @@ pub struct MessageSearch {
 }
 
 // What is looked for must not reach logs by way of `{:?}`.
-impl std::fmt::Debug for MessageSearch {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("MessageSearch").finish_non_exhaustive()
-    }
-}
+hide_contents!(MessageSearch);
 
 /// The parts of a search that are right in themselves.
 struct Wanted {

@@ -119,9 +119,7 @@ impl Core {
         if caller.session_ids().is_some() {
             return Err(Error::Forbidden);
         }
-        let (request, mut faults) = request.open()?;
-        request.check(&mut faults);
-        faults.into_result()?;
+        let (request, ()) = request.checked(CreateSession::check)?;
         let defaults = self.config.session_defaults;
         let (time, random) = self.id_parts();
         let id = SessionId::from_parts(time, random);
@@ -174,9 +172,7 @@ impl Core {
         access: &SessionAccess,
         change: Draft<UpdateSession>,
     ) -> Result<WaSession> {
-        let (change, mut faults) = change.open()?;
-        change.check(&mut faults);
-        faults.into_result()?;
+        let (change, ()) = change.checked(UpdateSession::check)?;
         let (organization, id) = (access.organization_id(), access.id());
         let now = self.clock.now_ms();
         let line = self.session_line(access, AuditAction::SessionUpdated);

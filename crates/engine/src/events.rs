@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::oneshot;
-use wagate_model::{GroupPayload, Jid, MessageStatus, Restriction, RestrictionKind};
+use wagate_model::{GroupPayload, Jid, MessageStatus, Restriction, RestrictionKind, hide_contents};
 
 use crate::InboundMessage;
 use crate::groups::GroupSnapshot;
@@ -457,16 +457,6 @@ pub enum CallStage {
     Rejected,
     /// It is over.
     Ended,
-}
-
-macro_rules! hide_contents {
-    ($($type:ident),*) => {$(
-        impl std::fmt::Debug for $type {
-            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-                f.write_str(concat!(stringify!($type), "(…)"))
-            }
-        }
-    )*};
 }
 
 // Codes, names and addresses must not reach logs by `{:?}`.

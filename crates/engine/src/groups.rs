@@ -1,6 +1,6 @@
 //! Groups as WhatsApp describes them, and what it answers about their members.
 
-use wagate_model::{GroupRole, Jid};
+use wagate_model::{GroupRole, Jid, hide_contents};
 
 /// A group as it is now.
 #[derive(Clone, PartialEq, Eq)]
@@ -140,16 +140,6 @@ pub struct LinkOutcome {
     pub done: Vec<Jid>,
     /// Those that WhatsApp refused, with its codes.
     pub refused: Vec<(Jid, u32)>,
-}
-
-macro_rules! hide_contents {
-    ($($type:ident),*) => {$(
-        impl std::fmt::Debug for $type {
-            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-                f.write_str(concat!(stringify!($type), "(…)"))
-            }
-        }
-    )*};
 }
 
 // Names and addresses must not reach logs by `{:?}`.

@@ -1,7 +1,7 @@
 //! History pages, as the engine hands them over.
 
 use bytes::Bytes;
-use wagate_model::Jid;
+use wagate_model::{Jid, hide_contents};
 
 use crate::InboundMessage;
 
@@ -70,11 +70,7 @@ pub struct HistoryChat {
     pub starred: Vec<String>,
 }
 
-impl std::fmt::Debug for HistoryPart {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("HistoryPart").finish_non_exhaustive()
-    }
-}
+hide_contents!(HistoryPart);
 
 impl std::fmt::Debug for HistoryChunk {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {

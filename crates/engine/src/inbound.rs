@@ -4,7 +4,7 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use wagate_model::{
     Choice, ContactData, EventData, EventResponse, Jid, LocationData, MediaKind, MediaMeta,
-    MessageType, PollData,
+    MessageType, PollData, hide_contents,
 };
 
 use crate::{HistoryPart, MediaSource};
@@ -324,16 +324,6 @@ pub struct QuotedMessage {
     pub from_me: Option<bool>,
     /// Its text, cut to 4,096 bytes at a character boundary.
     pub body: Option<String>,
-}
-
-macro_rules! hide_contents {
-    ($($type:ident),*) => {$(
-        impl std::fmt::Debug for $type {
-            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-                f.write_str(concat!(stringify!($type), "(…)"))
-            }
-        }
-    )*};
 }
 
 // What people write, and whom they write to, must not reach logs by `{:?}`.

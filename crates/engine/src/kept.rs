@@ -1,6 +1,6 @@
 //! What the account keeps of chats and messages on all its devices.
 
-use wagate_model::{Jid, Label};
+use wagate_model::{Jid, Label, hide_contents};
 
 /// How a chat is kept.
 #[derive(Clone, PartialEq, Eq)]
@@ -95,16 +95,6 @@ pub enum LabelNews {
         /// Whether the message has it.
         is_labelled: bool,
     },
-}
-
-macro_rules! hide_contents {
-    ($($type:ident),*) => {$(
-        impl std::fmt::Debug for $type {
-            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-                f.write_str(concat!(stringify!($type), "(…)"))
-            }
-        }
-    )*};
 }
 
 // Addresses and names of labels must not reach logs by `{:?}`.

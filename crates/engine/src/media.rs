@@ -5,7 +5,7 @@ use std::io;
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
-use wagate_model::{Jid, MediaKind};
+use wagate_model::{Jid, MediaKind, hide_contents};
 use whatsapp_rust::TokioRuntime;
 use whatsapp_rust::anyhow;
 use whatsapp_rust::download::{
@@ -65,17 +65,7 @@ impl MediaOrigin {
     }
 }
 
-impl std::fmt::Debug for MediaSource {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("MediaSource").finish_non_exhaustive()
-    }
-}
-
-impl std::fmt::Debug for MediaOrigin {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("MediaOrigin").finish_non_exhaustive()
-    }
-}
+hide_contents!(MediaSource, MediaOrigin);
 
 /// What the keys of a file of a kind are derived for.
 pub(crate) const fn media_type(kind: MediaKind) -> MediaType {

@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use wagate_model::{
     Attachment, ContactData, EventData, EventResponse, Jid, LinkPreview, LocationData, Offer,
-    PollData, StatusPost,
+    PollData, StatusPost, hide_contents,
 };
 
 use crate::Uploaded;
@@ -257,36 +257,10 @@ impl std::fmt::Display for RejectReason {
     }
 }
 
-impl std::fmt::Debug for Outgoing {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Outgoing")
-            .field("id", &self.id)
-            .finish_non_exhaustive()
-    }
-}
-
-impl std::fmt::Debug for Sent {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Sent")
-            .field("timestamp_ms", &self.timestamp_ms)
-            .finish_non_exhaustive()
-    }
-}
-
-impl std::fmt::Debug for OutgoingContent {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("OutgoingContent(…)")
-    }
-}
-
-impl std::fmt::Debug for Target {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("Target(…)")
-    }
-}
-
-impl std::fmt::Debug for Quoted {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("Quoted(…)")
-    }
-}
+hide_contents!(
+    Outgoing { id },
+    Sent { timestamp_ms },
+    OutgoingContent,
+    Target,
+    Quoted
+);

@@ -6,7 +6,7 @@ use std::io::{self, BufReader, BufWriter, Read, Seek as _, SeekFrom, Write as _}
 use async_trait::async_trait;
 use bytes::Bytes;
 use sha2::{Digest as _, Sha256};
-use wagate_model::MediaKind;
+use wagate_model::{MediaKind, hide_contents};
 use whatsapp_rust::anyhow;
 use whatsapp_rust::upload::UploadResponse;
 use whatsapp_rust::wacore::upload::{EncryptedMediaInfo, MediaEncryptor};
@@ -48,13 +48,7 @@ pub struct Uploaded {
     pub handle: Option<String>,
 }
 
-impl std::fmt::Debug for Uploaded {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Uploaded")
-            .field("size", &self.size)
-            .finish_non_exhaustive()
-    }
-}
+hide_contents!(Uploaded { size });
 
 impl From<UploadResponse> for Uploaded {
     fn from(answer: UploadResponse) -> Self {

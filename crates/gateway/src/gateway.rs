@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::{Mutex, Semaphore};
+use tokio::sync::{Mutex, Semaphore, watch};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -108,7 +108,13 @@ impl Gateway {
     /// How many sessions it owns now.
     #[must_use]
     pub fn session_count(&self) -> usize {
-        self.cx.registry.all().len()
+        *self.session_counts().borrow()
+    }
+
+    /// How many sessions it owns, now and whenever that changes.
+    #[must_use]
+    pub fn session_counts(&self) -> watch::Receiver<usize> {
+        self.cx.registry.count()
     }
 
     /// Hands all sessions over: disconnects them in order, gives their leases back, and takes

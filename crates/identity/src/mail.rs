@@ -1,7 +1,7 @@
 //! Mails to people.
 
 use async_trait::async_trait;
-use wagate_model::Email;
+use wagate_model::{Email, hide_contents};
 
 /// A mail in plain text.
 pub struct Mail {
@@ -14,11 +14,7 @@ pub struct Mail {
 }
 
 // It holds an address and a link.
-impl std::fmt::Debug for Mail {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("Mail(…)")
-    }
-}
+hide_contents!(Mail);
 
 /// A mail was not taken.
 #[derive(Debug, thiserror::Error)]

@@ -1,10 +1,9 @@
 //! Secrets that are shown once and stored by their hash: cookies, links.
 
-use std::fmt;
-
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use sha2::{Digest as _, Sha256};
+use wagate_model::hide_contents;
 use zeroize::Zeroizing;
 
 use crate::randomness::Randomness;
@@ -32,11 +31,7 @@ impl OneTimeSecret {
     }
 }
 
-impl fmt::Debug for OneTimeSecret {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("OneTimeSecret(…)")
-    }
-}
+hide_contents!(OneTimeSecret);
 
 /// What a secret is stored as.
 pub(crate) fn hash_of(secret: &str) -> [u8; 32] {

@@ -1,6 +1,5 @@
 //! Mails by SMTP.
 
-use std::fmt;
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -11,6 +10,7 @@ use lettre::transport::smtp::authentication::Credentials;
 use lettre::transport::smtp::client::{Certificate, CertificateStore, Tls, TlsParameters};
 use lettre::{Address, AsyncSmtpTransport, AsyncTransport as _, Tokio1Executor};
 use url::{Host, Url};
+use wagate_model::hide_contents;
 
 use crate::mail::{Mail, MailError, Mailer};
 
@@ -28,11 +28,7 @@ pub struct SmtpMailer {
     from: Mailbox,
 }
 
-impl fmt::Debug for SmtpMailer {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("SmtpMailer(…)")
-    }
-}
+hide_contents!(SmtpMailer);
 
 /// Why mails cannot be sent with the settings given; says nothing of what they hold.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]

@@ -1,6 +1,5 @@
 //! API keys: `wa_` and 32 random bytes in base64url; only their SHA-256 is stored.
 
-use std::fmt;
 use std::str::FromStr;
 
 use base64::Engine as _;
@@ -8,7 +7,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use sha2::{Digest as _, Sha256};
 use zeroize::Zeroizing;
 
-use crate::{ApiKeyId, Capabilities, Capability, OrganizationId, SessionId};
+use crate::{ApiKeyId, Capabilities, Capability, OrganizationId, SessionId, hide_contents};
 
 /// The text is not an API key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -62,11 +61,7 @@ impl FromStr for ApiKeySecret {
     }
 }
 
-impl fmt::Debug for ApiKeySecret {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("ApiKeySecret(…)")
-    }
-}
+hide_contents!(ApiKeySecret);
 
 /// The stored record of an API key.
 #[derive(Debug, Clone, PartialEq, Eq)]

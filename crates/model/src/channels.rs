@@ -3,8 +3,8 @@
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use crate::Faults;
 use crate::validation::limits;
+use crate::{Faults, hide_contents};
 
 /// The body of `createChannel`.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
@@ -139,16 +139,6 @@ pub struct Channel {
 pub struct ListChannel {
     /// The channels.
     pub data: Vec<Channel>,
-}
-
-macro_rules! hide_contents {
-    ($($type:ident),*) => {$(
-        impl std::fmt::Debug for $type {
-            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-                f.write_str(concat!(stringify!($type), "(…)"))
-            }
-        }
-    )*};
 }
 
 // Whom an account follows must not reach logs by `{:?}`.

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use crate::validation::limits;
-use crate::{Faults, JidKind, SessionId};
+use crate::{Faults, JidKind, SessionId, hide_contents};
 
 /// What a chat is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
@@ -110,14 +110,7 @@ pub struct Chat {
     pub unread_count: i64,
 }
 
-impl std::fmt::Debug for Chat {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Chat")
-            .field("id", &self.id)
-            .field("kind", &self.kind)
-            .finish_non_exhaustive()
-    }
-}
+hide_contents!(Chat { id, kind });
 
 /// One page of chats.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]

@@ -3,6 +3,8 @@
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+use crate::hide_contents;
+
 /// Where a session knows a person from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
@@ -159,17 +161,7 @@ pub struct SaveContactInput {
 }
 
 // Numbers and names are people's own.
-impl std::fmt::Debug for CheckContactsInput {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("CheckContactsInput(…)")
-    }
-}
-
-impl std::fmt::Debug for SaveContactInput {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("SaveContactInput(…)")
-    }
-}
+hide_contents!(CheckContactsInput, SaveContactInput);
 
 /// A profile picture on WhatsApp's servers.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]

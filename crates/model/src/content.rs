@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use crate::LocationData;
+use crate::{LocationData, hide_contents};
 
 /// Where an event takes place.
 #[derive(Clone, Default, PartialEq, Serialize, Deserialize, ToSchema)]
@@ -158,16 +158,6 @@ impl MessageDetails {
             && self.location.is_none()
             && self.selected_id.is_none()
     }
-}
-
-macro_rules! hide_contents {
-    ($($type:ident),*) => {$(
-        impl std::fmt::Debug for $type {
-            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-                f.write_str(concat!(stringify!($type), "(…)"))
-            }
-        }
-    )*};
 }
 
 // What people write, and who they are, must not reach logs by `{:?}`.

@@ -9,6 +9,8 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
+use crate::hide_contents;
+
 /// What a JID addresses.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum JidKind {
@@ -193,11 +195,7 @@ impl FromStr for PhoneNumber {
     }
 }
 
-impl fmt::Debug for PhoneNumber {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("PhoneNumber(…)")
-    }
-}
+hide_contents!(PhoneNumber);
 
 /// The text is not a phone number.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]

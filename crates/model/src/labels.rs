@@ -3,8 +3,8 @@
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use crate::Faults;
 use crate::validation::limits;
+use crate::{Faults, hide_contents};
 
 /// A label, as clients see it.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
@@ -19,13 +19,7 @@ pub struct Label {
 }
 
 // Names of labels are texts of people's own.
-impl std::fmt::Debug for Label {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Label")
-            .field("id", &self.id)
-            .finish_non_exhaustive()
-    }
-}
+hide_contents!(Label { id });
 
 /// The labels of a session.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]

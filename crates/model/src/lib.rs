@@ -21,6 +21,7 @@ mod events;
 pub mod fuzzing;
 mod group_requests;
 mod groups;
+mod hidden;
 mod ids;
 mod jids;
 mod labels;

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use crate::{BucketId, MediaId, MessageType, SessionId};
+use crate::{BucketId, MediaId, MessageType, SessionId, hide_contents};
 
 /// The kinds of files.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -274,20 +274,4 @@ pub struct MediaEventPayload {
     pub expires_at: Option<i64>,
 }
 
-impl std::fmt::Debug for MediaEventPayload {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("MediaEventPayload")
-            .field("id", &self.id)
-            .field("status", &self.status)
-            .finish_non_exhaustive()
-    }
-}
-
-impl std::fmt::Debug for MediaFile {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("MediaFile")
-            .field("id", &self.id)
-            .field("status", &self.status)
-            .finish_non_exhaustive()
-    }
-}
+hide_contents!(MediaEventPayload { id, status }, MediaFile { id, status });

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use utoipa::ToSchema;
 
-use crate::{Choice, EventData, EventResponder, LocationData, MediaId, SessionId};
+use crate::{Choice, EventData, EventResponder, LocationData, MediaId, SessionId, hide_contents};
 
 /// Which way a message went.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
@@ -223,15 +223,11 @@ pub struct Message {
 }
 
 // Message texts must not reach logs by way of `{:?}`.
-impl std::fmt::Debug for Message {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Message")
-            .field("id", &self.id)
-            .field("direction", &self.direction)
-            .field("status", &self.status)
-            .finish_non_exhaustive()
-    }
-}
+hide_contents!(Message {
+    id,
+    direction,
+    status
+});
 
 /// One page of messages, newest first.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]

@@ -7,7 +7,7 @@ use utoipa::ToSchema;
 
 use crate::{
     Choice, EventData, EventResponse, MediaMeta, MessageStatus, SessionStatus, StatusDetail,
-    StatusReason,
+    StatusReason, hide_contents,
 };
 
 /// The kinds of message content.
@@ -248,14 +248,10 @@ pub struct MessagePayload {
     pub wa_message_id: String,
 }
 
-impl std::fmt::Debug for MessagePayload {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("MessagePayload")
-            .field("id", &self.wa_message_id)
-            .field("kind", &self.kind)
-            .finish_non_exhaustive()
-    }
-}
+hide_contents!(MessagePayload {
+    wa_message_id,
+    kind
+});
 
 /// Payload of `message.status`.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]

@@ -6,7 +6,9 @@ use std::str::FromStr;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use crate::{Capabilities, Capability, InvitationId, LoginId, OrganizationId, UserId};
+use crate::{
+    Capabilities, Capability, InvitationId, LoginId, OrganizationId, UserId, hide_contents,
+};
 
 /// What a member may do in an organization.
 #[derive(
@@ -174,11 +176,7 @@ impl fmt::Display for Email {
 }
 
 // Logs show nobody's address.
-impl fmt::Debug for Email {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Email(…)")
-    }
-}
+hide_contents!(Email);
 
 /// A person who can sign in.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use crate::validation::limits;
-use crate::{Faults, ProfilePicture};
+use crate::{Faults, ProfilePicture, hide_contents};
 
 /// What an account shows of itself.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
@@ -220,29 +220,7 @@ impl PrivacySettings {
 }
 
 // What people call themselves is theirs.
-impl std::fmt::Debug for Profile {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("Profile(…)")
-    }
-}
-
-impl std::fmt::Debug for UpdateProfile {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("UpdateProfile(…)")
-    }
-}
-
-impl std::fmt::Debug for RejectCallInput {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("RejectCallInput(…)")
-    }
-}
-
-impl std::fmt::Debug for ProfilePictureInput {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("ProfilePictureInput(…)")
-    }
-}
+hide_contents!(Profile, UpdateProfile, RejectCallInput, ProfilePictureInput);
 
 #[cfg(test)]
 mod tests {

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use crate::validation::limits;
-use crate::{Faults, GatewayId, OrganizationId, PhoneNumber, SessionId};
+use crate::{Faults, GatewayId, OrganizationId, PhoneNumber, SessionId, hide_contents};
 
 /// Where a session stands; derived from its live connection by its one owner.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
@@ -414,13 +414,7 @@ pub struct Qr {
     pub expires_at: Option<i64>,
 }
 
-impl std::fmt::Debug for Qr {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Qr")
-            .field("expires_at", &self.expires_at)
-            .finish_non_exhaustive()
-    }
-}
+hide_contents!(Qr { expires_at });
 
 /// The body of `sessionPairingCode`.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
@@ -433,11 +427,7 @@ pub struct PairingCodeRequest {
     pub phone: Option<String>,
 }
 
-impl std::fmt::Debug for PairingCodeRequest {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("PairingCodeRequest(…)")
-    }
-}
+hide_contents!(PairingCodeRequest);
 
 impl PairingCodeRequest {
     /// The number where it is one: digits only, without `+`; else its fault is added.
@@ -463,8 +453,4 @@ pub struct PairingCode {
     pub code: String,
 }
 
-impl std::fmt::Debug for PairingCode {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("PairingCode(…)")
-    }
-}
+hide_contents!(PairingCode);

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use crate::validation::limits;
-use crate::{Faults, MediaKind, MediaPayload};
+use crate::{Faults, MediaKind, MediaPayload, hide_contents};
 
 /// The background of a text story where none is asked for, as `0xAARRGGBB`.
 const DEFAULT_BACKGROUND: u32 = 0xFF1E_6E4F;
@@ -156,26 +156,10 @@ pub struct PostedStatus {
     pub message_id: String,
 }
 
-macro_rules! hide_contents {
-    ($($type:ident),*) => {$(
-        impl std::fmt::Debug for $type {
-            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-                f.write_str(concat!(stringify!($type), "(…)"))
-            }
-        }
-    )*};
-}
-
 // What people write must not reach logs by `{:?}`.
 hide_contents!(PostStatusInput, StatusPost);
 
-impl std::fmt::Debug for PostedStatus {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("PostedStatus")
-            .field("message_id", &self.message_id)
-            .finish()
-    }
-}
+hide_contents!(PostedStatus { message_id });
 
 #[cfg(test)]
 mod tests {

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use crate::{BucketId, Faults, limits};
+use crate::{BucketId, Faults, hide_contents, limits};
 
 /// A bucket at an object store that speaks S3, without its credentials.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
@@ -68,11 +68,7 @@ pub struct StorageBucketBody {
     pub secret_key: Option<String>,
 }
 
-impl std::fmt::Debug for StorageBucketBody {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("StorageBucketBody(…)")
-    }
-}
+hide_contents!(StorageBucketBody);
 
 /// Whether days of retention are within the limits.
 fn check_days(days: Option<i64>, faults: &mut Faults) {

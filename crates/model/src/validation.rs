@@ -343,6 +343,14 @@ impl<T> Draft<T> {
         self
     }
 
+    /// The request with what its check has found, where nothing is wrong with it; else all faults.
+    pub fn checked<R>(self, check: impl FnOnce(&T, &mut Faults) -> R) -> Result<(T, R), Faults> {
+        let (value, mut faults) = self.open()?;
+        let found = check(&value, &mut faults);
+        faults.into_result()?;
+        Ok((value, found))
+    }
+
     /// What could be read, with the faults so far; the faults alone where nothing could.
     pub fn open(self) -> Result<(T, Faults), Faults> {
         match self.value {

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use crate::validation::limits;
-use crate::{EventSelector, Faults, OrganizationId, SessionId, WebhookId};
+use crate::{EventSelector, Faults, OrganizationId, SessionId, WebhookId, hide_contents};
 
 /// Header names (lower case) that custom headers may not replace.
 pub const RESERVED_WEBHOOK_HEADERS: &[&str] = &[
@@ -157,11 +157,7 @@ pub(crate) fn present<'de, D: serde::Deserializer<'de>, T: Deserialize<'de>>(
     Option::deserialize(deserializer).map(Some)
 }
 
-impl std::fmt::Debug for WebhookBody {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("WebhookBody(…)")
-    }
-}
+hide_contents!(WebhookBody);
 
 impl WebhookBody {
     /// Checks every field except the URL's address, which the address guard judges.

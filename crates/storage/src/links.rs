@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use wagate_model::{MediaId, OrganizationId};
+use wagate_model::{MediaId, OrganizationId, hide_contents};
 use wagate_store::MasterKeys;
 
 /// What tokens are sealed as.
@@ -26,13 +26,7 @@ pub struct LinkKeys {
     ttl_ms: i64,
 }
 
-impl std::fmt::Debug for LinkKeys {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("LinkKeys")
-            .field("ttl_ms", &self.ttl_ms)
-            .finish_non_exhaustive()
-    }
-}
+hide_contents!(LinkKeys { ttl_ms });
 
 impl LinkKeys {
     pub(crate) const fn new(keys: Arc<MasterKeys>, ttl_ms: i64) -> Self {

@@ -1,7 +1,9 @@
 //! Buckets in which organizations keep files, and where each session keeps its own.
 
 use sqlx::FromRow;
-use wagate_model::{BucketId, OrganizationId, SessionId, SessionStorage, StorageBucket};
+use wagate_model::{
+    BucketId, OrganizationId, SessionId, SessionStorage, StorageBucket, hide_contents,
+};
 
 use crate::error::Result;
 use crate::text::{Text, storable};
@@ -19,11 +21,7 @@ pub struct BucketKeys {
     pub secret_key: String,
 }
 
-impl std::fmt::Debug for BucketKeys {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("BucketKeys(…)")
-    }
-}
+hide_contents!(BucketKeys);
 
 macro_rules! select_bucket {
     ($condition:literal) => {

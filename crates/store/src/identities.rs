@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, HashMap};
 
 use sqlx::{FromRow, QueryBuilder};
-use wagate_model::SessionId;
+use wagate_model::{SessionId, hide_contents};
 
 use crate::error::Result;
 use crate::leases::Owned;
@@ -52,13 +52,7 @@ pub struct IdentityRecord {
     pub updated_at: i64,
 }
 
-impl std::fmt::Debug for IdentityRecord {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("IdentityRecord")
-            .field("id", &self.id)
-            .finish_non_exhaustive()
-    }
-}
+hide_contents!(IdentityRecord { id });
 
 impl IdentityRecord {
     /// The name to show: the account's own name for the person before the person's.

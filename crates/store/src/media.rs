@@ -6,6 +6,7 @@
 use sqlx::{FromRow, QueryBuilder};
 use wagate_model::{
     BucketId, MediaFile, MediaId, MediaProblem, MediaStatus, OrganizationId, SessionId,
+    hide_contents,
 };
 
 use crate::error::Result;
@@ -68,13 +69,7 @@ pub struct MediaRecord {
     pub source: Option<Vec<u8>>,
 }
 
-impl std::fmt::Debug for MediaRecord {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("MediaRecord")
-            .field("file", &self.file)
-            .finish_non_exhaustive()
-    }
-}
+hide_contents!(MediaRecord { file });
 
 macro_rules! media_columns {
     () => {

@@ -4,7 +4,7 @@ use serde_json::Value;
 use sqlx::FromRow;
 use wagate_model::{
     GatewayId, HistorySync, HistorySyncStatus, OrganizationId, Restriction, SessionId,
-    SessionStatus, StatusDetail, StatusReason, UpdateSession, WaSession,
+    SessionStatus, StatusDetail, StatusReason, UpdateSession, WaSession, hide_contents,
 };
 
 use crate::error::Result;
@@ -380,11 +380,7 @@ pub struct Account {
     pub push_name: Option<String>,
 }
 
-impl std::fmt::Debug for Account {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("Account(…)")
-    }
-}
+hide_contents!(Account);
 
 impl Owned<'_> {
     /// The session itself.

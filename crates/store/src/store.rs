@@ -17,7 +17,7 @@ use crate::leases::{Fence, Owned};
 use crate::migrations::Migrations;
 use crate::seal::MasterKeys;
 use crate::tx::{DatabaseKind, Tx};
-use crate::writer::{Job, JobQueue, Jobs, Writer};
+use crate::writer::{Job, JobQueue, Jobs, MAX_OUTAGE, Writer};
 
 /// PostgreSQL keeps this many subtransactions of a connection at hand; beyond it,
 /// every other connection has to look them up on disk (PostgreSQL manual, 67.3).
@@ -131,6 +131,7 @@ impl Store {
                 clock: clock.clone(),
                 listener: listener.clone(),
                 max_group: max_group.max(1),
+                max_outage: MAX_OUTAGE,
                 closing: closing.clone(),
             };
             lanes.push(queue);

@@ -1,15 +1,19 @@
 //! A fresh, migrated store for tests, on SQLite or on the PostgreSQL of `TEST_DATABASE_URL`.
 
 use std::ops::Deref;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, MutexGuard};
+use std::time::Duration;
 
 use sqlx::{AssertSqlSafe, Connection as _};
-use wagate_model::{Clock, ManualClock, OrganizationId, SessionId};
+use tokio::sync::watch;
+use wagate_model::{ChatType, Clock, Direction, ManualClock, OrganizationId, SessionId};
 
+use crate::chats::ChatFacts;
 use crate::connect::StoreConfig;
 use crate::error::{Result, StoreError};
 use crate::events::{CommitListener, CommittedEvent};
 use crate::leases::Fence;
+use crate::messages::NewMessage;
 use crate::seal::{MASTER_KEY_LEN, MasterKeys};
 use crate::sessions::NewSession;
 use crate::store::{Lane, Store};
@@ -18,28 +22,61 @@ use crate::tx::{DatabaseKind, Tx, on, sql};
 /// When the clock of a test store starts: 2026-01-01T00:00:00Z.
 pub const START_MS: i64 = 1_767_225_600_000;
 
-/// Keeps what was committed, for tests to look at.
+/// Nothing that a test waits for takes longer than this, not even on a busy machine.
+pub const WAIT: Duration = Duration::from_mins(1);
+
+/// Keeps what was committed, for tests to look at and to wait for.
 #[derive(Debug, Default)]
-pub struct RecordedCommits(Mutex<Vec<Vec<CommittedEvent>>>);
+pub struct RecordedCommits {
+    events: Mutex<Vec<Vec<CommittedEvent>>>,
+    count: watch::Sender<u64>,
+}
 
 impl RecordedCommits {
-    /// Takes the commits heard of so far.
+    fn events(&self) -> MutexGuard<'_, Vec<Vec<CommittedEvent>>> {
+        self.events
+            .lock()
+            .expect("no test panics while it holds the list")
+    }
+
+    /// Takes the commits with events that were heard of so far.
     pub fn take(&self) -> Vec<Vec<CommittedEvent>> {
-        std::mem::take(
-            &mut *self
-                .0
-                .lock()
-                .expect("no test panics while it holds the list"),
-        )
+        std::mem::take(&mut *self.events())
+    }
+
+    /// Waits until a look gives something: looks now, and after each commit.
+    ///
+    /// # Panics
+    ///
+    /// When nothing has come of it in [`WAIT`].
+    pub async fn until<T, F>(&self, what: &str, mut look: impl FnMut() -> F) -> T
+    where
+        F: Future<Output = Option<T>>,
+    {
+        let mut commits = self.count.subscribe();
+        let found = tokio::time::timeout(WAIT, async {
+            loop {
+                // What is committed during the look has it looked again.
+                commits.mark_unchanged();
+                if let Some(found) = look().await {
+                    return found;
+                }
+                let heard = commits.changed().await;
+                heard.expect("the sender is in here");
+            }
+        });
+        found
+            .await
+            .unwrap_or_else(|_| panic!("waited in vain: {what}"))
     }
 }
 
 impl CommitListener for RecordedCommits {
     fn committed(&self, events: Vec<CommittedEvent>) {
-        self.0
-            .lock()
-            .expect("no test panics while it holds the list")
-            .push(events);
+        if !events.is_empty() {
+            self.events().push(events);
+        }
+        self.count.send_modify(|count| *count += 1);
     }
 }
 
@@ -177,6 +214,42 @@ pub async fn lose_transaction(tx: &mut Tx) {
     );
     // PostgreSQL ends the connection before it answers.
     let _ = tx.run(end).await;
+}
+
+/// A chat with a person, of whom no more is known than the address.
+#[must_use]
+pub fn person_chat(jid: impl Into<String>) -> ChatFacts {
+    ChatFacts {
+        jid: jid.into(),
+        alias_jid: None,
+        kind: ChatType::Dm,
+        name: None,
+    }
+}
+
+/// A text that came in and was read, without anything else that a message may have.
+#[must_use]
+pub fn text_message(chat_id: i64, wa_message_id: impl Into<String>) -> NewMessage {
+    NewMessage {
+        chat_id,
+        wa_message_id: wa_message_id.into(),
+        sender_key: String::new(),
+        direction: Direction::In,
+        is_from_me: false,
+        kind: "text".to_owned(),
+        body: None,
+        sender_jid: None,
+        sender_lid: None,
+        timestamp_ms: 1,
+        status: None,
+        quoted_message_id: None,
+        mentions: Vec::new(),
+        media: None,
+        content: None,
+        details: None,
+        expires_at_ms: None,
+        is_unread: false,
+    }
 }
 
 impl TestStore {

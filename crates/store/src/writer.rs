@@ -1,17 +1,16 @@
 //! The writer of a lane: many jobs, each in its savepoint, one commit for all.
 
+mod queue;
+
 use std::collections::VecDeque;
-use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Duration;
 
-use futures::FutureExt as _;
-use futures::future::BoxFuture;
-use tokio::sync::{mpsc, oneshot};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
-use wagate_model::{Clock, SessionId};
+use wagate_model::Clock;
 
+pub(crate) use self::queue::{Job, JobQueue, Jobs};
 use crate::connect::Target;
 use crate::error::{Result, StoreError};
 use crate::events::{CommitListener, CommittedEvent, Subscriptions};
@@ -21,148 +20,7 @@ use crate::tx::{DatabaseKind, JobMark, Link, Tx, sql};
 const FIRST_RECONNECT_DELAY: Duration = Duration::from_millis(50);
 const MAX_RECONNECT_DELAY: Duration = Duration::from_secs(2);
 /// How long jobs wait for a lost database before they fail (retryably).
-const MAX_OUTAGE: Duration = Duration::from_secs(10);
-
-/// A job of any result type, with the caller's answer inside.
-pub(crate) struct Job {
-    work: Box<dyn AnyJob>,
-    /// The session whose lease the job will check.
-    session: Option<SessionId>,
-}
-
-trait AnyJob: Send {
-    /// Runs the job and keeps its result; whether it succeeded.
-    fn run<'t>(&'t mut self, tx: &'t mut Tx) -> BoxFuture<'t, bool>;
-    /// Replaces a success by a failure that was noticed afterwards.
-    fn fail(&mut self, error: StoreError);
-    /// Answers the caller, with the fate of the group where the job itself succeeded.
-    fn answer(self: Box<Self>, group: Result<(), StoreError>);
-}
-
-struct TypedJob<F, T, E> {
-    work: Option<F>,
-    result: Option<Result<T, E>>,
-    reply: oneshot::Sender<Result<T, E>>,
-}
-
-impl<F, T, E> AnyJob for TypedJob<F, T, E>
-where
-    F: for<'t> FnOnce(&'t mut Tx) -> BoxFuture<'t, Result<T, E>> + Send,
-    T: Send,
-    E: From<StoreError> + Send,
-{
-    fn run<'t>(&'t mut self, tx: &'t mut Tx) -> BoxFuture<'t, bool> {
-        Box::pin(async move {
-            let Some(work) = self.work.take() else {
-                return false;
-            };
-            // The closure itself may panic too, before there is a future.
-            let outcome = AssertUnwindSafe(async { work(tx).await })
-                .catch_unwind()
-                .await;
-            let result = outcome.unwrap_or_else(|_| {
-                tracing::error!("a database job panicked");
-                Err(StoreError::JobPanicked.into())
-            });
-            let succeeded = result.is_ok();
-            self.result = Some(result);
-            succeeded
-        })
-    }
-
-    fn fail(&mut self, error: StoreError) {
-        self.result = Some(Err(error.into()));
-    }
-
-    fn answer(self: Box<Self>, group: Result<(), StoreError>) {
-        let result = match (self.result, group) {
-            (Some(Err(own)), _) => Err(own),
-            (_, Err(error)) => Err(error.into()),
-            (Some(Ok(value)), Ok(())) => Ok(value),
-            (None, Ok(())) => Err(StoreError::Closed.into()),
-        };
-        // A caller that is gone is none of the writer's business.
-        let _ = self.reply.send(result);
-    }
-}
-
-impl Job {
-    pub(crate) fn new<F, T, E>(
-        session: Option<SessionId>,
-        work: F,
-    ) -> (Self, oneshot::Receiver<Result<T, E>>)
-    where
-        F: for<'t> FnOnce(&'t mut Tx) -> BoxFuture<'t, Result<T, E>> + Send + 'static,
-        T: Send + 'static,
-        E: From<StoreError> + Send + 'static,
-    {
-        let (reply, answer) = oneshot::channel();
-        let job = TypedJob {
-            work: Some(work),
-            result: None,
-            reply,
-        };
-        let work = Box::new(job);
-        (Self { work, session }, answer)
-    }
-}
-
-/// Jobs that wait before all others; those who give them wait for each.
-const MAX_URGENT: usize = 64;
-
-/// The bounded queue of a lane.
-pub(crate) struct JobQueue {
-    jobs: mpsc::Sender<Job>,
-    urgent: mpsc::Sender<Job>,
-}
-
-/// The writer's end of a lane's queue.
-pub(crate) struct Jobs {
-    jobs: mpsc::Receiver<Job>,
-    urgent: mpsc::Receiver<Job>,
-}
-
-impl JobQueue {
-    pub(crate) fn bounded(max_waiting: usize) -> (Self, Jobs) {
-        let (jobs, waiting) = mpsc::channel(max_waiting);
-        let (urgent, waiting_urgent) = mpsc::channel(MAX_URGENT);
-        let ends = Jobs {
-            jobs: waiting,
-            urgent: waiting_urgent,
-        };
-        (Self { jobs, urgent }, ends)
-    }
-
-    pub(crate) async fn push(&self, job: Job, is_urgent: bool) -> Result<()> {
-        let queue = if is_urgent { &self.urgent } else { &self.jobs };
-        queue.send(job).await.map_err(|_| StoreError::Closed)
-    }
-}
-
-impl Jobs {
-    /// The next jobs that share a commit: urgent ones before all others. Nothing once the
-    /// queue is closed and empty.
-    async fn next(&mut self, max_group: usize) -> VecDeque<Job> {
-        let (mut urgent, mut others) = (Vec::new(), Vec::new());
-        loop {
-            let is_urgent_open = !(self.urgent.is_closed() && self.urgent.is_empty());
-            tokio::select! {
-                biased;
-                count = self.urgent.recv_many(&mut urgent, max_group), if is_urgent_open => {
-                    if count > 0 {
-                        return urgent.into();
-                    }
-                }
-                _ = self.jobs.recv_many(&mut others, max_group) => return others.into(),
-            }
-        }
-    }
-
-    fn close(&mut self) {
-        self.jobs.close();
-        self.urgent.close();
-    }
-}
+pub(crate) const MAX_OUTAGE: Duration = Duration::from_secs(10);
 
 /// How a group ended.
 enum Fate {
@@ -178,6 +36,7 @@ pub(crate) struct Writer {
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) listener: Arc<dyn CommitListener>,
     pub(crate) max_group: usize,
+    pub(crate) max_outage: Duration,
     pub(crate) closing: CancellationToken,
 }
 
@@ -186,14 +45,15 @@ impl Writer {
     pub(crate) async fn run(self, mut jobs: Jobs) {
         let mut tx = None;
         let mut is_closed = false;
+        let mut is_away = false;
         loop {
             tokio::select! {
                 biased;
-                group = jobs.next(self.max_group) => {
+                group = jobs.next(self.max_group, is_away) => {
                     if group.is_empty() {
                         break;
                     }
-                    self.commit_all(&mut tx, group).await;
+                    is_away = !self.commit_all(&mut tx, group).await;
                 }
                 () = self.closing.cancelled(), if !is_closed => {
                     is_closed = true;
@@ -207,7 +67,9 @@ impl Writer {
     }
 
     /// Runs jobs until each has its answer; a lost connection ends only the group that used it.
-    async fn commit_all(&self, tx: &mut Option<Tx>, mut waiting: VecDeque<Job>) {
+    ///
+    /// Whether the database took the jobs; where it is away, all of them have failed.
+    async fn commit_all(&self, tx: &mut Option<Tx>, mut waiting: VecDeque<Job>) -> bool {
         while !waiting.is_empty() {
             let mut open = match self.begin(tx.take()).await {
                 Ok(open) => open,
@@ -217,7 +79,7 @@ impl Writer {
                         job.work
                             .answer(Err(StoreError::Unavailable(reason.clone())));
                     }
-                    return;
+                    return false;
                 }
             };
             let mut done = Vec::with_capacity(waiting.len());
@@ -229,9 +91,7 @@ impl Writer {
                     for job in done {
                         job.work.answer(Ok(()));
                     }
-                    if !events.is_empty() {
-                        self.listener.committed(events);
-                    }
+                    self.listener.committed(events);
                 }
                 Fate::Lost(error) => {
                     tracing::warn!(error = %error, jobs = done.len(), "a group of database jobs was lost");
@@ -245,6 +105,7 @@ impl Writer {
                 }
             }
         }
+        true
     }
 
     async fn run_group(
@@ -286,7 +147,7 @@ impl Writer {
 
     /// Begins a transaction, on a new connection where the last one is lost.
     async fn begin(&self, tx: Option<Tx>) -> Result<Tx> {
-        let give_up_at = Instant::now() + MAX_OUTAGE;
+        let give_up_at = Instant::now() + self.max_outage;
         let mut delay = FIRST_RECONNECT_DELAY;
         let mut tx = tx;
         loop {
@@ -428,12 +289,56 @@ fn count_as_f64(count: usize) -> f64 {
 mod tests {
     use std::pin::pin;
     use std::sync::{Arc, Mutex};
+    use std::time::Duration;
 
     use tokio::sync::oneshot;
+    use tokio_util::sync::CancellationToken;
+    use wagate_model::SystemClock;
 
+    use super::{Job, JobQueue, Writer};
+    use crate::connect::{StoreConfig, Target};
     use crate::error::StoreError;
     use crate::store::Lane;
     use crate::testing;
+
+    /// The queue of a writer whose database is away, and stays so.
+    fn queue_of_nothing() -> JobQueue {
+        let folder = tempfile::tempdir().unwrap();
+        let url = format!("sqlite:{}", folder.path().join("wagate.db").display());
+        let (queue, jobs) = JobQueue::bounded(8);
+        let writer = Writer {
+            target: Target::of(&StoreConfig::new(url)).unwrap(),
+            keys: Arc::new(testing::keys()),
+            clock: Arc::new(SystemClock),
+            listener: Arc::new(testing::RecordedCommits::default()),
+            max_group: 8,
+            max_outage: Duration::from_millis(100),
+            closing: CancellationToken::new(),
+        };
+        // The folder goes here.
+        tokio::spawn(writer.run(jobs));
+        queue
+    }
+
+    #[tokio::test]
+    async fn while_the_database_is_away_nobody_waits_for_ever_behind_urgent_jobs() {
+        let queue = queue_of_nothing();
+        let give = async |is_urgent| {
+            let work = Job::new::<_, (), StoreError>(None, |_| Box::pin(async { Ok(()) }));
+            queue.push(work.0, is_urgent).await.unwrap();
+            work.1
+        };
+        let mut urgent = give(true).await;
+        let mut other = give(false).await;
+        for _ in 0..2 {
+            // As when leases are to be renewed: the next one waits before the last one fails.
+            let next = give(true).await;
+            let failed = std::mem::replace(&mut urgent, next).await.unwrap();
+            assert!(failed.unwrap_err().is_retryable());
+        }
+        let told = other.try_recv().expect("it was told");
+        assert!(told.unwrap_err().is_retryable());
+    }
 
     #[tokio::test]
     async fn an_urgent_job_goes_before_those_that_wait() {

@@ -2,22 +2,18 @@
 
 use std::net::SocketAddr;
 use std::path::Path;
-use std::sync::{Arc, Mutex, PoisonError};
-use tempfile::TempDir;
+use std::sync::Arc;
 
-use async_trait::async_trait;
 use axum::Router;
 use axum::body::{Body, to_bytes};
-use http::{HeaderMap, Method, Request, StatusCode};
+use http::{Method, Request};
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
+use tempfile::TempDir;
 use tokio_util::sync::CancellationToken;
 use tower::ServiceExt as _;
 use wagate_api::{ApiConfig, ApiState, ServerLimits, router, serve};
-use wagate_cluster::{
-    Bus, CommandHandler, CommandReply, CommandResult, EventCopy, Placement, Refusal, Serving,
-    SessionAction, SessionCommand, Signal,
-};
+use wagate_cluster::{Bus, EventCopy, Placement, Serving, Signal};
 use wagate_core::{Caller, Core, CoreConfig, FileIntake, FileLimits, Health, Parts};
 use wagate_delivery::{AddressGuard, AllowList, ClientTimeouts, GuardedClient, SigningRoot};
 use wagate_identity::{
@@ -29,6 +25,9 @@ use wagate_model::{
 };
 use wagate_store::testing::{TestStore, store};
 use wagate_store::{AuditFilter, Lane, LoginRecord, NewEvent, Store, StoreError};
+
+pub(crate) use crate::reply::Reply;
+pub(crate) use crate::scripted::{ScriptedGateway, refuse};
 
 /// What hashing a password costs in tests.
 const CHEAP: PasswordCost = PasswordCost {
@@ -43,58 +42,6 @@ pub(crate) fn people() -> IdentityConfig {
         sign_up: SignUp::Invitation,
         password_cost: CHEAP,
         ..IdentityConfig::default()
-    }
-}
-
-type Script = Box<dyn FnMut(&SessionAction) -> CommandResult + Send>;
-
-/// A gateway that answers as told and notes what it was asked.
-pub(crate) struct ScriptedGateway {
-    script: Mutex<Script>,
-    /// Who answers in the place of the script.
-    deputy: Mutex<Option<Arc<dyn CommandHandler>>>,
-    asked: Mutex<Vec<SessionCommand>>,
-}
-
-impl ScriptedGateway {
-    pub(crate) fn answer(
-        &self,
-        script: impl FnMut(&SessionAction) -> CommandResult + Send + 'static,
-    ) {
-        *self.script.lock().unwrap_or_else(PoisonError::into_inner) = Box::new(script);
-    }
-
-    /// Has something else answer from now on.
-    pub(crate) fn hand_over(&self, deputy: Arc<dyn CommandHandler>) {
-        *self.deputy.lock().unwrap() = Some(deputy);
-    }
-
-    /// The names of the commands since the last question.
-    pub(crate) fn asked(&self) -> Vec<&'static str> {
-        let asked = std::mem::take(&mut *self.asked.lock().unwrap());
-        asked.iter().map(|command| command.action.name()).collect()
-    }
-
-    pub(crate) fn last(&self) -> SessionCommand {
-        self.asked.lock().unwrap().last().unwrap().clone()
-    }
-}
-
-#[async_trait]
-impl CommandHandler for ScriptedGateway {
-    async fn handle(
-        &self,
-        command: SessionCommand,
-        deadline: tokio::time::Instant,
-    ) -> CommandResult {
-        self.asked.lock().unwrap().push(command.clone());
-        let deputy = self.deputy.lock().unwrap().clone();
-        if let Some(deputy) = deputy {
-            return deputy.handle(command, deadline).await;
-        }
-        // A script may panic, as a gateway may.
-        let mut script = self.script.lock().unwrap_or_else(PoisonError::into_inner);
-        script(&command.action)
     }
 }
 
@@ -113,55 +60,6 @@ pub(crate) struct Person {
     /// What the person's browser shows.
     pub(crate) cookie: String,
     pub(crate) id: UserId,
-}
-
-/// An answer.
-#[derive(Debug, Clone)]
-pub(crate) struct Reply {
-    pub(crate) status: StatusCode,
-    pub(crate) headers: HeaderMap,
-    pub(crate) bytes: Vec<u8>,
-}
-
-impl Reply {
-    pub(crate) fn json(&self) -> Value {
-        serde_json::from_slice(&self.bytes)
-            .unwrap_or_else(|error| panic!("{error}: {}", String::from_utf8_lossy(&self.bytes)))
-    }
-
-    /// Checks the status and the envelope, and gives the error.
-    pub(crate) fn error(&self, status: u16, code: &str) -> Value {
-        let body = self.json();
-        assert_eq!(self.status.as_u16(), status, "{body}");
-        assert_eq!(body["error"]["code"], code, "{body}");
-        assert!(body["error"]["message"].is_string(), "{body}");
-        assert_eq!(body.as_object().unwrap().len(), 1, "{body}");
-        body["error"].clone()
-    }
-
-    /// The fields that a validation error names.
-    pub(crate) fn faults(&self) -> Vec<String> {
-        let error = self.error(400, "validation_error");
-        let errors = error["details"]["errors"].as_array().unwrap();
-        errors
-            .iter()
-            .map(|fault| fault["field"].as_str().unwrap().to_owned())
-            .collect()
-    }
-
-    pub(crate) fn ok(&self, status: u16) -> Value {
-        assert_eq!(
-            self.status.as_u16(),
-            status,
-            "{}",
-            String::from_utf8_lossy(&self.bytes)
-        );
-        if self.bytes.is_empty() {
-            Value::Null
-        } else {
-            self.json()
-        }
-    }
 }
 
 /// Everything of one test.
@@ -211,11 +109,7 @@ impl Service {
     ) -> Self {
         let store = store().await;
         let bus = Bus::local();
-        let gateway = Arc::new(ScriptedGateway {
-            script: Mutex::new(Box::new(|_| Ok(CommandReply::Done))),
-            deputy: Mutex::default(),
-            asked: Mutex::default(),
-        });
+        let gateway = Arc::new(ScriptedGateway::new());
         let serving = bus
             .serve(&"gw-1".parse().unwrap(), gateway.clone())
             .await
@@ -565,11 +459,6 @@ pub(crate) async fn report(store: &TestStore, name: &'static str, is_draining: b
         })
         .await
         .unwrap();
-}
-
-/// A gateway's answer that refuses.
-pub(crate) fn refuse(refusal: Refusal) -> impl FnMut(&SessionAction) -> CommandResult + Send {
-    move |_| Err(refusal.clone())
 }
 
 /// An id that nobody has.

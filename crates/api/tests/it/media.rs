@@ -8,9 +8,9 @@ use axum::body::Body;
 use http::{Method, Request};
 use serde_json::json;
 use wagate_delivery::{AddressGuard, AllowList, ClientTimeouts, GuardedClient};
-use wagate_model::{ChatType, Clock, Direction, MediaId, MediaMeta, OrganizationId, SessionId};
+use wagate_model::{ChatType, Clock, MediaId, MediaMeta, OrganizationId, SessionId};
 use wagate_storage::{AskPhone, Fetch, FetchFailure, Files, FilesConfig, PhoneAnswer, Storage};
-use wagate_store::{ChatFacts, Lane, NewMedia, NewMessage, Store, StoreError};
+use wagate_store::{ChatFacts, Lane, NewMedia, NewMessage, Store, StoreError, testing};
 
 use crate::harness::Service;
 
@@ -52,29 +52,16 @@ impl Service {
 
 fn message(chat_id: i64, id: MediaId, filename: &str) -> NewMessage {
     NewMessage {
-        chat_id,
-        wa_message_id: format!("F-{filename}"),
         sender_key: "9@lid".into(),
-        direction: Direction::In,
-        is_from_me: false,
         kind: "document".into(),
-        body: None,
-        sender_jid: None,
         sender_lid: Some("9@lid".into()),
-        timestamp_ms: 1,
-        status: None,
-        quoted_message_id: None,
-        mentions: Vec::new(),
         media: Some(MediaMeta {
             filename: Some(filename.to_owned()),
             id: Some(id),
             mimetype: Some("application/pdf".into()),
             size: Some(11),
         }),
-        content: None,
-        details: None,
-        expires_at_ms: None,
-        is_unread: false,
+        ..testing::text_message(chat_id, format!("F-{filename}"))
     }
 }
 

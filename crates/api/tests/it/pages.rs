@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use serde_json::Value;
 use wagate_model::{ChatType, Direction, Label, SessionId};
-use wagate_store::{ChatFacts, GroupFacts, IdentityFacts, Lane, NewMessage, StoreError};
+use wagate_store::{ChatFacts, GroupFacts, IdentityFacts, Lane, NewMessage, StoreError, testing};
 
 use crate::harness::{Service, Tenant};
 
@@ -33,12 +33,7 @@ pub(crate) async fn fill_with(
                 };
                 let group = owned.upsert_group(&group, 1).await?;
                 for chat in chats {
-                    let facts = ChatFacts {
-                        jid: format!("1555000{chat:04}@s.whatsapp.net"),
-                        alias_jid: None,
-                        kind: ChatType::Dm,
-                        name: None,
-                    };
+                    let facts = testing::person_chat(format!("1555000{chat:04}@s.whatsapp.net"));
                     let chat_id = owned.upsert_chat(&facts, 1).await?.id;
                     let person = IdentityFacts {
                         phone_jid: Some(facts.jid.clone()),
@@ -53,24 +48,12 @@ pub(crate) async fn fill_with(
                         // Pairs share a second, so that the order needs the row too.
                         let time = i64::try_from(1_000 * (chat * messages + message / 2)).unwrap();
                         let new = NewMessage {
-                            chat_id,
-                            wa_message_id: format!("M{chat}-{message}"),
                             sender_key: "me".into(),
                             direction: Direction::Out,
                             is_from_me: true,
-                            kind: "text".into(),
                             body: Some(text.into()),
-                            sender_jid: None,
-                            sender_lid: None,
                             timestamp_ms: time + 1,
-                            status: None,
-                            quoted_message_id: None,
-                            mentions: Vec::new(),
-                            media: None,
-                            content: None,
-                            details: None,
-                            expires_at_ms: None,
-                            is_unread: false,
+                            ..testing::text_message(chat_id, format!("M{chat}-{message}"))
                         };
                         owned.insert_message(&new, 1).await?;
                     }
@@ -110,24 +93,9 @@ pub(crate) async fn fill_channel(
                 let chat_id = owned.upsert_chat(&facts, 1).await?.id;
                 for post in 0..3 {
                     let new = NewMessage {
-                        chat_id,
-                        wa_message_id: format!("P{post}"),
-                        sender_key: String::new(),
-                        direction: Direction::In,
-                        is_from_me: false,
-                        kind: "text".into(),
                         body: Some(text.into()),
-                        sender_jid: None,
-                        sender_lid: None,
                         timestamp_ms: 1_000 * (post + 1),
-                        status: None,
-                        quoted_message_id: None,
-                        mentions: Vec::new(),
-                        media: None,
-                        content: None,
-                        details: None,
-                        expires_at_ms: None,
-                        is_unread: false,
+                        ..testing::text_message(chat_id, format!("P{post}"))
                     };
                     owned.insert_message(&new, 1).await?;
                 }

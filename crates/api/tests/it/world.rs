@@ -1,44 +1,19 @@
 //! Two organizations with one of everything, and those who belong to them and do not.
 
 use http::Method;
-use serde_json::{Value, json};
-use wagate_identity::{Client, NewUser};
+use serde_json::json;
 use wagate_model::{
-    Actor, ApiKeyId, Capabilities, Clock as _, EventId, LoginId, MediaId, OrganizationId, OutboxId,
+    Actor, ApiKeyId, Capabilities, Clock as _, EventId, MediaId, OrganizationId, OutboxId,
     PlatformRole, Role, SessionId, User,
 };
 
 use crate::forged::forged;
 use crate::harness::{Service, UNKNOWN};
 use crate::pages::{fill_channel, fill_with};
-
-/// Headers of a request.
-pub(crate) type Headers = Vec<(&'static str, Vec<u8>)>;
+pub(crate) use crate::somebody::{Headers, Somebody, bearer, cookie};
 
 /// How long a browser stays signed in, in milliseconds.
 const LOGIN_MS: i64 = 30 * 24 * 3_600_000;
-
-/// The headers that show a key or a token.
-pub(crate) fn bearer(credential: &str) -> Headers {
-    vec![("authorization", format!("Bearer {credential}").into_bytes())]
-}
-
-/// The headers of a browser that is signed in.
-pub(crate) fn cookie(secret: &str) -> Headers {
-    vec![("cookie", format!("wagate_login={secret}").into_bytes())]
-}
-
-/// Somebody who is signed in with two browsers.
-#[derive(Debug, Clone)]
-pub(crate) struct Somebody {
-    pub(crate) user: User,
-    /// What one browser shows.
-    pub(crate) secret: String,
-    /// What that browser's pages ask the API with.
-    pub(crate) token: String,
-    /// The other browser's login.
-    pub(crate) other_login: LoginId,
-}
 
 /// An organization with one of everything.
 #[derive(Debug, Clone)]
@@ -114,86 +89,6 @@ const FOREIGN: Traits = Traits {
     chats: 100..103,
     text: "secret orchard words",
 };
-
-impl Service {
-    /// Makes an account.
-    pub(crate) async fn user(
-        &self,
-        name: &str,
-        membership: Option<(OrganizationId, Role)>,
-        platform_role: PlatformRole,
-    ) -> User {
-        let new = NewUser {
-            email: format!("{name}@people.example").parse().unwrap(),
-            name: name.to_owned(),
-            password: None,
-            platform_role,
-            is_email_confirmed: true,
-            membership,
-        };
-        self.identity
-            .create_user(new, Some(&Actor::operator()))
-            .await
-            .unwrap()
-    }
-
-    /// Signs a user in with one more browser; gives what it shows.
-    pub(crate) async fn sign_in(&self, user: &User) -> (String, LoginId) {
-        let (secret, id, _) = self.sign_in_for_token(user).await;
-        (secret, id)
-    }
-
-    async fn sign_in_for_token(&self, user: &User) -> (String, LoginId, String) {
-        let client = Client {
-            address: None,
-            user_agent: Some(format!("browser of {}", user.name)),
-        };
-        let login = self.identity.begin_login(user, &client).await.unwrap();
-        let record = &login.current.record;
-        let minted = self.identity.mint_token(record).await.unwrap();
-        (login.secret.reveal().to_owned(), record.id, minted.token)
-    }
-
-    async fn browsing(&self, user: User) -> Somebody {
-        let (secret, _, token) = self.sign_in_for_token(&user).await;
-        let (_, other_login) = self.sign_in(&user).await;
-        Somebody {
-            user,
-            secret,
-            token,
-            other_login,
-        }
-    }
-
-    /// Asks as somebody, with a body where there is one.
-    pub(crate) async fn ask(
-        &self,
-        method: Method,
-        path: &str,
-        headers: &Headers,
-        body: Option<&Value>,
-    ) -> crate::harness::Reply {
-        let mut request = http::Request::builder().method(method).uri(path);
-        request = request.header("host", "api.example");
-        for (name, value) in headers {
-            request = request.header(*name, value.as_slice());
-        }
-        let body = match body {
-            Some(body) => {
-                request = request.header("content-type", "application/json");
-                axum::body::Body::from(body.to_string())
-            }
-            None => axum::body::Body::empty(),
-        };
-        self.request(request.body(body).unwrap()).await
-    }
-
-    async fn made(&self, path: &str, headers: &Headers, body: Value) -> Value {
-        self.ask(Method::POST, path, headers, Some(&body))
-            .await
-            .ok(201)
-    }
-}
 
 async fn place(service: &Service, traits: &Traits) -> Place {
     let Traits { name, chats, text } = traits;

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use sha2::{Digest as _, Sha256};
-use wagate_model::{Draft, EventId, EventKind, Faults, OrganizationId, SessionId};
+use wagate_model::{Draft, EventId, EventKind, Faults, OrganizationId, SessionId, hide_contents};
 use wagate_store::{EventFilter, Lane};
 
 use super::holder::Holder;
@@ -50,11 +50,7 @@ pub struct IssuedTicket {
     pub expires_in_ms: i64,
 }
 
-impl std::fmt::Debug for IssuedTicket {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("IssuedTicket(…)")
-    }
-}
+hide_contents!(IssuedTicket);
 
 /// A ticket that can be used now; the first who uses it gets what it opens.
 pub struct FoundTicket {
@@ -62,11 +58,7 @@ pub struct FoundTicket {
     organization_id: Option<OrganizationId>,
 }
 
-impl std::fmt::Debug for FoundTicket {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("FoundTicket(…)")
-    }
-}
+hide_contents!(FoundTicket);
 
 impl FoundTicket {
     /// Whose events it opens; all organizations' where absent.

@@ -4,19 +4,20 @@
 //! is known already. Where it cannot be stored, the request has succeeded all the same, and the
 //! group is asked for in the background.
 
+mod outcomes;
+
 use std::time::Duration;
 
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
 use wagate_cluster::{GroupReply, GroupRequest, LiveReply, MemberChange, Refusal};
-use wagate_engine::{
-    GroupChange, GroupSetting, GroupSnapshot, MemberAction, MemberOutcome, RequestError,
-};
+use wagate_engine::{GroupChange, GroupSetting, GroupSnapshot, MemberAction, RequestError};
 use wagate_model::{
     GroupInfo, GroupJoinRequest, GroupPayload, GroupPreview, Jid, MemberAddMode, UpdateGroupInput,
 };
 use wagate_store::{Account, StoreError};
 
+use self::outcomes::{aliases, done_people, is_permitted, refusal_of_members};
 use super::{Live, LiveResult};
 use crate::groups::{self, Arrival, own_address};
 use crate::inbound::both_addresses;
@@ -399,45 +400,6 @@ fn is_own(own: Option<&Account>, person: &Jid) -> bool {
     own.is_some_and(|own| own.jid == person.as_str() || own.lid.as_deref() == Some(person.as_str()))
 }
 
-fn done_people(answers: &[MemberOutcome]) -> Vec<String> {
-    let done = answers.iter().filter(|answer| answer.refused.is_none());
-    done.map(|answer| answer.person.to_string()).collect()
-}
-
-fn aliases(answers: &[MemberOutcome]) -> Vec<(Jid, Jid)> {
-    let pair = |answer: &MemberOutcome| Some((answer.person.clone(), answer.alias.clone()?));
-    answers.iter().filter_map(pair).collect()
-}
-
-/// Whether the account was permitted to do it to anybody, as far as can be told.
-fn is_permitted(answers: &[MemberOutcome]) -> bool {
-    let is_forbidden = |answer: &MemberOutcome| {
-        // A person's own privacy is no want of permission.
-        matches!(answer.refused, Some(401 | 403 | 405)) && !answer.needs_invite
-    };
-    answers.is_empty() || !answers.iter().all(is_forbidden)
-}
-
-/// What it means for who asked that people were refused.
-///
-/// Some of those to be added may be; so may somebody who is to be removed and is not there.
-fn refusal_of_members(change: MemberChange, answers: &[MemberOutcome]) -> Option<Refusal> {
-    if !is_permitted(answers) {
-        return Some(Refusal::Forbidden);
-    }
-    let code = answers.iter().find_map(|answer| answer.refused)?;
-    match (change, code) {
-        (MemberChange::Add, _) | (MemberChange::Remove, 404) | (_, 304 | 409) => None,
-        (_, 404) => Some(Refusal::Missing),
-        // Whoever made the group stays, and stays an admin.
-        (_, 406) => Some(Refusal::Forbidden),
-        (_, code) => Some(Refusal::Rejected {
-            code: Some(i64::from(code)),
-            message: format!("WhatsApp answered with code {code}"),
-        }),
-    }
-}
-
 /// A group as those who made it are told of it.
 pub(super) fn group_info(snapshot: &GroupSnapshot) -> GroupInfo {
     let told = u32::try_from(snapshot.members.len()).unwrap_or(u32::MAX);
@@ -450,54 +412,5 @@ pub(super) fn group_info(snapshot: &GroupSnapshot) -> GroupInfo {
         owner_jid: snapshot.owner.as_ref().map(Jid::to_string),
         participants: (size > 0).then_some(i64::from(size)),
         subject: Some(snapshot.subject.clone()),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn answer(refused: Option<u16>, needs_invite: bool) -> MemberOutcome {
-        MemberOutcome {
-            person: "7@lid".parse().unwrap(),
-            alias: None,
-            refused,
-            needs_invite,
-        }
-    }
-
-    #[test]
-    fn some_may_be_refused_and_want_of_permission_is_told() {
-        use MemberChange::{Add, Demote, Promote, Remove};
-        let done = || answer(None, false);
-        let refused = |code| answer(Some(code), false);
-        for (change, answers, expected) in [
-            (Add, vec![done(), refused(403)], None),
-            (Add, vec![answer(Some(403), true)], None),
-            (Add, vec![refused(409), refused(404), refused(408)], None),
-            (
-                Add,
-                vec![refused(403), refused(401)],
-                Some(Refusal::Forbidden),
-            ),
-            (Remove, vec![refused(404)], None),
-            (Remove, vec![refused(403)], Some(Refusal::Forbidden)),
-            (Remove, vec![refused(406)], Some(Refusal::Forbidden)),
-            (Promote, vec![refused(404)], Some(Refusal::Missing)),
-            (Promote, vec![refused(409)], None),
-            (Demote, vec![done()], None),
-            (Demote, Vec::new(), None),
-        ] {
-            let context = format!("{change:?} {}", answers.len());
-            assert_eq!(refusal_of_members(change, &answers), expected, "{context}");
-        }
-        let other = refusal_of_members(Promote, &[refused(500)]);
-        assert!(matches!(
-            other,
-            Some(Refusal::Rejected {
-                code: Some(500),
-                ..
-            })
-        ));
     }
 }

@@ -322,7 +322,8 @@ impl<'a> Actor<'a> {
         let Some(connection) = self.connection.clone() else {
             return;
         };
-        if let Err(error) = connection.save().await {
+        // The loop notices the loss of the lease by itself.
+        if let Ok(Err(error)) = self.session.while_held(connection.save()).await {
             // The engine tries again by itself.
             tracing::warn!(session.id = %self.session.id(), error = %error, "credentials were not stored yet");
         }

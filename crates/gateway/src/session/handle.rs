@@ -272,18 +272,22 @@ impl Session {
         O: Future<Output = Result<T>>,
     {
         loop {
-            let outcome = tokio::select! {
-                biased;
-                () = self.lost.cancelled() => return Err(StoreError::Fenced),
-                outcome = job() => outcome,
-            };
-            match outcome {
-                Err(error) if error.is_retryable() => tokio::select! {
-                    () = self.lost.cancelled() => return Err(StoreError::Fenced),
-                    () = tokio::time::sleep(STORE_PAUSE) => {}
-                },
+            match self.while_held(job()).await? {
+                Err(error) if error.is_retryable() => {
+                    self.while_held(tokio::time::sleep(STORE_PAUSE)).await?;
+                }
                 outcome => return outcome,
             }
+        }
+    }
+
+    /// Waits for something that the database may hold up, but not beyond the loss of the
+    /// lease: the client must have stopped before another gateway takes the session.
+    pub(crate) async fn while_held<T>(&self, awaited: impl Future<Output = T>) -> Result<T> {
+        tokio::select! {
+            biased;
+            () = self.lost.cancelled() => Err(StoreError::Fenced),
+            done = awaited => Ok(done),
         }
     }
 
@@ -455,4 +459,39 @@ impl Drop for ProbeTurn {
 
 fn count_status(status: SessionStatus, by: f64) {
     metrics::gauge!("wagate_gateway_sessions", "status" => status.as_str()).increment(by);
+}
+
+#[cfg(test)]
+mod tests {
+    use std::pin::pin;
+
+    use super::*;
+
+    fn session() -> Session {
+        let fence = Fence {
+            session_id: SessionId::from_parts(1, 1),
+            gateway_id: "gw-1".parse().unwrap(),
+            epoch: 1,
+        };
+        let (mailbox, _) = mpsc::channel(1);
+        let organization = OrganizationId::from_parts(1, 1);
+        Session::new(organization, fence, Instant::now(), mailbox, 1)
+    }
+
+    #[tokio::test]
+    async fn who_has_lost_the_lease_waits_for_nothing() {
+        let session = session();
+        assert_eq!(session.while_held(async { 7 }).await.unwrap(), 7);
+        let never = std::future::pending::<()>;
+        let mut waiting = pin!(session.while_held(never()));
+        let mut storing = pin!(session.persist(|| async {
+            never().await;
+            Ok(())
+        }));
+        assert!(futures::poll!(waiting.as_mut()).is_pending());
+        assert!(futures::poll!(storing.as_mut()).is_pending());
+        session.lose("for the test");
+        assert!(matches!(waiting.await, Err(StoreError::Fenced)));
+        assert!(matches!(storing.await, Err(StoreError::Fenced)));
+    }
 }

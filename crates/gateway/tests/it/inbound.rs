@@ -6,7 +6,7 @@ use wagate_model::{EventKind, SessionStatus};
 use wagate_simulator::faults::{FaultKind, FaultSpec};
 use wagate_simulator::phone::MessageStatus;
 
-use crate::world::{WAIT, World, until};
+use crate::world::{WAIT, World, owns};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_message_is_stored_told_once_and_marked_read() {
@@ -148,11 +148,12 @@ async fn nothing_is_lost_and_nothing_told_twice_through_crashes_and_faults() {
             world.simulator.server().inject(close).unwrap();
         }
     }
-    let told = until("all messages", || async {
-        let events = world.events(session, EventKind::Message).await;
-        (events.len() >= sent.len()).then_some(events)
-    })
-    .await;
+    let told = world
+        .until("all messages", || async {
+            let events = world.events(session, EventKind::Message).await;
+            (events.len() >= sent.len()).then_some(events)
+        })
+        .await;
     world.status(session, SessionStatus::Working).await;
     let ids: Vec<String> = told
         .iter()
@@ -190,10 +191,7 @@ async fn messages_wait_while_the_database_is_away() {
     });
     is_locked.await.unwrap();
     let sent = bob.send_text(alice.number(), "while away").await.unwrap();
-    until("the session's loss", || async {
-        (gateway.session_count() == 0).then_some(())
-    })
-    .await;
+    owns(&gateway, 0).await;
     release.send(()).unwrap();
     assert!(blocking.await.unwrap().is_err());
     world

@@ -8,7 +8,7 @@ use wagate_cluster::{CommandReply, Refusal, SessionAction};
 use wagate_model::{Clock, EventKind, SendMode, SessionStatus, StatusReason, SystemClock};
 use wagate_simulator::faults::{Direction, FaultKind, FaultSpec};
 
-use crate::world::{WAIT, World, text_to, until};
+use crate::world::{WAIT, World, owns, text_to};
 
 /// A clock that panics once when it is told to.
 #[derive(Debug, Default)]
@@ -165,9 +165,6 @@ async fn a_session_that_is_to_be_deleted_is_claimed_by_nobody() {
     assert!(done.is_ok());
     let record = world.record(session).await;
     assert!(!record.is_wanted_running);
-    until("its end", || async {
-        (gateway.session_count() == 0).then_some(())
-    })
-    .await;
+    owns(&gateway, 0).await;
     gateway.drain().await;
 }

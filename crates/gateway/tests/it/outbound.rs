@@ -6,7 +6,7 @@ use wagate_model::{EventKind, MessageStatus, SendMode, SessionStatus, UpdateSess
 use wagate_simulator::faults::{FaultKind, FaultSpec};
 use wagate_simulator::phone::Phone;
 
-use crate::world::{WAIT, World, answer_to, key, text_to, until};
+use crate::world::{WAIT, World, answer_to, key, text_to};
 
 fn send(command: SendCommand) -> SessionAction {
     SessionAction::Send(Box::new(command))
@@ -177,16 +177,17 @@ async fn the_sending_limit_refuses_callers_and_holds_the_queue() {
         (SendMode::Async, Some(MessageStatus::Pending))
     );
     let outbox_id = result.outbox_id.unwrap();
-    until("the wait", || async {
-        let mut tx = world.store.read().await.unwrap();
-        let entry = tx
-            .outbox(world.organization, outbox_id)
-            .await
-            .unwrap()
-            .unwrap();
-        (entry.next_attempt_at_ms > entry.created_at_ms).then_some(())
-    })
-    .await;
+    world
+        .until("the wait", || async {
+            let mut tx = world.store.read().await.unwrap();
+            let entry = tx
+                .outbox(world.organization, outbox_id)
+                .await
+                .unwrap()
+                .unwrap();
+            (entry.next_attempt_at_ms > entry.created_at_ms).then_some(())
+        })
+        .await;
     assert_eq!(arrivals(&bob, "queued").0, 0);
     limit(&world, session, 3).await;
     bob.wait_for_message(WAIT, |message| message.body == "queued")
@@ -250,16 +251,17 @@ async fn a_message_that_a_crash_left_unconfirmed_is_finished_under_its_id() {
 
     let gateway = world.gateway("gw-2").await;
     let outbox_id = result.outbox_id.unwrap();
-    let entry = until("the outcome", || async {
-        let mut tx = world.store.read().await.unwrap();
-        let entry = tx
-            .outbox(world.organization, outbox_id)
-            .await
-            .unwrap()
-            .unwrap();
-        entry.finished_at_ms.is_some().then_some(entry)
-    })
-    .await;
+    let entry = world
+        .until("the outcome", || async {
+            let mut tx = world.store.read().await.unwrap();
+            let entry = tx
+                .outbox(world.organization, outbox_id)
+                .await
+                .unwrap()
+                .unwrap();
+            entry.finished_at_ms.is_some().then_some(entry)
+        })
+        .await;
     assert_eq!(entry.wa_message_id, first.id);
     assert_eq!(entry.state, wagate_store::OutboxState::Sent);
     assert_eq!(

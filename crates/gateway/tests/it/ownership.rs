@@ -9,7 +9,7 @@ use wagate_model::{Clock as _, EventKind, SessionStatus, StatusReason, SystemClo
 use wagate_simulator::faults::{FaultKind, FaultSpec};
 use wagate_store::{Lane, StoreError};
 
-use crate::world::{World, gateway_id, until};
+use crate::world::{World, gateway_id, owns};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn another_gateway_takes_over_after_a_crash() {
@@ -25,10 +25,7 @@ async fn another_gateway_takes_over_after_a_crash() {
     assert_eq!(refusal, Refusal::NotOwner);
     drop(first);
     let died_at = Instant::now();
-    until("the takeover", || async {
-        (second.session_count() == 1).then_some(())
-    })
-    .await;
+    owns(&second, 1).await;
     world.status(session, SessionStatus::Working).await;
     assert!(
         died_at.elapsed() < Duration::from_secs(10),
@@ -68,10 +65,7 @@ async fn a_drained_gateway_hands_over_at_once() {
     let second = world.gateway("gw-2").await;
     let began_at = Instant::now();
     first.drain().await;
-    until("the takeover", || async {
-        (second.session_count() == 1).then_some(())
-    })
-    .await;
+    owns(&second, 1).await;
     let took = began_at.elapsed();
     assert!(took < Duration::from_secs(3), "{took:?}");
     world.status(session, SessionStatus::Working).await;
@@ -102,14 +96,11 @@ async fn a_gateway_that_lost_its_lease_stops_the_client() {
         .await
         .unwrap();
     assert!(taken.is_some());
-    until("the first's end", || async {
-        (first.session_count() == 0).then_some(())
-    })
-    .await;
-    until("a new owner", || async {
-        (first.session_count() + second.session_count() == 1).then_some(())
-    })
-    .await;
+    owns(&first, 0).await;
+    tokio::select! {
+        () = owns(&first, 1) => {}
+        () = owns(&second, 1) => {}
+    }
     world.status(session, SessionStatus::Working).await;
     let owner = if second.session_count() == 1 {
         "gw-2"
@@ -151,10 +142,7 @@ async fn a_replaced_session_is_given_up() {
         (&last["status"], &last["reason"]),
         (&"failed".into(), &"replaced".into())
     );
-    until("its end", || async {
-        (gateway.session_count() == 0).then_some(())
-    })
-    .await;
+    owns(&gateway, 0).await;
     assert!(
         world
             .ask("gw-1", session, SessionAction::Start)
@@ -208,15 +196,16 @@ async fn a_dropped_connection_is_made_again() {
         ..FaultSpec::new(FaultKind::CloseSocket)
     };
     world.simulator.server().inject(close).unwrap();
-    until("the reconnect", || async {
-        let events = world.events(session, EventKind::SessionStatus).await;
-        let statuses: Vec<_> = events[before..]
-            .iter()
-            .map(|e| e["status"].clone())
-            .collect();
-        (statuses == ["starting", "working"]).then_some(())
-    })
-    .await;
+    world
+        .until("the reconnect", || async {
+            let events = world.events(session, EventKind::SessionStatus).await;
+            let statuses: Vec<_> = events[before..]
+                .iter()
+                .map(|e| e["status"].clone())
+                .collect();
+            (statuses == ["starting", "working"]).then_some(())
+        })
+        .await;
     gateway.drain().await;
 }
 
@@ -262,9 +251,6 @@ async fn a_gateway_that_is_not_told_of_an_organizations_end_lets_go() {
         })
         .await;
     assert_eq!(ended.unwrap().unwrap().owned_sessions.len(), 1);
-    until("the end of the session", || async {
-        (gateway.session_count() == 0).then_some(())
-    })
-    .await;
+    owns(&gateway, 0).await;
     gateway.drain().await;
 }

@@ -1,10 +1,11 @@
 //! Attaching and detaching numbers.
 
 use wagate_cluster::{CommandReply, Refusal, SessionAction};
-use wagate_model::{EventKind, OutboxId, SendMode, SessionStatus, StatusReason};
+use wagate_model::{EventKind, OutboxId, SendMode, SessionId, SessionStatus, StatusReason};
+use wagate_simulator::phone::Phone;
 use wagate_store::{Enqueued, NewOutbox, OutboxState};
 
-use crate::world::{World, until};
+use crate::world::{World, owns};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_number_is_attached_by_qr_code() {
@@ -33,28 +34,37 @@ async fn a_number_is_attached_by_qr_code() {
     gateway.drain().await;
 }
 
+/// Asks for a pairing code for a phone's number until there is one.
+async fn pairing_code(world: &World, session: SessionId, phone: &Phone) -> String {
+    world
+        .until("a pairing code", || async {
+            match world.ask("gw-1", session, code_for(phone)).await {
+                Ok(CommandReply::PairingCode(code)) => Some(code),
+                Err(Refusal::Unavailable | Refusal::NotOwner) => None,
+                other => panic!("{other:?}"),
+            }
+        })
+        .await
+}
+
+fn code_for(phone: &Phone) -> SessionAction {
+    SessionAction::RequestPairingCode {
+        phone: phone.number().to_owned(),
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_number_is_attached_by_pairing_code() {
     let world = World::new().await;
     let gateway = world.gateway("gw-1").await;
     let phone = world.phone("Alice").await;
     let session = world.store.session(world.organization).await;
-    let ask = || SessionAction::RequestPairingCode {
-        phone: phone.number().to_owned(),
-    };
-    let code = until("a pairing code", || async {
-        match world.ask("gw-1", session, ask()).await {
-            Ok(CommandReply::PairingCode(code)) => Some(code),
-            Err(Refusal::Unavailable | Refusal::NotOwner) => None,
-            other => panic!("{other:?}"),
-        }
-    })
-    .await;
+    let code = pairing_code(&world, session, &phone).await;
     assert_eq!(code.len(), 9, "two groups of four");
     phone.enter_code(&code).await.unwrap();
     let record = world.status(session, SessionStatus::Working).await.session;
     assert_eq!(record.phone_number.as_deref(), Some(phone.number()));
-    let again = world.ask("gw-1", session, ask()).await;
+    let again = world.ask("gw-1", session, code_for(&phone)).await;
     assert_eq!(again.unwrap_err(), Refusal::AlreadyPaired);
     gateway.drain().await;
 }
@@ -65,19 +75,7 @@ async fn a_pairing_code_of_a_lost_connection_is_not_handed_out_again() {
     let gateway = world.gateway("gw-1").await;
     let phone = world.phone("Alice").await;
     let session = world.store.session(world.organization).await;
-    let code = async || {
-        until("a pairing code", || async {
-            let action = SessionAction::RequestPairingCode {
-                phone: phone.number().to_owned(),
-            };
-            match world.ask("gw-1", session, action).await {
-                Ok(CommandReply::PairingCode(code)) => Some(code),
-                Err(Refusal::Unavailable | Refusal::NotOwner) => None,
-                other => panic!("{other:?}"),
-            }
-        })
-        .await
-    };
+    let code = || pairing_code(&world, session, &phone);
     let first = code().await;
     assert_eq!(code().await, first, "one code is enough");
     let restarted = world.ask("gw-1", session, SessionAction::Restart).await;
@@ -223,10 +221,7 @@ async fn a_stopped_session_keeps_its_pairing() {
         );
         world.status(session, SessionStatus::Stopped).await;
     }
-    until("the session's end", || async {
-        (gateway.session_count() == 0).then_some(())
-    })
-    .await;
+    owns(&gateway, 0).await;
     let qr = world.ask("gw-1", session, SessionAction::ReadQr).await;
     assert_eq!(qr.unwrap_err(), Refusal::AlreadyPaired);
     assert!(

@@ -8,7 +8,7 @@ use wagate_model::{EventKind, SessionId, SessionStatus, SystemClock};
 use wagate_simulator::faults::{Direction, FaultKind, FaultSpec};
 use wagate_simulator::phone::{MessageStatus, Phone};
 
-use crate::world::{WAIT, World, until};
+use crate::world::{WAIT, World};
 
 /// Holds back what ends the backlog at a login.
 fn hold_the_backlog_open(world: &World, phone: &Phone, delay_ms: u64) {
@@ -41,12 +41,13 @@ async fn a_long_backlog_is_not_taken_for_a_hang() {
     let before = world.events(session, EventKind::SessionStatus).await.len();
     hold_the_backlog_open(&world, &alice, 5_000);
     restart(&world, session).await;
-    until("the backlog's end", || async {
-        bob.send_text(alice.number(), "more").await.unwrap();
-        let record = world.record(session).await;
-        (record.session.status == SessionStatus::Working).then_some(())
-    })
-    .await;
+    world
+        .until("the backlog's end", || async {
+            bob.send_text(alice.number(), "more").await.unwrap();
+            let record = world.record(session).await;
+            (record.session.status == SessionStatus::Working).then_some(())
+        })
+        .await;
     let told = world.events(session, EventKind::SessionStatus).await;
     let statuses: Vec<_> = told[before..]
         .iter()

@@ -20,10 +20,7 @@ use wagate_simulator::{Simulator, SimulatorConfig};
 use wagate_store::testing::{self, TestStore};
 use wagate_store::{EventFilter, Fence, SessionRecord};
 
-/// Nothing takes longer than this, not even on a busy machine.
-pub(crate) const WAIT: Duration = Duration::from_mins(1);
-/// How often a condition is looked at.
-const LOOK: Duration = Duration::from_millis(20);
+pub(crate) use wagate_store::testing::WAIT;
 
 pub(crate) struct World {
     pub(crate) simulator: Simulator,
@@ -33,23 +30,12 @@ pub(crate) struct World {
     engine: Arc<Engine>,
 }
 
-/// Waits until a condition gives something.
-pub(crate) async fn until<T, F, O>(what: &str, mut condition: F) -> T
-where
-    F: FnMut() -> O,
-    O: Future<Output = Option<T>>,
-{
-    let found = tokio::time::timeout(WAIT, async {
-        loop {
-            if let Some(found) = condition().await {
-                return found;
-            }
-            tokio::time::sleep(LOOK).await;
-        }
-    });
-    found
-        .await
-        .unwrap_or_else(|_| panic!("waited in vain: {what}"))
+/// Waits until a gateway owns so many sessions.
+pub(crate) async fn owns(gateway: &Gateway, count: usize) {
+    let mut counts = gateway.session_counts();
+    let reached = tokio::time::timeout(WAIT, counts.wait_for(|owned| *owned == count));
+    let reached = reached.await.expect("it comes to own so many");
+    drop(reached.expect("the gateway is there"));
 }
 
 pub(crate) fn gateway_id(name: &str) -> GatewayId {
@@ -126,6 +112,14 @@ impl World {
             .unwrap()
     }
 
+    /// Waits until a look gives something: looks now, and whenever something is committed.
+    pub(crate) async fn until<T, F>(&self, what: &str, look: impl FnMut() -> F) -> T
+    where
+        F: Future<Output = Option<T>>,
+    {
+        self.store.commits.until(what, look).await
+    }
+
     /// A session that is paired with a phone and works on the gateway.
     pub(crate) async fn paired(&self, gateway: &str, phone: &Phone) -> SessionId {
         let session = self.store.session(self.organization).await;
@@ -153,7 +147,7 @@ impl World {
     }
 
     pub(crate) async fn qr(&self, gateway: &str, session: SessionId) -> Qr {
-        until("a QR code", || async {
+        self.until("a QR code", || async {
             match self.ask(gateway, session, SessionAction::ReadQr).await {
                 Ok(CommandReply::Qr(qr)) => Some(qr),
                 Ok(CommandReply::QrPending) | Err(Refusal::NotOwner) => None,
@@ -184,7 +178,7 @@ impl World {
     }
 
     pub(crate) async fn status(&self, session: SessionId, status: SessionStatus) -> SessionRecord {
-        until(status.as_str(), || async {
+        self.until(status.as_str(), || async {
             let record = self.record(session).await;
             (record.session.status == status).then_some(record)
         })
@@ -214,7 +208,7 @@ impl World {
         kind: EventKind,
         is_wanted: impl Fn(&Value) -> bool,
     ) -> Value {
-        until(kind.as_str(), || async {
+        self.until(kind.as_str(), || async {
             self.events(session, kind)
                 .await
                 .into_iter()

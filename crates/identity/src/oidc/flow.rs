@@ -1,10 +1,8 @@
 //! The two visits of a browser.
 
-use std::fmt;
-
 use sha2::{Digest as _, Sha256};
 use subtle::ConstantTimeEq as _;
-use wagate_model::User;
+use wagate_model::{User, hide_contents};
 
 use super::OidcError;
 use super::discovery::Provider;
@@ -24,11 +22,7 @@ pub struct OidcBegun {
 }
 
 // Both are good for a sign-in.
-impl fmt::Debug for OidcBegun {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("OidcBegun(…)")
-    }
-}
+hide_contents!(OidcBegun);
 
 /// Somebody whom a provider has vouched for.
 #[derive(Debug, Clone)]

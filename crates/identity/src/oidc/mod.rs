@@ -9,9 +9,9 @@ mod exchange;
 mod flow;
 mod state;
 
-use std::fmt;
 use std::sync::Arc;
 
+use wagate_model::hide_contents;
 use wagate_store::StoreError;
 
 pub(crate) use self::discovery::Provider;
@@ -35,11 +35,7 @@ impl SecretText {
     }
 }
 
-impl fmt::Debug for SecretText {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("SecretText(…)")
-    }
-}
+hide_contents!(SecretText);
 
 /// A provider that people can sign in with.
 #[derive(Debug, Clone)]

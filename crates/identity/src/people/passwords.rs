@@ -1,6 +1,5 @@
 //! Passwords, and hashing them with Argon2id (RFC 9106).
 
-use std::fmt;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
 
@@ -9,7 +8,7 @@ use argon2::password_hash::phc::PasswordHash;
 use argon2::{Algorithm, Argon2, Params, PasswordVerifier as _, Version};
 use tokio::sync::Semaphore;
 use unicode_normalization::UnicodeNormalization as _;
-use wagate_model::Faults;
+use wagate_model::{Faults, hide_contents};
 use zeroize::Zeroizing;
 
 use crate::config::PasswordCost;
@@ -29,11 +28,7 @@ const MAX_WAITING: usize = 256;
 #[derive(Clone, PartialEq, Eq)]
 pub struct Password(Zeroizing<String>);
 
-impl fmt::Debug for Password {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Password(…)")
-    }
-}
+hide_contents!(Password);
 
 impl From<String> for Password {
     fn from(text: String) -> Self {

@@ -1,10 +1,8 @@
 //! The second factor: time-based codes (TOTP, RFC 6238), and codes for when it is lost.
 
-use std::fmt;
-
 use futures::FutureExt as _;
 use totp_rs::{Builder, Secret, Totp};
-use wagate_model::{AuditAction, Faults, User};
+use wagate_model::{AuditAction, Faults, User, hide_contents};
 use wagate_store::{Lane, Tx, UserSecrets};
 
 use super::logins::CurrentLogin;
@@ -30,11 +28,7 @@ pub struct TotpOffer {
     pub url: String,
 }
 
-impl fmt::Debug for TotpOffer {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("TotpOffer(…)")
-    }
-}
+hide_contents!(TotpOffer);
 
 /// The codes of a secret: six digits, SHA-1, 30 s, one step early or late, as all apps do it.
 fn totp(secret: &[u8], user: &User) -> Result<Totp, IdentityError> {

@@ -1,8 +1,7 @@
 //! Making login tokens.
 
-use std::fmt;
-
 use serde_json::{Map, Value, json};
+use wagate_model::hide_contents;
 use wagate_store::LoginRecord;
 
 use super::jws::encode;
@@ -21,13 +20,7 @@ pub struct MintedToken {
     pub expires_at: i64,
 }
 
-impl fmt::Debug for MintedToken {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("MintedToken")
-            .field("expires_at", &self.expires_at)
-            .finish_non_exhaustive()
-    }
-}
+hide_contents!(MintedToken { expires_at });
 
 impl Identity {
     /// Makes a token of five minutes for a signed-in browser.

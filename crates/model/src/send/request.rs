@@ -1,14 +1,16 @@
-//! The body of `sendMessage`.
+//! The body of `sendMessage`: its fields, and the checks that all kinds share.
+
+mod details;
+mod files;
+mod special;
 
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::files::{AlbumMediaPayload, AlbumMediaType, MediaPayload};
-use super::special::{
-    ButtonInput, EventInput, ListInput, Offer, check_buttons, check_list, sections,
-};
+use super::files::{AlbumMediaPayload, MediaPayload};
+use super::special::{ButtonInput, EventInput, ListInput};
 use crate::validation::limits;
-use crate::{ContactData, EventData, Faults, Jid, JidKind, LocationData, MediaKind, PollData};
+use crate::{Faults, Jid, JidKind, MediaKind, hide_contents};
 
 /// What kind of message to send.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
@@ -163,13 +165,7 @@ pub struct SendRequest {
     pub kind: SendType,
 }
 
-impl std::fmt::Debug for SendRequest {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("SendRequest")
-            .field("kind", &self.kind)
-            .finish_non_exhaustive()
-    }
-}
+hide_contents!(SendRequest { kind });
 
 impl SendRequest {
     /// Checks every field and gives the chat's address.
@@ -203,14 +199,8 @@ impl SendRequest {
                 SendType::Location => self.check_location(faults),
                 SendType::Contact => self.check_contact(faults),
                 SendType::Album => self.check_album(faults),
-                SendType::Event => match &self.event {
-                    Some(event) => event.check("event", faults),
-                    None => faults.add("event", "is required for type event"),
-                },
-                SendType::Buttons => {
-                    check_buttons(self.text.as_deref(), self.buttons.as_deref(), faults);
-                }
-                SendType::List => check_list(self.text.as_deref(), self.list.as_ref(), faults),
+                SendType::Event => self.check_event(faults),
+                SendType::Buttons | SendType::List => self.check_offer(faults),
                 SendType::Image
                 | SendType::Video
                 | SendType::Audio
@@ -223,197 +213,13 @@ impl SendRequest {
             let is_id = !id.is_empty() && id.bytes().all(|b| b.is_ascii_graphic());
             faults.check(is_id, "replyTo", || "must be the id of a message".into());
         }
-        if let Some(footer) = &self.footer {
-            faults.check_text("footer", footer, limits::FOOTER_CHARS);
-        }
+        self.check_footer(faults);
         self.check_mentions(faults);
         chat
     }
 
     fn check_body(&self, faults: &mut Faults) {
         check_sent_text("text", self.text.as_deref(), faults);
-    }
-
-    fn check_poll(&self, faults: &mut Faults) {
-        let name = self.name.as_deref();
-        check_required("name", name, limits::POLL_NAME_CHARS, faults);
-        let options = self.options.as_deref().unwrap_or_default();
-        let is_count = limits::POLL_OPTIONS.contains(&options.len());
-        faults.check(is_count, "options", || "must have 2 to 12 entries".into());
-        for (index, option) in options.iter().enumerate().take(*limits::POLL_OPTIONS.end()) {
-            let field = format!("options[{index}]");
-            check_required(&field, Some(option), limits::POLL_OPTION_CHARS, faults);
-            faults.check(!options[..index].contains(option), &field, || {
-                "must differ from the others".into()
-            });
-        }
-        let most = i64::try_from(options.len()).unwrap_or(i64::MAX);
-        let is_choice = self
-            .selectable_count
-            .is_none_or(|count| (0..=most).contains(&count));
-        faults.check(is_choice, "selectableCount", || {
-            "must be 0 to the number of options".into()
-        });
-    }
-
-    fn check_location(&self, faults: &mut Faults) {
-        for (field, value, most) in [
-            ("latitude", self.latitude, 90.0),
-            ("longitude", self.longitude, 180.0),
-        ] {
-            match value {
-                None => faults.add(field, "is required for type location"),
-                Some(degrees) => faults.check(degrees.abs() <= most, field, || {
-                    format!("must be -{most} to {most}")
-                }),
-            }
-        }
-        if let Some(name) = &self.name {
-            faults.check_text("name", name, limits::PLACE_NAME_CHARS);
-        }
-    }
-
-    fn check_contact(&self, faults: &mut Faults) {
-        let Some(card) = &self.contact else {
-            faults.add("contact", "is required for type contact");
-            return;
-        };
-        if let Some(vcard) = card.vcard.as_deref() {
-            let is_card = vcard.trim_start().starts_with("BEGIN:VCARD");
-            faults.check(is_card, "contact.vcard", || {
-                "must be a vCard: it begins with BEGIN:VCARD".into()
-            });
-            return;
-        }
-        let name = card.name.as_deref();
-        check_required("contact.name", name, limits::CARD_NAME_CHARS, faults);
-        let digits = card.phone.as_deref().map_or(0, |phone| {
-            phone.chars().filter(char::is_ascii_digit).count()
-        });
-        faults.check((5..=20).contains(&digits), "contact.phone", || {
-            "must be a phone number".into()
-        });
-    }
-
-    fn check_file(&self, faults: &mut Faults) {
-        let Some(base) = self.kind.media_kind() else {
-            return;
-        };
-        let Some(media) = &self.media else {
-            faults.add("media", format!("is required for type {}", base.as_str()));
-            return;
-        };
-        // The file itself may be large: it is looked at where it is.
-        let caption = media.caption.as_deref().or(self.caption.as_deref());
-        media.check_with("media", base, caption, faults);
-    }
-
-    fn check_album(&self, faults: &mut Faults) {
-        let medias = self.medias.as_deref().unwrap_or_default();
-        let is_count = limits::ALBUM_FILES.contains(&medias.len());
-        faults.check(is_count, "medias", || "must have 2 to 10 entries".into());
-        for (index, item) in medias.iter().enumerate().take(*limits::ALBUM_FILES.end()) {
-            item.check(&format!("medias[{index}]"), faults);
-        }
-        if let Some(caption) = &self.caption {
-            faults.check_text("caption", caption, limits::TEXT_CHARS);
-        }
-    }
-
-    /// Whether it is of a type whose messages have files.
-    #[must_use]
-    pub const fn has_files(&self) -> bool {
-        self.kind.media_kind().is_some() || matches!(self.kind, SendType::Album)
-    }
-
-    /// Takes the files out, as (name of the field, kind, file): what is left is the message
-    /// without their bytes.
-    pub fn take_files(&mut self) -> Vec<(String, MediaKind, MediaPayload)> {
-        let caption = self.caption.take();
-        if let Some(medias) = self.medias.take() {
-            let mut files = Vec::new();
-            for (index, item) in medias.into_iter().enumerate() {
-                let kind = match item.kind {
-                    Some(AlbumMediaType::Video) => MediaKind::Video,
-                    Some(AlbumMediaType::Image) | None => MediaKind::Image,
-                };
-                let mut payload = MediaPayload::from(item);
-                // Official clients show an album's text under its first picture.
-                payload.caption = caption.clone().filter(|_| index == 0);
-                files.push((format!("medias[{index}]"), kind, payload));
-            }
-            return files;
-        }
-        let (Some(base), Some(mut media)) = (self.kind.media_kind(), self.media.take()) else {
-            return Vec::new();
-        };
-        media.caption = media.caption.or(caption);
-        let kind = media.check("media", base, &mut Faults::new());
-        vec![("media".to_owned(), kind, media)]
-    }
-
-    /// The poll, for a request of that type.
-    #[must_use]
-    pub fn poll(&self) -> Option<PollData> {
-        (self.kind == SendType::Poll).then(|| PollData {
-            end_time: self.poll_end_time,
-            hide_votes: self.poll_hide_votes.filter(|is_hidden| *is_hidden),
-            name: self.name.clone().unwrap_or_default(),
-            options: self.options.clone().unwrap_or_default(),
-            selectable_count: self.selectable_count.unwrap_or(1),
-        })
-    }
-
-    /// The event, for a request of that type.
-    #[must_use]
-    pub fn event(&self) -> Option<EventData> {
-        let event = self.event.as_ref();
-        event
-            .filter(|_| self.kind == SendType::Event)
-            .map(EventInput::event)
-    }
-
-    /// What is offered to choose from, for a request of type buttons or list.
-    #[must_use]
-    pub fn offer(&self) -> Option<Offer> {
-        let list = self.list.as_ref().filter(|_| self.kind == SendType::List);
-        (list.is_some() || self.kind == SendType::Buttons).then(|| Offer {
-            text: self.text.clone().unwrap_or_default(),
-            footer: self.footer.clone(),
-            button_text: list.and_then(|list| list.button_text.clone()),
-            sections: sections(self.buttons.as_deref(), list),
-        })
-    }
-
-    /// The place, for a request of that type.
-    #[must_use]
-    pub fn location(&self) -> Option<LocationData> {
-        (self.kind == SendType::Location).then(|| LocationData {
-            address: None,
-            latitude: self.latitude.unwrap_or_default(),
-            longitude: self.longitude.unwrap_or_default(),
-            name: self.name.clone(),
-        })
-    }
-
-    /// The card, for a request of that type: as it was given, or made from name and number.
-    #[must_use]
-    pub fn card(&self) -> Option<ContactData> {
-        if self.kind != SendType::Contact {
-            return None;
-        }
-        let card = self.contact.clone().unwrap_or_default();
-        let vcard = card.vcard.unwrap_or_else(|| {
-            vcard(
-                card.name.as_deref().unwrap_or_default(),
-                card.phone.as_deref().unwrap_or_default(),
-            )
-        });
-        let name = card.name.or_else(|| name_of(&vcard));
-        Some(ContactData {
-            display_name: name,
-            vcard: Some(vcard),
-        })
     }
 
     fn check_recipient(&self, faults: &mut Faults) -> Option<Jid> {
@@ -463,26 +269,6 @@ impl SendRequest {
         }
     }
 
-    /// Adds the faults of its times, which depend on what time it is now.
-    pub fn check_times(&self, now_ms: i64, faults: &mut Faults) {
-        let sent_at = self.send_at.unwrap_or(now_ms);
-        if self.send_at.is_some() {
-            let latest = now_ms.saturating_add(limits::SCHEDULE_MS);
-            faults.check(sent_at > now_ms && sent_at <= latest, "sendAt", || {
-                "must be in the future, and within a year".into()
-            });
-        }
-        let is_ahead = self.poll_end_time.is_none_or(|end| end > sent_at);
-        let late = || match self.send_at {
-            Some(_) => "must be later than sendAt".into(),
-            None => "must be in the future".into(),
-        };
-        faults.check(is_ahead, "pollEndTime", late);
-        let begins = self.event.as_ref().and_then(|event| event.start_time);
-        let is_ahead = begins.is_none_or(|begins| begins > sent_at);
-        faults.check(is_ahead, "event.startTime", late);
-    }
-
     /// What can be read of it in a list: the text, the caption, or the question of a poll.
     #[must_use]
     pub fn shown_text(&self) -> Option<&str> {
@@ -514,30 +300,6 @@ pub(super) fn check_required(field: &str, text: Option<&str>, most: usize, fault
         None | Some("") => faults.add(field, "is required"),
         Some(_) => faults.check_text(field, text.unwrap_or_default(), most),
     }
-}
-
-/// A card in version 3.0 (RFC 2426), with the parameter by which WhatsApp knows the number.
-fn vcard(name: &str, phone: &str) -> String {
-    let digits: String = phone.chars().filter(char::is_ascii_digit).collect();
-    let mut escaped = String::with_capacity(name.len());
-    for c in name.chars().filter(|c| !c.is_control()) {
-        if matches!(c, '\\' | ',' | ';') {
-            escaped.push('\\');
-        }
-        escaped.push(c);
-    }
-    format!(
-        "BEGIN:VCARD\nVERSION:3.0\nN:;{escaped};;;\nFN:{escaped}\n\
-         TEL;type=CELL;waid={digits}:+{digits}\nEND:VCARD"
-    )
-}
-
-/// The formatted name of a card.
-fn name_of(vcard: &str) -> Option<String> {
-    let line = vcard.lines().find(|line| line.starts_with("FN"))?;
-    let (_, name) = line.split_once(':')?;
-    let name = name.trim();
-    (!name.is_empty()).then(|| name.to_owned())
 }
 
 #[cfg(test)]
@@ -615,22 +377,6 @@ mod tests {
             let faults = request(json).validate().unwrap_err().into_vec();
             assert_eq!(faults[0].field, field);
         }
-    }
-
-    #[test]
-    fn a_card_is_taken_as_it_is_or_made() {
-        let made = request(serde_json::json!({"type": "contact", "to": "15551234567",
-            "contact": {"name": "Ann; Lee", "phone": "+1 555"}}));
-        let card = made.card().unwrap();
-        assert_eq!(card.display_name.as_deref(), Some("Ann; Lee"));
-        let vcard = card.vcard.unwrap();
-        assert!(
-            vcard.contains("FN:Ann\\; Lee") && vcard.contains("waid=1555:+1555"),
-            "{vcard}"
-        );
-        let given = request(serde_json::json!({"type": "contact", "to": "15551234567",
-            "contact": {"vcard": "BEGIN:VCARD\nFN:Bob\nEND:VCARD"}}));
-        assert_eq!(given.card().unwrap().display_name.as_deref(), Some("Bob"));
     }
 
     #[test]

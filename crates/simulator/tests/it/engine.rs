@@ -10,14 +10,7 @@ use wagate_simulator::phone::{MessageStatus, Phone};
 use wagate_simulator::{Simulator, SimulatorConfig};
 
 use crate::client::{Client, linked};
-use crate::support_engine::{Engine, WAIT, simulator};
-
-async fn two_phones(simulator: &Simulator) -> (Phone, Phone) {
-    let phones = simulator.phones();
-    let alice = phones.create(None, Some("Alice".to_owned())).await.unwrap();
-    let bob = phones.create(None, Some("Bob".to_owned())).await.unwrap();
-    (alice, bob)
-}
+use crate::support_engine::{Engine, WAIT, simulator, two_phones};
 
 async fn arrived(phone: &Phone, id: &str) -> String {
     phone

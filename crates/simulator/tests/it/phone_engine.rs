@@ -7,20 +7,12 @@ use tokio::sync::mpsc;
 use wacore::store::in_memory::InMemoryBackend;
 use wacore::store::traits::AppSyncStore as _;
 use wacore::types::events::{Event, EventHandler, EventInterest, EventKind};
-use wagate_simulator::Simulator;
 use wagate_simulator::faults::{FaultKind, FaultSpec};
 use wagate_simulator::phone::{MessageStatus, Phone, PhoneError, StoredMessage};
 
-use crate::support_engine::{Engine, simulator};
+use crate::support_engine::{Engine, simulator, two_phones};
 
 const WAIT: Duration = Duration::from_secs(30);
-
-async fn two_phones(simulator: &Simulator) -> (Phone, Phone) {
-    let phones = simulator.phones();
-    let alice = phones.create(None, Some("Alice".to_owned())).await.unwrap();
-    let bob = phones.create(None, Some("Bob".to_owned())).await.unwrap();
-    (alice, bob)
-}
 
 async fn arrived(phone: &Phone, id: &str) -> StoredMessage {
     phone

@@ -19,16 +19,9 @@ use whatsapp_rust::download::MediaType;
 use whatsapp_rust::features::{MediaRetryResult, MediaReuploadRequest};
 use whatsapp_rust::upload::UploadOptions;
 
-use crate::support_engine::{Engine, simulator};
+use crate::support_engine::{Engine, simulator, two_phones};
 
 const WAIT: Duration = Duration::from_secs(30);
-
-async fn two_phones(simulator: &Simulator) -> (Phone, Phone) {
-    let phones = simulator.phones();
-    let alice = phones.create(None, Some("Alice".to_owned())).await.unwrap();
-    let bob = phones.create(None, Some("Bob".to_owned())).await.unwrap();
-    (alice, bob)
-}
 
 async fn linked(simulator: &Simulator, phone: &Phone) -> Engine {
     Engine::linked(simulator, &Arc::new(InMemoryBackend::new()), phone).await

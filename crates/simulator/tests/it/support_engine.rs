@@ -26,6 +26,14 @@ pub(crate) async fn simulator() -> Simulator {
         .unwrap()
 }
 
+/// Alice's phone and Bob's.
+pub(crate) async fn two_phones(simulator: &Simulator) -> (Phone, Phone) {
+    let phones = simulator.phones();
+    let alice = phones.create(None, Some("Alice".to_owned())).await.unwrap();
+    let bob = phones.create(None, Some("Bob".to_owned())).await.unwrap();
+    (alice, bob)
+}
+
 /// A running client and what it has told.
 pub(crate) struct Engine {
     pub(crate) client: Arc<Client>,

@@ -13,6 +13,7 @@ use reqwest::{Body, Request, Response};
 use tokio_util::io::ReaderStream;
 use url::Url;
 use wagate_delivery::GuardedClient;
+use wagate_model::hide_contents;
 
 use crate::content::{Content, Part};
 use crate::disk::Digest;
@@ -44,11 +45,7 @@ pub struct Bucket {
     pub secret_key: String,
 }
 
-impl std::fmt::Debug for Bucket {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Bucket").finish_non_exhaustive()
-    }
-}
+hide_contents!(Bucket);
 
 impl Bucket {
     /// The URL of a file.

@@ -11,16 +11,14 @@ use futures::TryStreamExt as _;
 use tempfile::TempDir;
 use tokio::sync::Semaphore;
 use wagate_delivery::{AddressGuard, AllowList, ClientTimeouts, GuardedClient};
-use wagate_model::{
-    ChatType, Direction, EventKind, MediaId, MediaStatus, OrganizationId, SessionId, SessionStorage,
-};
+use wagate_model::{EventKind, MediaId, MediaStatus, OrganizationId, SessionId, SessionStorage};
 use wagate_storage::{
     AskPhone, Content, Fetch, FetchFailure, Files, FilesConfig, Part, PhoneAnswer, ReadError,
     Storage,
 };
 use wagate_store::testing::{self, TestStore};
 use wagate_store::{
-    ChatFacts, EventFilter, Fence, Lane, MediaRecord, NewMedia, NewMessage, Store, StoreError,
+    EventFilter, Fence, Lane, MediaRecord, NewMedia, NewMessage, Store, StoreError,
 };
 
 /// What the hosts answer, by source.
@@ -136,12 +134,7 @@ impl World {
             .write::<_, StoreError, _>(self.organization, move |tx| {
                 Box::pin(async move {
                     let mut owned = tx.owned(&fence).await?;
-                    let facts = ChatFacts {
-                        jid: "15551234567@s.whatsapp.net".into(),
-                        alias_jid: None,
-                        kind: ChatType::Dm,
-                        name: None,
-                    };
+                    let facts = testing::person_chat("15551234567@s.whatsapp.net");
                     let chat = owned.upsert_chat(&facts, 1).await?.id;
                     let row = owned.insert_message(&message(chat, id), 1).await?;
                     let media = media(row.unwrap(), id, source);
@@ -203,12 +196,12 @@ impl World {
 
     /// Waits until a file has a status.
     pub(crate) async fn until(&self, id: MediaId, status: MediaStatus) {
-        let reached = tokio::time::timeout(Duration::from_secs(30), async {
-            while self.status(id).await != status {
-                tokio::time::sleep(Duration::from_millis(10)).await;
-            }
-        });
-        reached.await.unwrap();
+        self.store
+            .commits
+            .until(status.as_str(), || async {
+                (self.status(id).await == status).then_some(())
+            })
+            .await;
     }
 
     pub(crate) async fn purge(&self) {
@@ -250,24 +243,8 @@ pub(crate) async fn text_of(content: Content) -> String {
 
 fn message(chat_id: i64, id: MediaId) -> NewMessage {
     NewMessage {
-        chat_id,
-        wa_message_id: id.to_string(),
-        sender_key: String::new(),
-        direction: Direction::In,
-        is_from_me: false,
         kind: "document".into(),
-        body: None,
-        sender_jid: None,
-        sender_lid: None,
-        timestamp_ms: 1,
-        status: None,
-        quoted_message_id: None,
-        mentions: Vec::new(),
-        media: None,
-        content: None,
-        details: None,
-        expires_at_ms: None,
-        is_unread: false,
+        ..testing::text_message(chat_id, id.to_string())
     }
 }
 

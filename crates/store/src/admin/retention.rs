@@ -9,32 +9,49 @@ use crate::error::Result;
 use crate::text::Text;
 use crate::tx::on;
 
+/// Some rows of a table that belong to `$1`, `$2` at the most, deleted by their ids.
+macro_rules! some_of {
+    ($table:literal, $owner:literal) => {
+        concat!(
+            "DELETE FROM ",
+            $table,
+            " WHERE id IN (SELECT id FROM ",
+            $table,
+            " WHERE ",
+            $owner,
+            " = $1 LIMIT $2)"
+        )
+    };
+}
+
+/// The oldest rows of a table whose time is before `$1`, `$2` at the most, deleted by their keys.
+macro_rules! oldest_of {
+    ($table:literal, $key:literal, $time:literal $(, and $condition:literal)?) => {
+        concat!(
+            "DELETE FROM ", $table, " WHERE ", $key, " IN (SELECT ", $key, " FROM ", $table,
+            " WHERE ", $time, " < $1", $(" AND ", $condition,)? " ORDER BY ", $time, " LIMIT $2)"
+        )
+    };
+}
+
 /// What a deleted session leaves behind, the largest first; the rest goes with its row.
 ///
 /// Rows of files go by themselves once their files are removed; see [`Admin::unwanted_media`].
 const SESSION_TABLES: [&str; 11] = [
     "UPDATE media SET is_removed = TRUE WHERE id IN \
      (SELECT id FROM media WHERE session_id = $1 AND NOT is_removed LIMIT $2)",
-    "DELETE FROM message WHERE id IN \
-     (SELECT id FROM message WHERE session_id = $1 LIMIT $2)",
-    "DELETE FROM group_member WHERE id IN \
-     (SELECT id FROM group_member WHERE session_id = $1 LIMIT $2)",
-    "DELETE FROM chat_group WHERE id IN \
-     (SELECT id FROM chat_group WHERE session_id = $1 LIMIT $2)",
-    "DELETE FROM chat WHERE id IN \
-     (SELECT id FROM chat WHERE session_id = $1 LIMIT $2)",
-    "DELETE FROM identity WHERE id IN \
-     (SELECT id FROM identity WHERE session_id = $1 LIMIT $2)",
-    "DELETE FROM outbox WHERE id IN \
-     (SELECT id FROM outbox WHERE session_id = $1 LIMIT $2)",
-    "DELETE FROM scheduled_message WHERE id IN \
-     (SELECT id FROM scheduled_message WHERE session_id = $1 LIMIT $2)",
+    some_of!("message", "session_id"),
+    some_of!("group_member", "session_id"),
+    some_of!("chat_group", "session_id"),
+    some_of!("chat", "session_id"),
+    some_of!("identity", "session_id"),
+    some_of!("outbox", "session_id"),
+    some_of!("scheduled_message", "session_id"),
     "DELETE FROM webhook_delivery WHERE id IN (SELECT d.id FROM webhook_delivery d \
      JOIN webhook w ON w.id = d.webhook_id WHERE w.session_id = $1 LIMIT $2)",
     "DELETE FROM engine_record WHERE session_id = $1 AND key IN \
      (SELECT key FROM engine_record WHERE session_id = $1 LIMIT $2)",
-    "DELETE FROM attachment WHERE id IN \
-     (SELECT id FROM attachment WHERE session_id = $1 LIMIT $2)",
+    some_of!("attachment", "session_id"),
 ];
 
 /// The most pieces of waiting files that are deleted together: 8 MiB.
@@ -49,12 +66,9 @@ const ORGANIZATION_TABLES: [&str; 6] = [
      (SELECT id FROM event WHERE organization_id = $1 LIMIT $2)",
     "DELETE FROM idempotency_key WHERE organization_id = $1 AND key IN \
      (SELECT key FROM idempotency_key WHERE organization_id = $1 LIMIT $2)",
-    "DELETE FROM audit_entry WHERE id IN \
-     (SELECT id FROM audit_entry WHERE organization_id = $1 LIMIT $2)",
-    "DELETE FROM api_key WHERE id IN \
-     (SELECT id FROM api_key WHERE organization_id = $1 LIMIT $2)",
-    "DELETE FROM webhook WHERE id IN \
-     (SELECT id FROM webhook WHERE organization_id = $1 LIMIT $2)",
+    some_of!("audit_entry", "organization_id"),
+    some_of!("api_key", "organization_id"),
+    some_of!("webhook", "organization_id"),
 ];
 
 impl Admin<'_> {
@@ -141,8 +155,7 @@ impl Admin<'_> {
     /// Deletes deliveries, with their attempts, that ended before a time; gives how many.
     pub async fn purge_deliveries(&mut self, before_ms: i64, limit: i64) -> Result<u64> {
         self.sweep(
-            "DELETE FROM webhook_delivery WHERE id IN (SELECT id FROM webhook_delivery \
-             WHERE status <> 'pending' AND updated_at < $1 ORDER BY updated_at LIMIT $2)",
+            oldest_of!("webhook_delivery", "id", "updated_at", and "status <> 'pending'"),
             before_ms,
             limit,
         )
@@ -181,8 +194,7 @@ impl Admin<'_> {
     /// Deletes scheduled messages that were given up before a time; gives how many.
     pub async fn purge_scheduled(&mut self, before_ms: i64, limit: i64) -> Result<u64> {
         self.sweep(
-            "DELETE FROM scheduled_message WHERE id IN (SELECT id FROM scheduled_message \
-             WHERE failed_at IS NOT NULL AND failed_at < $1 ORDER BY failed_at LIMIT $2)",
+            oldest_of!("scheduled_message", "id", "failed_at", and "failed_at IS NOT NULL"),
             before_ms,
             limit,
         )
@@ -224,8 +236,7 @@ impl Admin<'_> {
     /// Deletes tickets that ran out before a time; gives how many.
     pub async fn purge_tickets(&mut self, before_ms: i64, limit: i64) -> Result<u64> {
         self.sweep(
-            "DELETE FROM realtime_ticket WHERE hash IN (SELECT hash FROM realtime_ticket \
-             WHERE expires_at < $1 ORDER BY expires_at LIMIT $2)",
+            oldest_of!("realtime_ticket", "hash", "expires_at"),
             before_ms,
             limit,
         )
@@ -334,8 +345,7 @@ impl Admin<'_> {
     /// Deletes lines of the audit log from before a time; gives how many.
     pub async fn purge_audit(&mut self, before_ms: i64, limit: i64) -> Result<u64> {
         self.sweep(
-            "DELETE FROM audit_entry WHERE id IN (SELECT id FROM audit_entry \
-             WHERE created_at < $1 ORDER BY created_at LIMIT $2)",
+            oldest_of!("audit_entry", "id", "created_at"),
             before_ms,
             limit,
         )
@@ -344,20 +354,14 @@ impl Admin<'_> {
 
     /// Deletes logins that ended before a time; gives how many.
     pub async fn purge_logins(&mut self, before_ms: i64, limit: i64) -> Result<u64> {
-        self.sweep(
-            "DELETE FROM login WHERE id IN (SELECT id FROM login \
-             WHERE expires_at < $1 ORDER BY expires_at LIMIT $2)",
-            before_ms,
-            limit,
-        )
-        .await
+        self.sweep(oldest_of!("login", "id", "expires_at"), before_ms, limit)
+            .await
     }
 
     /// Deletes one-time links that ran out before a time; gives how many.
     pub async fn purge_links(&mut self, before_ms: i64, limit: i64) -> Result<u64> {
         self.sweep(
-            "DELETE FROM user_link WHERE hash IN (SELECT hash FROM user_link \
-             WHERE expires_at < $1 ORDER BY expires_at LIMIT $2)",
+            oldest_of!("user_link", "hash", "expires_at"),
             before_ms,
             limit,
         )
@@ -367,8 +371,7 @@ impl Admin<'_> {
     /// Deletes invitations that ran out before a time; gives how many.
     pub async fn purge_invitations(&mut self, before_ms: i64, limit: i64) -> Result<u64> {
         self.sweep(
-            "DELETE FROM invitation WHERE id IN (SELECT id FROM invitation \
-             WHERE expires_at < $1 ORDER BY expires_at LIMIT $2)",
+            oldest_of!("invitation", "id", "expires_at"),
             before_ms,
             limit,
         )
@@ -379,8 +382,7 @@ impl Admin<'_> {
     /// back at that time; gives how many.
     pub async fn purge_login_failures(&mut self, before_ms: i64, limit: i64) -> Result<u64> {
         self.sweep(
-            "DELETE FROM login_failure WHERE key IN (SELECT key FROM login_failure \
-             WHERE last_failed_at < $1 AND blocked_until < $1 ORDER BY last_failed_at LIMIT $2)",
+            oldest_of!("login_failure", "key", "last_failed_at", and "blocked_until < $1"),
             before_ms,
             limit,
         )

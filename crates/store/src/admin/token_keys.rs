@@ -1,7 +1,7 @@
 //! The keys that login tokens are signed with.
 
 use sqlx::FromRow;
-use wagate_model::TokenKeyId;
+use wagate_model::{TokenKeyId, hide_contents};
 
 use super::Admin;
 use crate::error::Result;
@@ -25,14 +25,7 @@ pub struct TokenKey {
     pub retired_at: Option<i64>,
 }
 
-impl std::fmt::Debug for TokenKey {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("TokenKey")
-            .field("id", &self.id)
-            .field("retired_at", &self.retired_at)
-            .finish_non_exhaustive()
-    }
-}
+hide_contents!(TokenKey { id, retired_at });
 
 #[derive(FromRow)]
 struct TokenKeyRow {

@@ -1,7 +1,9 @@
 //! People: who belongs to several organizations, or to none, is nobody's tenant data.
 
 use sqlx::FromRow;
-use wagate_model::{Email, Organization, OrganizationId, PlatformRole, Role, User, UserId};
+use wagate_model::{
+    Email, Organization, OrganizationId, PlatformRole, Role, User, UserId, hide_contents,
+};
 
 use super::Admin;
 use crate::error::Result;
@@ -18,11 +20,7 @@ pub struct UserSecrets {
     pub is_totp_confirmed: bool,
 }
 
-impl std::fmt::Debug for UserSecrets {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("UserSecrets(…)")
-    }
-}
+hide_contents!(UserSecrets);
 
 /// The table's part of the associated data of sealed secrets of second factors.
 pub(crate) const TOTP_SEALED_AS: &str = "user_account.totp_secret";

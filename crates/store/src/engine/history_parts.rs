@@ -4,6 +4,7 @@
 //! which does not send it again. It goes with the last of its pages.
 
 use wacore::store::error::Result as EngineResult;
+use wagate_model::hide_contents;
 
 use super::backend::EngineBackend;
 use super::key;
@@ -25,11 +26,7 @@ pub struct HistoryPart {
     pub notice: Vec<u8>,
 }
 
-impl std::fmt::Debug for HistoryPart {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("HistoryPart").finish_non_exhaustive()
-    }
-}
+hide_contents!(HistoryPart);
 
 impl HistoryPart {
     /// When it was kept, its id, and the announcement.

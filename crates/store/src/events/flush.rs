@@ -91,7 +91,7 @@ pub struct CommittedEvent {
 /// It is called by the writer, in the order of the commits of each organization: it
 /// must return at once and must not write to the store.
 pub trait CommitListener: Send + Sync + 'static {
-    /// These events were committed together.
+    /// Jobs were done together, and their events committed: none, where they wrote none.
     fn committed(&self, events: Vec<CommittedEvent>);
 }
 

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use serde_json::Value;
-use wagate_model::{MessageStatus, SessionId};
+use wagate_model::{MessageStatus, SessionId, hide_contents};
 
 use super::NewMessage;
 use super::write::{JsonColumns, bind_message};
@@ -21,11 +21,7 @@ pub(crate) struct OwnMessage {
     now_ms: i64,
 }
 
-impl std::fmt::Debug for OwnMessage {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("OwnMessage").finish_non_exhaustive()
-    }
-}
+hide_contents!(OwnMessage);
 
 impl OwnMessage {
     pub(super) fn is(&self, session: SessionId, wa_message_id: &str) -> bool {

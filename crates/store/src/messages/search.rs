@@ -5,7 +5,7 @@
 //! whoever writes a text leaves the row's number in [`crate::deferred::Deferred`].
 
 use sqlx::QueryBuilder;
-use wagate_model::{Message, OrganizationId, SessionId};
+use wagate_model::{Message, OrganizationId, SessionId, hide_contents};
 
 use super::MessagePosition;
 use super::read::{MessageRow, select_message};
@@ -37,11 +37,7 @@ pub struct MessageFilter {
 }
 
 // What is looked for must not reach logs by way of `{:?}`.
-impl std::fmt::Debug for MessageFilter {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("MessageFilter").finish_non_exhaustive()
-    }
-}
+hide_contents!(MessageFilter);
 
 /// Up to so many matches are looked up one by one and sorted. Where there are more, SQLite walks
 /// the messages from the newest on until a page is full, which with few matches would be all.

@@ -1,4 +1,4 @@
-use wagate_model::{ChatType, Direction, Label, OrganizationId, SessionId};
+use wagate_model::{ChatType, Label, OrganizationId, SessionId};
 use wagate_store::testing::{self, TestStore};
 use wagate_store::{ChatFacts, Fence, MessageFilter, NewMessage};
 
@@ -43,24 +43,10 @@ fn person(jid: &str, alias: Option<&str>) -> ChatFacts {
 
 fn message(chat_id: i64, id: &str) -> NewMessage {
     NewMessage {
-        chat_id,
-        wa_message_id: id.into(),
-        sender_key: String::new(),
-        direction: Direction::In,
-        is_from_me: false,
-        kind: "text".into(),
         body: Some("words".into()),
-        sender_jid: None,
-        sender_lid: None,
         timestamp_ms: 1_000,
-        status: None,
-        quoted_message_id: None,
-        mentions: Vec::new(),
-        media: None,
-        content: None,
         is_unread: true,
-        details: None,
-        expires_at_ms: None,
+        ..testing::text_message(chat_id, id)
     }
 }
 

@@ -1,8 +1,8 @@
 //! Pins, ends, places and answers of stored messages.
 
 use wagate_model::{
-    ChatType, Direction, EventAnswer, EventData, EventResponder, LocationData, Message,
-    MessageDetails, OrganizationId, SessionId,
+    ChatType, EventAnswer, EventData, EventResponder, LocationData, Message, MessageDetails,
+    OrganizationId, SessionId,
 };
 use wagate_store::testing::{self, TestStore};
 use wagate_store::{ChatChange, ChatFacts, Fence, GroupFacts, NewMessage, StoreError};
@@ -44,24 +44,11 @@ fn facts(jid: &str, kind: ChatType) -> ChatFacts {
 
 fn message(chat_id: i64, id: &str, kind: &str) -> NewMessage {
     NewMessage {
-        chat_id,
-        wa_message_id: id.to_owned(),
-        sender_key: String::new(),
-        direction: Direction::In,
-        is_from_me: false,
         kind: kind.to_owned(),
         body: Some("words".to_owned()),
-        sender_jid: None,
         sender_lid: Some(CHAT.to_owned()),
         timestamp_ms: 10,
-        status: None,
-        quoted_message_id: None,
-        mentions: Vec::new(),
-        media: None,
-        content: None,
-        details: None,
-        expires_at_ms: None,
-        is_unread: false,
+        ..testing::text_message(chat_id, id)
     }
 }
 

@@ -1,6 +1,6 @@
 use wagate_model::{
-    BucketId, ChatType, Direction, MediaId, MediaProblem, MediaStatus, OrganizationId, SessionId,
-    SessionStorage, StorageBucket,
+    BucketId, MediaId, MediaProblem, MediaStatus, OrganizationId, SessionId, SessionStorage,
+    StorageBucket,
 };
 use wagate_store::testing::{self, TestStore};
 use wagate_store::{BucketKeys, ChatFacts, Fence, Lane, MediaRecord, NewMedia, NewMessage};
@@ -28,34 +28,13 @@ async fn world() -> World {
 }
 
 fn chat() -> ChatFacts {
-    ChatFacts {
-        jid: "15551234567@s.whatsapp.net".into(),
-        alias_jid: None,
-        kind: ChatType::Dm,
-        name: None,
-    }
+    testing::person_chat("15551234567@s.whatsapp.net")
 }
 
 fn message(chat_id: i64, id: &str) -> NewMessage {
     NewMessage {
-        chat_id,
-        wa_message_id: id.into(),
-        sender_key: String::new(),
-        direction: Direction::In,
-        is_from_me: false,
         kind: "image".into(),
-        body: None,
-        sender_jid: None,
-        sender_lid: None,
-        timestamp_ms: 1,
-        status: None,
-        quoted_message_id: None,
-        mentions: Vec::new(),
-        media: None,
-        content: None,
-        details: None,
-        expires_at_ms: None,
-        is_unread: false,
+        ..testing::text_message(chat_id, id)
     }
 }
 

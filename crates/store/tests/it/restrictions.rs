@@ -62,8 +62,6 @@ async fn restrictions_are_kept_each_by_its_kind_until_they_end() {
 
 fn message(chat_id: i64, id: &str, is_from_me: bool, status: Option<MessageStatus>) -> NewMessage {
     NewMessage {
-        chat_id,
-        wa_message_id: id.to_owned(),
         sender_key: if is_from_me { "me" } else { "" }.to_owned(),
         direction: if is_from_me {
             Direction::Out
@@ -71,19 +69,8 @@ fn message(chat_id: i64, id: &str, is_from_me: bool, status: Option<MessageStatu
             Direction::In
         },
         is_from_me,
-        kind: "text".into(),
-        body: None,
-        sender_jid: None,
-        sender_lid: None,
-        timestamp_ms: 1,
         status,
-        quoted_message_id: None,
-        mentions: Vec::new(),
-        media: None,
-        content: None,
-        details: None,
-        expires_at_ms: None,
-        is_unread: false,
+        ..testing::text_message(chat_id, id)
     }
 }
 
@@ -114,12 +101,7 @@ async fn a_chat_is_begun_once_something_came_in_or_was_taken() {
             ),
             ("15550000004@s.whatsapp.net", false, None),
         ] {
-            let facts = ChatFacts {
-                jid: jid.to_owned(),
-                alias_jid: None,
-                kind: ChatType::Dm,
-                name: None,
-            };
+            let facts = testing::person_chat(jid);
             let chat = owned.upsert_chat(&facts, 1).await?.id;
             let new = message(chat, "A", is_from_me, status);
             owned.insert_message(&new, 1).await?;

@@ -1,10 +1,10 @@
 use serde_json::value::to_raw_value;
-use wagate_model::{AttachmentId, ChatType, Direction, EventKind, OutboxId, SendMode, Webhook};
+use wagate_model::{AttachmentId, EventKind, OutboxId, SendMode, Webhook};
 use wagate_store::testing::{self, START_MS};
 use wagate_store::{
-    AttemptRecord, ChatFacts, ClaimLimits, DeliveryFilter, DeliveryOutcome, GroupFacts,
-    IdempotencyKey, IdentityFacts, IgnoreCommits, Lane, MASTER_KEY_LEN, MasterKeys, NewEvent,
-    NewMessage, NewOutbox, SealedColumn, SecretChange, Store, StoreError, Workload,
+    AttemptRecord, ClaimLimits, DeliveryFilter, DeliveryOutcome, GroupFacts, IdempotencyKey,
+    IdentityFacts, IgnoreCommits, Lane, MASTER_KEY_LEN, MasterKeys, NewEvent, NewOutbox,
+    SealedColumn, SecretChange, Store, StoreError, Workload,
 };
 
 use crate::deliveries::{LIMITS, claim, emit, setup};
@@ -220,34 +220,10 @@ async fn a_deleted_session_is_purged_in_steps() {
         write!(store, organization, |tx| {
             tx.insert_webhook(organization, &hook, None).await?;
             let mut owned = tx.owned(&fence).await?;
-            let chat = ChatFacts {
-                jid: "1@lid".into(),
-                alias_jid: None,
-                kind: ChatType::Dm,
-                name: None,
-            };
+            let chat = testing::person_chat("1@lid");
             let chat_id = owned.upsert_chat(&chat, 1).await?.id;
             for number in 0..5 {
-                let message = NewMessage {
-                    chat_id,
-                    wa_message_id: format!("{number}"),
-                    sender_key: String::new(),
-                    direction: Direction::In,
-                    is_from_me: false,
-                    kind: "text".into(),
-                    body: None,
-                    sender_jid: None,
-                    sender_lid: None,
-                    timestamp_ms: 1,
-                    status: None,
-                    quoted_message_id: None,
-                    mentions: Vec::new(),
-                    media: None,
-                    content: None,
-                    details: None,
-                    expires_at_ms: None,
-                    is_unread: false,
-                };
+                let message = testing::text_message(chat_id, format!("{number}"));
                 owned.insert_message(&message, 1).await?;
             }
             let group = GroupFacts {

@@ -1,4 +1,4 @@
-use wagate_model::{ChatType, Direction, OrganizationId, SessionId};
+use wagate_model::{Direction, OrganizationId, SessionId};
 use wagate_store::testing::{self, TestStore};
 use wagate_store::{ChatFacts, DatabaseKind, Fence, MessageFilter, MessagePosition, NewMessage};
 
@@ -36,34 +36,17 @@ async fn world() -> World {
 }
 
 fn chat(jid: &str) -> ChatFacts {
-    ChatFacts {
-        jid: jid.to_owned(),
-        alias_jid: None,
-        kind: ChatType::Dm,
-        name: None,
-    }
+    testing::person_chat(jid)
 }
 
 fn text(chat_id: i64, id: &str, timestamp_ms: i64, body: &str) -> NewMessage {
     NewMessage {
-        chat_id,
-        wa_message_id: id.to_owned(),
-        sender_key: String::new(),
-        direction: Direction::In,
-        is_from_me: false,
-        kind: "text".into(),
         body: Some(body.into()),
         sender_jid: Some(ANN.into()),
         sender_lid: Some(ANN_LID.into()),
         timestamp_ms,
-        status: None,
-        quoted_message_id: None,
-        mentions: Vec::new(),
-        media: None,
-        content: None,
-        details: None,
-        expires_at_ms: None,
         is_unread: true,
+        ..testing::text_message(chat_id, id)
     }
 }
 

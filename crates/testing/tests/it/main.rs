@@ -25,6 +25,7 @@ mod history;
 mod idempotency;
 mod kills;
 mod kinds;
+mod labels;
 mod limits;
 mod marks;
 mod messages;

@@ -1,10 +1,9 @@
 //! People: accounts, logins, and who else vouches for them.
 
-use std::fmt;
 use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
-use wagate_model::{OrganizationId, Role};
+use wagate_model::{OrganizationId, Role, hide_contents};
 
 /// People.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -63,13 +62,7 @@ pub(crate) struct SmtpSection {
 }
 
 // Holds a password.
-impl fmt::Debug for SmtpSection {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("SmtpSection")
-            .field("from", &self.from)
-            .finish_non_exhaustive()
-    }
-}
+hide_contents!(SmtpSection { from });
 
 /// An issuer whose login tokens are accepted.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
@@ -127,10 +120,4 @@ impl Default for ProviderSection {
 }
 
 // Holds a password.
-impl fmt::Debug for ProviderSection {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("ProviderSection")
-            .field("id", &self.id)
-            .finish_non_exhaustive()
-    }
-}
+hide_contents!(ProviderSection { id });

@@ -11,7 +11,7 @@ use std::path::PathBuf;
 
 use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
-use wagate_model::{GatewayId, SessionDefaults};
+use wagate_model::{GatewayId, SessionDefaults, hide_contents};
 
 pub(crate) use self::identity::{
     ClaimsSection, IdentitySection, IssuerSection, ProviderSection, SignUpPolicy, SmtpSection,
@@ -178,11 +178,7 @@ pub(crate) struct StoreConfig {
 }
 
 // Holds a password and the master keys.
-impl std::fmt::Debug for StoreConfig {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("StoreConfig").finish_non_exhaustive()
-    }
-}
+hide_contents!(StoreConfig);
 
 /// What connects the roles.
 #[derive(Clone, Serialize, Deserialize)]
@@ -204,13 +200,7 @@ impl Default for BusConfig {
 }
 
 // May hold a password.
-impl std::fmt::Debug for BusConfig {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("BusConfig")
-            .field("prefix", &self.prefix)
-            .finish_non_exhaustive()
-    }
-}
+hide_contents!(BusConfig { prefix });
 
 /// The role that owns sessions.
 #[derive(Debug, Clone, Serialize, Deserialize)]

@@ -3,7 +3,7 @@
 use wacore::store::traits::{
     PendingInboundKey, PendingInboundRow, ProtocolStore as _, SignalStore as _,
 };
-use wagate_store::{Result, StoreError};
+use wagate_store::{PendingInboundClear, Result, StoreError};
 
 use super::support::World;
 
@@ -22,6 +22,18 @@ fn key(id: &str) -> PendingInboundKey<'_> {
         sender: "s",
         id,
     }
+}
+
+/// Commits what clears pending rows.
+async fn commit(world: &World, clear: &PendingInboundClear) {
+    let job = clear.clone();
+    let done: Result<()> = world
+        .store
+        .write(world.organization, move |tx| {
+            Box::pin(async move { job.apply(tx).await })
+        })
+        .await;
+    done.unwrap();
 }
 
 #[tokio::test]
@@ -94,14 +106,7 @@ async fn a_commit_can_clear_its_rows_itself() {
     let found = backend.get_pending_inbound("c", "s", "1").await.unwrap();
     assert_eq!(found, Some(b"one".to_vec()));
 
-    let job = clear.clone();
-    let done: Result<()> = world
-        .store
-        .write(world.organization, move |tx| {
-            Box::pin(async move { job.apply(tx).await })
-        })
-        .await;
-    done.unwrap();
+    commit(&world, &clear).await;
     clear.committed();
     assert_eq!(
         backend.get_pending_inbound("c", "s", "1").await.unwrap(),
@@ -178,14 +183,7 @@ async fn a_committed_message_is_never_stored() {
         .await
         .unwrap();
     let clear = backend.clear_pending_inbound([["c", "s", "1"]]);
-    let job = clear.clone();
-    let done: Result<()> = world
-        .store
-        .write(world.organization, move |tx| {
-            Box::pin(async move { job.apply(tx).await })
-        })
-        .await;
-    done.unwrap();
+    commit(&world, &clear).await;
     clear.committed();
     backend
         .put_session("s:1@lid", b"moved on".as_slice())
@@ -207,14 +205,7 @@ async fn state_that_comes_between_commit_and_its_news_leaves_no_row() {
         .await
         .unwrap();
     let clear = backend.clear_pending_inbound([["c", "s", "1"]]);
-    let job = clear.clone();
-    let done: Result<()> = world
-        .store
-        .write(world.organization, move |tx| {
-            Box::pin(async move { job.apply(tx).await })
-        })
-        .await;
-    done.unwrap();
+    commit(&world, &clear).await;
     // The commit is done, but who waits for it has not run yet.
     backend
         .put_session("s:1@lid", b"moved on".as_slice())
