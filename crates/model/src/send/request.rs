@@ -204,7 +204,7 @@ impl SendRequest {
                 SendType::Contact => self.check_contact(faults),
                 SendType::Album => self.check_album(faults),
                 SendType::Event => match &self.event {
-                    Some(event) => event.check("event", faults),
+                    Some(event) => event.check_new("event", faults),
                     None => faults.add("event", "is required for type event"),
                 },
                 SendType::Buttons => {
