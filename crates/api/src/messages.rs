@@ -147,7 +147,11 @@ async fn send_message(
 
 /// Edit a message
 ///
-/// Only texts that this session has sent. WhatsApp lets texts be edited for some minutes.
+/// Only messages that this session's account has sent. WhatsApp lets texts be edited for some
+/// minutes. An event is given in full, as `event` instead of `text`; what is left out of it is
+/// gone, and with `canceled` it is called off. One that waits to be sent goes first; one that
+/// could not be sent is refused with 409 (`details.reason`: `message_not_sent`), as are other
+/// changes of it.
 #[utoipa::path(
     patch, path = "/api/v1/sessions/{session}/messages/{mid}",
     operation_id = "editMessage", tag = "Messages",

@@ -203,6 +203,9 @@ pub enum Refusal {
     /// What the request is about is not there.
     #[error("what the request is about is not there")]
     Missing,
+    /// What the request is about was never sent, or is not sent yet.
+    #[error("the message was not sent")]
+    NotSent,
     /// A job of the same kind runs for the session already.
     #[error("such a job runs already")]
     BackfillRunning,

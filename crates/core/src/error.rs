@@ -132,6 +132,8 @@ pub enum Reason {
     BackfillRunning,
     /// The account has as many labels as official clients let it have.
     TooManyLabels,
+    /// The account's own message was never sent, or is not sent yet.
+    MessageNotSent,
 }
 
 impl Reason {
@@ -154,6 +156,7 @@ impl Reason {
             Self::MediaFailed => "media_failed",
             Self::BackfillRunning => "backfill_running",
             Self::TooManyLabels => "too_many_labels",
+            Self::MessageNotSent => "message_not_sent",
         }
     }
 
@@ -180,6 +183,7 @@ impl Reason {
             Self::BackfillRunning => "Such a job runs for the session already.",
             Self::TooManyLabels => "The account has as many labels as WhatsApp lets it have.",
             Self::MediaFailed => "The file cannot be had from WhatsApp.",
+            Self::MessageNotSent => "The message was not sent, so that nobody has it.",
         }
     }
 }

@@ -113,6 +113,7 @@ fn refusal_error(refusal: Refusal) -> Error {
             }
         }
         Refusal::Forbidden => Error::ForbiddenByWhatsApp,
+        Refusal::NotSent => Error::conflict(Reason::MessageNotSent),
         Refusal::BackfillRunning => Error::conflict(Reason::BackfillRunning),
         Refusal::TooManyLabels => Error::conflict(Reason::TooManyLabels),
         Refusal::Missing => Error::NotFound(What::Target),

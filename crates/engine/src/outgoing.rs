@@ -53,6 +53,13 @@ pub enum OutgoingContent {
         /// The new text.
         text: String,
     },
+    /// Changes an event of one's own, or calls it off.
+    EditEvent {
+        /// The message.
+        target: Target,
+        /// The event as it is from now on.
+        event: EventData,
+    },
     /// Deletes a message for everyone.
     Revoke {
         /// The message; another member's where the account is an admin of the group.

@@ -21,6 +21,7 @@ mod recaps;
 mod registry;
 mod rounds;
 mod session;
+mod targets;
 mod typing;
 
 pub use config::{GatewayConfig, OutboxConfig, OwnershipConfig, SessionConfig};

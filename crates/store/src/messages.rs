@@ -4,9 +4,11 @@ mod marks;
 mod own;
 mod read;
 mod search;
+mod stored;
 mod write;
 
 pub(crate) use own::OwnMessage;
 pub use read::MessagePosition;
 pub use search::MessageFilter;
-pub use write::{AdvancedMessage, NewMessage, StoredMessage};
+pub use stored::StoredMessage;
+pub use write::{AdvancedMessage, NewMessage};

@@ -1,22 +1,23 @@
 //! What is encrypted with another message's secret: votes, answers to events, edits.
 
-use wagate_model::{EventResponse, Jid, JidKind};
+use wagate_model::{EventData, EventResponse, Jid, JidKind};
 use whatsapp_rust::features::PollVoteCiphertext;
 use whatsapp_rust::wacore::event::{
     decrypt_event_response_with_secret, encrypt_event_response_with_secret,
 };
 use whatsapp_rust::wacore::message_edit::{MessageEditContext, decrypt_secret_encrypted};
-use whatsapp_rust::wacore::secret_enc_addon::ModificationType;
+use whatsapp_rust::wacore::secret_enc_addon::{AddonContext, ModificationType, encrypt_addon};
 use whatsapp_rust::wacore::store::traits::MsgSecretEntry;
 use whatsapp_rust::wacore::{poll as poll_crypto, time};
 use whatsapp_rust::waproto::buffa::MessageField;
 use whatsapp_rust::waproto::whatsapp as wa;
-use whatsapp_rust::{Client, SendError};
+use whatsapp_rust::waproto::whatsapp::message::secret_encrypted_message::SecretEncType;
+use whatsapp_rust::{Client, SendError, waproto};
 
 use super::hook::other_address;
 use crate::convert::{
-    self, Own, Sealed, SealedKind, edited_content, event_response, library_jid, option_hashes,
-    response_message,
+    self, Own, Sealed, SealedKind, edited_content, event_edit_message, event_response, library_jid,
+    option_hashes, response_message,
 };
 use crate::{Content, InboundMessage, Outgoing, OutgoingContent, Target, VoteChoice};
 
@@ -264,6 +265,41 @@ pub(super) async fn event_answer(
             event_creation_message_key: MessageField::some(convert::key(chat, target)),
             enc_payload: Some(ciphertext),
             enc_iv: Some(iv.to_vec()),
+        }),
+        ..Default::default()
+    })
+}
+
+/// A change of an event of this account, encrypted with the event's secret; none where the
+/// session has not seen the event.
+///
+/// Official clients take it from the event's author only, in the form of an edit (WhatsApp Web
+/// `WAWebEventEditDecryptedMsgDataConversion`).
+pub(super) async fn event_edit(
+    client: &Client,
+    own: &Own,
+    chat: &Jid,
+    target: &Target,
+    event: &EventData,
+) -> Option<wa::Message> {
+    let key = key(client, own, chat, target).await?;
+    let context = AddonContext {
+        stanza_id: &target.id,
+        parent_msg_original_sender: key.author.as_str(),
+        modification_sender: key.sender.as_str(),
+        modification_type: ModificationType::EventEdit,
+    };
+    let target_key = convert::key(chat, target);
+    let plain = event_edit_message(target_key.clone(), event, time::now_millis());
+    let plain = waproto::codec::message_to_vec(&plain);
+    let (ciphertext, iv) = encrypt_addon(&plain, &key.secret, &context).ok()?;
+    Some(wa::Message {
+        secret_encrypted_message: MessageField::some(wa::message::SecretEncryptedMessage {
+            target_message_key: MessageField::some(target_key),
+            enc_payload: Some(ciphertext),
+            enc_iv: Some(iv.to_vec()),
+            secret_enc_type: Some(SecretEncType::EVENT_EDIT),
+            ..Default::default()
         }),
         ..Default::default()
     })

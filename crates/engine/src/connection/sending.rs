@@ -115,6 +115,9 @@ async fn prepare_and_send(
             let client = &session.client;
             addons::event_answer(client, &own, &outgoing.chat, target, *response).await
         }
+        OutgoingContent::EditEvent { target, event } => {
+            addons::event_edit(&session.client, &own, &outgoing.chat, target, event).await
+        }
         _ => convert::outgoing(outgoing, &own),
     };
     let Some(message) = message else {
@@ -138,6 +141,7 @@ const fn stands_alone(outgoing: &Outgoing) -> bool {
     !matches!(
         outgoing.content,
         OutgoingContent::Edit { .. }
+            | OutgoingContent::EditEvent { .. }
             | OutgoingContent::Revoke { .. }
             | OutgoingContent::Reaction { .. }
             | OutgoingContent::Vote { .. }

@@ -70,12 +70,45 @@ pub(crate) fn response_message(
     }
 }
 
-/// An event to send; times are in seconds (Baileys writes them so too).
+/// An event to send.
 pub(super) fn event_message(
     event: &EventData,
     secret: &[u8; 32],
     context: Option<wa::ContextInfo>,
 ) -> wa::Message {
+    wa::Message {
+        event_message: MessageField::some(event_field(event, context)),
+        message_context_info: MessageField::some(wa::MessageContextInfo {
+            message_secret: Some(secret.to_vec()),
+            ..Default::default()
+        }),
+        ..Default::default()
+    }
+}
+
+/// A change of the event that a key names, to be encrypted.
+pub(crate) fn event_edit_message(
+    key: wa::MessageKey,
+    event: &EventData,
+    now_ms: i64,
+) -> wa::Message {
+    wa::Message {
+        protocol_message: MessageField::some(wa::message::ProtocolMessage {
+            key: MessageField::some(key),
+            r#type: Some(wa::message::protocol_message::Type::MESSAGE_EDIT),
+            edited_message: MessageField::some(wa::Message {
+                event_message: MessageField::some(event_field(event, None)),
+                ..Default::default()
+            }),
+            timestamp_ms: Some(now_ms),
+            ..Default::default()
+        }),
+        ..Default::default()
+    }
+}
+
+/// The protocol's form of an event; times are in seconds (Baileys writes them so too).
+fn event_field(event: &EventData, context: Option<wa::ContextInfo>) -> wa::message::EventMessage {
     let location = event
         .location
         .as_ref()
@@ -86,24 +119,17 @@ pub(super) fn event_message(
             address: place.address.clone(),
             ..Default::default()
         });
-    wa::Message {
-        event_message: MessageField::some(wa::message::EventMessage {
-            context_info: context.into(),
-            is_canceled: Some(event.canceled),
-            name: Some(event.name.clone()),
-            description: event.description.clone(),
-            location: location.into(),
-            join_link: event.call_link.clone(),
-            start_time: Some(event.start_time.div_euclid(1_000)),
-            end_time: event.end_time.map(|end| end.div_euclid(1_000)),
-            extra_guests_allowed: Some(event.extra_guests_allowed),
-            is_schedule_call: Some(event.call_link.is_some()),
-            ..Default::default()
-        }),
-        message_context_info: MessageField::some(wa::MessageContextInfo {
-            message_secret: Some(secret.to_vec()),
-            ..Default::default()
-        }),
+    wa::message::EventMessage {
+        context_info: context.into(),
+        is_canceled: Some(event.canceled),
+        name: Some(event.name.clone()),
+        description: event.description.clone(),
+        location: location.into(),
+        join_link: event.call_link.clone(),
+        start_time: Some(event.start_time.div_euclid(1_000)),
+        end_time: event.end_time.map(|end| end.div_euclid(1_000)),
+        extra_guests_allowed: Some(event.extra_guests_allowed),
+        is_schedule_call: Some(event.call_link.is_some()),
         ..Default::default()
     }
 }

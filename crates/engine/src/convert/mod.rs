@@ -44,7 +44,7 @@ pub(crate) use chats::{
 pub use choices::reply_kind;
 pub(crate) use content::edited_content;
 pub use content::{content_of, is_played};
-pub(crate) use events::{event_response, response_message};
+pub(crate) use events::{event_edit_message, event_response, response_message};
 #[cfg(test)]
 pub(crate) use groups::group_change;
 pub(crate) use groups::{group, group_news, seconds_to_ms};

@@ -20,7 +20,7 @@ use super::identity::Own;
 use super::wrappers::unwrap;
 use crate::{Outgoing, OutgoingContent, Quoted, Target};
 
-/// The protocol's form of a message; none for a vote, which has to be encrypted first, where
+/// The protocol's form of a message; none for what has to be encrypted first, where
 /// a file is not uploaded yet, and where what is to be forwarded cannot be read.
 ///
 /// The chat decides how this account names itself in a quote.
@@ -68,7 +68,9 @@ pub(crate) fn outgoing(outgoing: &Outgoing, own: &Own) -> Option<wa::Message> {
         }
         OutgoingContent::Pin { target, seconds } => pin(key(&outgoing.chat, target), *seconds),
         OutgoingContent::Timer { seconds } => timer(*seconds),
-        OutgoingContent::Vote { .. } | OutgoingContent::Respond { .. } => return None,
+        OutgoingContent::Vote { .. }
+        | OutgoingContent::Respond { .. }
+        | OutgoingContent::EditEvent { .. } => return None,
         OutgoingContent::Forward { raw } => {
             let original = waproto::codec::message_decode(raw).ok()?;
             // Alone, without the album or whatever else it was in.

@@ -11,14 +11,13 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use wagate_engine::{Content, InboundMessage};
 use wagate_model::{
     ChatType, Direction, EventKind, Jid, JidKind, MediaId, MediaMeta, MentionData, MessageStatus,
-    PollData,
 };
 use wagate_store::{
     ChatFacts, ChatRef, IdentityFacts, IdentityRecord, NewEvent, NewMedia, NewMessage, Owned,
     Result,
 };
 
-use super::content::{poll_of, stored_content};
+use super::content::stored_content;
 use super::familiar::{Acquaintance, Familiar};
 use super::files::file_of;
 use super::payload::{
@@ -93,8 +92,9 @@ impl<'o, 't> Batch<'o, 't> {
             }
             self.result.new_count += 1;
             self.learn_timer(message, &chat).await?;
-            self.apply_effect(message, &chat).await?;
-            self.tell(message, &chat, media_id).await?;
+            if self.apply_effect(message, &chat).await? {
+                self.tell(message, &chat, media_id).await?;
+            }
             self.note_to_read(message);
         }
         Ok(self.result)
@@ -124,8 +124,11 @@ impl<'o, 't> Batch<'o, 't> {
         message: &InboundMessage,
         chat: &ChatRef,
     ) -> Result<()> {
-        self.apply_effect(message, chat).await?;
+        let is_change = self.apply_effect(message, chat).await?;
         let media_id = self.note_sent_file(message, chat).await?;
+        if !is_change {
+            return Ok(());
+        }
         self.tell(message, chat, media_id).await
     }
 
@@ -297,7 +300,7 @@ impl<'o, 't> Batch<'o, 't> {
         let session = self.owned.session();
         let people = self.owned.identities_of(session, &jids).await?;
         let poll = match &message.content {
-            Content::PollVote { target, .. } => self.poll(chat.id, &target.id).await?,
+            Content::PollVote { target, .. } => self.poll(message, chat, target).await?,
             _ => None,
         };
         Ok(Facts {
@@ -309,13 +312,6 @@ impl<'o, 't> Batch<'o, 't> {
             }),
             poll_options: poll.map(|poll| poll.options).unwrap_or_default(),
         })
-    }
-
-    pub(super) async fn poll(&mut self, chat_id: i64, id: &str) -> Result<Option<PollData>> {
-        let stored = self.owned.stored_message(chat_id, id, None).await?;
-        Ok(stored
-            .and_then(|stored| stored.content)
-            .and_then(|content| poll_of(&content)))
     }
 
     fn note_to_read(&mut self, message: &InboundMessage) {

@@ -5,7 +5,7 @@ use wagate_model::{ChatUpdatePayload, EventKind, Jid, TargetMessage};
 use wagate_store::{Owned, Result};
 
 use super::news::tell;
-use crate::outbox::target_row;
+use crate::targets::{Whose, referred};
 
 /// A message was starred or not, on any of the account's devices; one that is not stored is left
 /// alone.
@@ -16,12 +16,24 @@ pub(super) async fn star(
     is_starred: bool,
     now_ms: i64,
 ) -> Result<()> {
-    match target_row(owned, target).await? {
-        Some(stored) if stored.is_from_me == is_from_me => owned
+    let (organization, session) = (owned.organization(), owned.session());
+    let chat = owned
+        .chat(organization, session, target.chat.as_str())
+        .await?;
+    let Some(chat) = chat else {
+        return Ok(());
+    };
+    let whose = match &target.sender {
+        _ if is_from_me => Whose::Account,
+        Some(sender) if !target.chat.kind().is_person() => Whose::Person(sender),
+        _ => Whose::Others,
+    };
+    match referred(owned, chat.id, &target.id, whose).await? {
+        Some(stored) => owned
             .star_message(stored.id, is_starred, now_ms)
             .await
             .map(drop),
-        _ => Ok(()),
+        None => Ok(()),
     }
 }
 

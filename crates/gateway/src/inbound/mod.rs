@@ -11,6 +11,8 @@ mod marks;
 mod news;
 mod payload;
 mod people;
+#[cfg(test)]
+mod same_ids;
 mod sink;
 
 pub(crate) use batch::{Batch, ToRead, both_addresses, row_of};

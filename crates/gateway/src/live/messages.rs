@@ -9,7 +9,8 @@ use wagate_store::{StoreError, StoredMessage};
 use super::chats::store_refusal;
 use super::{Live, LiveResult};
 use crate::inbound::raw_of;
-use crate::outbox::target_row;
+use crate::outbox::ambiguous;
+use crate::targets::{Named, named};
 
 /// Kinds of rows that only change another message.
 const ABOUT_OTHERS: [&str; 7] = [
@@ -29,6 +30,8 @@ pub(super) struct Found {
     /// The message, as other devices know it.
     pub(super) message: NamedMessage,
     row: i64,
+    /// How far it is; for the account's own.
+    status: Option<MessageStatus>,
     raw: Option<Bytes>,
 }
 
@@ -60,11 +63,17 @@ impl Live<'_> {
     }
 
     async fn delete_for_me(&self, target: TargetMessage, with_media: bool) -> LiveResult {
-        let found = self.stored_message(target).await?;
-        let told = self
-            .connection
-            .delete_message_for_me(&found.chat, &found.message, with_media);
-        self.done(told.await)?;
+        let found = self.kept_message(target).await?;
+        if found.status == Some(MessageStatus::Pending) {
+            return Err(Refusal::NotSent);
+        }
+        // What could not be sent is known here only.
+        if found.status != Some(MessageStatus::Failed) {
+            let told =
+                self.connection
+                    .delete_message_for_me(&found.chat, &found.message, with_media);
+            self.done(told.await)?;
+        }
         let (row, now_ms) = (found.row, self.cx.now_ms());
         self.session
             .commit::<_, StoreError, _>(&self.cx.store, move |owned| {
@@ -92,8 +101,17 @@ impl Live<'_> {
         self.done(told.await)
     }
 
-    /// Finds the message that a request is about.
+    /// Finds the message that a request is about, which other devices of the account know.
     pub(super) async fn stored_message(&self, target: TargetMessage) -> Result<Found, Refusal> {
+        let found = self.kept_message(target).await?;
+        match found.status {
+            Some(MessageStatus::Pending | MessageStatus::Failed) => Err(Refusal::NotSent),
+            _ => Ok(found),
+        }
+    }
+
+    /// Finds the message that a request is about, whether it was sent or not.
+    async fn kept_message(&self, target: TargetMessage) -> Result<Found, Refusal> {
         let found = self
             .session
             .commit::<_, StoreError, _>(&self.cx.store, move |owned| {
@@ -103,30 +121,31 @@ impl Live<'_> {
                     let chat = owned
                         .chat(organization, session, target.chat.as_str())
                         .await?;
-                    let stored = target_row(owned, &target).await?;
-                    Ok(chat
-                        .zip(stored)
-                        .map(|(chat, stored)| (chat.jid, target.id, stored)))
+                    let named = named(owned, &target, false).await?;
+                    Ok(chat.map(|chat| (chat.jid, target.id, named)))
                 })
             })
             .await
             .map_err(|error| store_refusal(&error))?;
-        let (chat, id, stored) = found
-            .filter(|(_, _, stored)| !ABOUT_OTHERS.contains(&stored.kind.as_str()))
-            .ok_or(Refusal::Missing)?;
-        if stored.status == Some(MessageStatus::Pending) {
-            return Err(invalid("is not sent yet"));
+        let (chat, id, stored) = match found {
+            Some((chat, id, Named::One(stored))) => (chat, id, stored),
+            Some((_, _, Named::Ambiguous)) => return Err(ambiguous()),
+            Some((_, _, Named::Nothing)) | None => return Err(Refusal::Missing),
+        };
+        if ABOUT_OTHERS.contains(&stored.kind.as_str()) {
+            return Err(Refusal::Missing);
         }
         Ok(Found {
             chat: chat.parse().map_err(|_| Refusal::Internal)?,
             row: stored.id,
+            status: stored.status.filter(|_| stored.is_from_me),
             raw: stored.content.as_ref().and_then(raw_of),
-            message: named(id, &stored),
+            message: named_message(id, &stored),
         })
     }
 }
 
-fn named(id: String, stored: &StoredMessage) -> NamedMessage {
+fn named_message(id: String, stored: &StoredMessage) -> NamedMessage {
     let sender = stored.sender_lid.as_ref().or(stored.sender_jid.as_ref());
     NamedMessage {
         id,

@@ -7,12 +7,12 @@ use std::time::Duration;
 use futures::FutureExt as _;
 
 use wagate_engine::{Connection, Outgoing, OutgoingContent, Quoted, SendFailure, TypingState};
-use wagate_model::{Jid, JidKind};
+use wagate_model::{Jid, JidKind, MessageStatus, SendTask};
 use wagate_store::{RateDecision, Result, StoreError, StoredMessage};
 
 use super::files::WaitingFile;
 use super::finish::{finish_failed, finish_sent};
-use super::outcome::Failure;
+use super::outcome::{Failure, NOT_SENT};
 use super::own::{AboutOthers, outgoing, quoted_row, target_row};
 use super::queue::Item;
 use crate::backoff::random_backoff;
@@ -88,7 +88,17 @@ async fn try_once(cx: &Context, session: &Arc<Session>, item: &mut Item) -> Resu
     if let Err(failure) = bring_file(cx, session, &connection, item, &chat).await {
         return after_failure(cx, session, item, failure).await;
     }
-    let outgoing = prepare(cx, session, item, chat).await?;
+    let outgoing = match prepare(cx, session, item, chat).await? {
+        Prepared::Ready(outgoing) => *outgoing,
+        Prepared::Early => return Ok(Attempted::Again(UNTIL_CONNECTED)),
+        Prepared::Pointless => {
+            let item = &*item;
+            session
+                .persist(|| finish_failed(cx, session, item, Failure::new(NOT_SENT)))
+                .await?;
+            return Ok(Attempted::Finished);
+        }
+    };
     let is_chat = chat_shows_typing(&outgoing.chat);
     if session.settings().presence_typing
         && is_chat
@@ -236,8 +246,38 @@ async fn bring_file(
     Ok(())
 }
 
+/// What is to become of a message now.
+enum Prepared {
+    Ready(Box<Outgoing>),
+    /// What it is about is still to be sent.
+    Early,
+    /// What it is about could not be sent.
+    Pointless,
+}
+
+impl Prepared {
+    fn ready(outgoing: Outgoing) -> Self {
+        Self::Ready(Box::new(outgoing))
+    }
+
+    /// Whether a task has to wait for the account's own message that it is about.
+    ///
+    /// Both are of one chat, and go in their order; but the chat may have got another address
+    /// in between, and the first may have failed.
+    fn held_back(task: &SendTask, target: &StoredMessage) -> Option<Self> {
+        if !target.is_from_me || matches!(task, SendTask::Forward { .. }) {
+            return None;
+        }
+        match target.status? {
+            MessageStatus::Pending => Some(Self::Early),
+            MessageStatus::Failed => Some(Self::Pointless),
+            _ => None,
+        }
+    }
+}
+
 /// The message as the engine takes it, with what the store knows of those it is about.
-async fn prepare(cx: &Context, session: &Session, item: &Item, chat: Jid) -> Result<Outgoing> {
+async fn prepare(cx: &Context, session: &Session, item: &Item, chat: Jid) -> Result<Prepared> {
     let order = item.order.clone();
     let id = item.wa_message_id.clone();
     let reply_to = order
@@ -250,17 +290,21 @@ async fn prepare(cx: &Context, session: &Session, item: &Item, chat: Jid) -> Res
             target: None,
             quoted: None,
         };
-        return Ok(outgoing(&order, &id, &chat, nothing, uploaded.as_deref()));
+        let outgoing = outgoing(&order, &id, &chat, nothing, uploaded.as_deref());
+        return Ok(Prepared::ready(outgoing));
     }
     session
         .commit(&cx.store, move |owned| {
             let (order, id, chat) = (order.clone(), id.clone(), chat.clone());
             let (reply_to, uploaded) = (reply_to.clone(), uploaded.clone());
             Box::pin(async move {
-                let target = match order.task.target() {
-                    Some(target) => target_row(owned, target).await?,
-                    None => None,
-                };
+                let target = target_row(owned, &order.task).await?;
+                let held_back = target
+                    .as_ref()
+                    .and_then(|target| Prepared::held_back(&order.task, target));
+                if let Some(held_back) = held_back {
+                    return Ok(held_back);
+                }
                 let quoted = match reply_to {
                     Some(id) => quoted_row(owned, &chat, &id)
                         .await?
@@ -272,7 +316,8 @@ async fn prepare(cx: &Context, session: &Session, item: &Item, chat: Jid) -> Res
                     quoted,
                 };
                 let uploaded = uploaded.as_deref();
-                Ok::<_, StoreError>(outgoing(&order, &id, &chat, about, uploaded))
+                let outgoing = outgoing(&order, &id, &chat, about, uploaded);
+                Ok::<_, StoreError>(Prepared::ready(outgoing))
             })
         })
         .await

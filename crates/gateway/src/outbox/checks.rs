@@ -2,12 +2,13 @@
 
 use wagate_cluster::Refusal;
 use wagate_engine::{Content, content_of};
-use wagate_model::{EventResponse, JidKind, MessageType, SendTask};
+use wagate_model::{EventResponse, JidKind, MessageStatus, MessageType, SendTask};
 use wagate_store::{Owned, Result, StoredMessage};
 
 use super::accept::invalid;
-use super::own::target_row;
+use super::own::prefers_own;
 use crate::inbound::{poll_of, raw_of as stored_raw};
+use crate::targets::{Named, named};
 
 /// What is wrong with doing something to a message, before anything is sent.
 pub(super) async fn check_target(
@@ -17,16 +18,47 @@ pub(super) async fn check_target(
     let Some(target) = task.target() else {
         return Ok(Ok(()));
     };
-    let Some(stored) = target_row(owned, target).await? else {
-        return Ok(Err(Refusal::Missing));
-    };
-    Ok(check_stored(task, &stored))
+    Ok(match named(owned, target, prefers_own(task)).await? {
+        Named::Nothing => Err(Refusal::Missing),
+        Named::Ambiguous => Err(ambiguous()),
+        Named::One(stored) => check_sent(task, &stored).and_then(|()| check_stored(task, &stored)),
+    })
+}
+
+/// The refusal of a request that several messages fit.
+pub(crate) fn ambiguous() -> Refusal {
+    invalid(
+        "sender",
+        "is required: several people of the chat have sent a message with this id",
+    )
+}
+
+/// What the account could not send, nobody else has: there is nothing to change.
+///
+/// One that is still to be sent goes before what is about it, as both are of one chat; whether
+/// it went is looked at once more then.
+fn check_sent(task: &SendTask, stored: &StoredMessage) -> Result<(), Refusal> {
+    let is_copied = matches!(task, SendTask::Forward { .. });
+    if !is_copied && stored.is_from_me && stored.status == Some(MessageStatus::Failed) {
+        return Err(Refusal::NotSent);
+    }
+    Ok(())
 }
 
 fn check_stored(task: &SendTask, stored: &StoredMessage) -> Result<(), Refusal> {
     match task {
-        SendTask::Edit { .. } if !stored.is_from_me => {
+        SendTask::Edit { .. } | SendTask::EditEvent { .. } if !stored.is_from_me => {
             Err(invalid("mid", "must be a message of this session's own"))
+        }
+        SendTask::Edit { .. } | SendTask::EditEvent { .. } if stored.is_deleted => {
+            Err(invalid("mid", "was deleted"))
+        }
+        SendTask::Edit { .. } if stored.kind == MessageType::Event.as_str() => Err(invalid(
+            "event",
+            "is required: events are changed as a whole",
+        )),
+        SendTask::EditEvent { .. } if stored.kind != MessageType::Event.as_str() => {
+            Err(invalid("event", "is for messages of type event only"))
         }
         SendTask::Edit { .. } if stored.kind != MessageType::Text.as_str() => {
             Err(invalid("mid", "must be a text message"))
@@ -83,10 +115,13 @@ fn check_vote(options: &[String], stored: &StoredMessage) -> Result<(), Refusal>
 }
 
 fn check_response(response: EventResponse, stored: &StoredMessage) -> Result<(), Refusal> {
-    let raw = stored.content.as_ref().and_then(stored_raw);
-    let Some(Content::Event(event)) = raw.as_deref().and_then(content_of) else {
+    // The details are the event as it was edited last.
+    let Some(event) = &stored.details.event else {
         return Err(invalid("mid", "must be an event"));
     };
+    if event.canceled {
+        return Err(invalid("mid", "is an event that was called off"));
+    }
     if response.extra_guests > 0 && !event.extra_guests_allowed {
         return Err(invalid("extraGuests", "are not asked to this event"));
     }

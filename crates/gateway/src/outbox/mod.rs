@@ -21,8 +21,8 @@ mod sender;
 mod waiters;
 
 pub(crate) use accept::{accept, replay, store_refusal};
+pub(crate) use checks::ambiguous;
 pub(crate) use give_up::{GivenUp, LOGGED_OUT, abandon, give_up_all};
-pub(crate) use own::target_row;
 pub(crate) use queue::SendQueue;
 pub(crate) use scheduled::accept_scheduled;
 pub(crate) use sender::wake;

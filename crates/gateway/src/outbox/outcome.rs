@@ -6,6 +6,9 @@ use wagate_engine::{RejectReason, SendFailure};
 use wagate_model::{MessageStatus, SendMode, SendResult};
 use wagate_store::OutboxRecord;
 
+/// Why something about an own message failed that could not be sent itself.
+pub(super) const NOT_SENT: &str = "message_not_sent";
+
 /// A result with why it failed; readable as a plain [`SendResult`] too.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -84,6 +87,9 @@ impl Outcome {
     /// The answer to a caller that waited for it.
     pub(crate) fn into_reply(mut self, is_replay: bool) -> CommandResult {
         if let Some(error) = self.error {
+            if error.message == NOT_SENT {
+                return Err(Refusal::NotSent);
+            }
             return Err(Refusal::Rejected {
                 code: error.code,
                 message: error.message,

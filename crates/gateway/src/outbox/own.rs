@@ -13,6 +13,7 @@ use wagate_store::{Account, Owned, Result, StoredMessage};
 
 use super::order::{Album, Order};
 use crate::inbound::raw_of as stored_raw;
+use crate::targets::accepted;
 
 /// The most of a quoted text that an event bears.
 const MAX_QUOTED_BYTES: usize = 4_096;
@@ -23,39 +24,23 @@ pub(super) struct Author<'a> {
     pub(super) at_ms: i64,
 }
 
-/// Finds the message that another one is about.
-pub(crate) async fn target_row(
+/// The message that an accepted task is about.
+pub(super) async fn target_row(
     owned: &mut Owned<'_>,
-    target: &TargetMessage,
+    task: &SendTask,
 ) -> Result<Option<StoredMessage>> {
-    let (organization, session) = (owned.organization(), owned.session());
-    let chat = owned
-        .chat(organization, session, target.chat.as_str())
-        .await?;
-    let Some(chat) = chat else {
-        return Ok(None);
-    };
-    let Some(sender) = &target.sender else {
-        return owned.stored_message(chat.id, &target.id, None).await;
-    };
-    // A person has two addresses, and the row was written under either.
-    let addresses = owned
-        .identities_of(session, &[sender.to_string()])
-        .await?
-        .remove(sender.as_str());
-    let stored = owned.stored_message(chat.id, &target.id, None).await?;
-    Ok(stored.filter(|stored| {
-        let is = |address: &Option<String>| {
-            address.as_deref().is_some_and(|address| {
-                address == sender.as_str()
-                    || addresses.as_ref().is_some_and(|person| {
-                        person.lid.as_deref() == Some(address)
-                            || person.phone_jid.as_deref() == Some(address)
-                    })
-            })
-        };
-        is(&stored.sender_lid) || is(&stored.sender_jid)
-    }))
+    match task.target() {
+        Some(target) => accepted(owned, target, prefers_own(task)).await,
+        None => Ok(None),
+    }
+}
+
+/// Whether a task that does not say whose message it is about means the account's own first.
+pub(super) const fn prefers_own(task: &SendTask) -> bool {
+    matches!(
+        task,
+        SendTask::Edit { .. } | SendTask::EditEvent { .. } | SendTask::Revoke { .. }
+    )
 }
 
 /// The message with all that rows and events are made from.
@@ -67,10 +52,7 @@ pub(super) async fn own_message(
     author: Author<'_>,
     uploaded: Option<&Uploaded>,
 ) -> Result<InboundMessage> {
-    let target = match order.task.target() {
-        Some(target) => target_row(owned, target).await?,
-        None => None,
-    };
+    let target = target_row(owned, &order.task).await?;
     let quoted = match answered(&order.task) {
         Some(id) => quoted_row(owned, chat, id).await?.map(|row| (id, row)),
         None => None,
@@ -169,6 +151,10 @@ fn outgoing_content(
             target: engine_target(target, stored),
             text: text.clone(),
         },
+        SendTask::EditEvent { target, event } => OutgoingContent::EditEvent {
+            target: engine_target(target, stored),
+            event: event.clone(),
+        },
         SendTask::Revoke { target } => OutgoingContent::Revoke {
             target: engine_target(target, stored),
         },
@@ -239,14 +225,18 @@ fn forwarded(stored: Option<&StoredMessage>) -> OutgoingContent {
     OutgoingContent::Text(text.unwrap_or_default())
 }
 
+/// Who sent a stored message, by LID where known.
+fn sender_of(stored: &StoredMessage) -> Option<Jid> {
+    let address = stored.sender_lid.as_ref().or(stored.sender_jid.as_ref());
+    address.and_then(|address| address.parse().ok())
+}
+
 /// Names the message for the engine, which knows the account's own by having no sender.
 fn engine_target(target: &TargetMessage, stored: Option<&StoredMessage>) -> Target {
     let sender = match stored {
         Some(stored) if stored.is_from_me => None,
         Some(stored) => {
-            let address = stored.sender_lid.as_ref().or(stored.sender_jid.as_ref());
-            address
-                .and_then(|address| address.parse().ok())
+            sender_of(stored)
                 .or_else(|| target.sender.clone())
                 // Between two people the other one sent it.
                 .or_else(|| Some(target.chat.clone()))
@@ -270,7 +260,7 @@ fn content(order: &Order, stored: Option<&StoredMessage>, uploaded: Option<&Uplo
     }
     let reference = |target: &TargetMessage| MessageRef {
         id: target.id.clone(),
-        sender: target.sender.clone(),
+        sender: target.sender.clone().or_else(|| stored.and_then(sender_of)),
         from_me: stored.map(|stored| stored.is_from_me),
     };
     match &order.task {
@@ -281,6 +271,10 @@ fn content(order: &Order, stored: Option<&StoredMessage>, uploaded: Option<&Uplo
         SendTask::Edit { target, text } => Content::Edit {
             target: reference(target),
             content: Box::new(Content::Text { body: text.clone() }),
+        },
+        SendTask::EditEvent { target, event } => Content::Edit {
+            target: reference(target),
+            content: Box::new(Content::Event(event.clone())),
         },
         SendTask::Revoke { target } => Content::Revoke {
             target: reference(target),

@@ -2,7 +2,9 @@
 
 use futures::future::join_all;
 use wagate_cluster::{CommandReply, Refusal, SendCommand, SessionAction};
-use wagate_model::{EventKind, MessageStatus, SendMode, SessionStatus, UpdateSession};
+use wagate_model::{
+    EventKind, Jid, MessageStatus, SendMode, SendTask, SessionStatus, TargetMessage, UpdateSession,
+};
 use wagate_simulator::faults::{FaultKind, FaultSpec};
 use wagate_simulator::phone::Phone;
 
@@ -312,5 +314,119 @@ async fn a_refused_message_fails_and_says_why() {
     assert_eq!(events.len(), 1);
     assert_eq!(events[0]["status"], "failed");
     assert_eq!(events[0]["error"], "reachout_restricted");
+    gateway.drain().await;
+}
+
+/// An edit of a text that is waiting, or was given up.
+fn edit_of(to: &Phone, id: &str, text: &str) -> SendCommand {
+    let chat = Jid::parse_lenient(to.number()).unwrap();
+    SendCommand {
+        task: SendTask::Edit {
+            target: TargetMessage {
+                chat,
+                id: id.to_owned(),
+                sender: None,
+            },
+            text: text.to_owned(),
+        },
+        mode: SendMode::Async,
+        ..text_to(to, "")
+    }
+}
+
+/// Queues something, and gives its outbox entry.
+async fn queue(
+    world: &World,
+    session: wagate_model::SessionId,
+    command: SendCommand,
+) -> wagate_store::OutboxRecord {
+    let Ok(CommandReply::Send(result)) = world.ask("gw-1", session, send(command)).await else {
+        panic!("it is not queued");
+    };
+    let mut tx = world.store.read().await.unwrap();
+    let entry = tx.outbox(world.organization, result.outbox_id.unwrap());
+    entry.await.unwrap().unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_edit_waits_for_its_message_and_fails_with_it() {
+    let world = World::new().await;
+    let gateway = world.gateway("gw-1").await;
+    let (alice, bob) = (world.phone("Alice").await, world.phone("Bob").await);
+    let session = world.paired("gw-1", &alice).await;
+    for is_refused in [false, true] {
+        // The limit holds the message back, and no edits.
+        limit(&world, session, 1).await;
+        if !is_refused {
+            world.send("gw-1", session, &bob, "first").await;
+        }
+        let (before, after) = if is_refused {
+            ("lost", "found")
+        } else {
+            ("teh", "the")
+        };
+        let waiting = SendCommand {
+            mode: SendMode::Async,
+            ..text_to(&bob, before)
+        };
+        let original = queue(&world, session, waiting).await;
+        let edit = edit_of(&bob, &original.wa_message_id, after);
+        let edit = queue(&world, session, edit).await;
+        if is_refused {
+            let nack = FaultSpec {
+                target: Some(alice.number().to_owned()),
+                code: Some(403),
+                count: Some(1),
+                ..FaultSpec::new(FaultKind::Nack)
+            };
+            world.simulator.server().inject(nack).unwrap();
+        }
+        limit(&world, session, 0).await;
+        let ended = until("the edit's end", || async {
+            let mut tx = world.store.read().await.unwrap();
+            let entry = tx.outbox(world.organization, edit.id).await;
+            entry
+                .unwrap()
+                .filter(|entry| entry.finished_at_ms.is_some())
+        })
+        .await;
+        let told = world
+            .event(session, EventKind::MessageStatus, |e| {
+                e["messageIds"][0] == edit.wa_message_id.as_str()
+            })
+            .await;
+        if is_refused {
+            assert_eq!(ended.state, wagate_store::OutboxState::Failed);
+            assert_eq!(
+                (&told["status"], &told["error"]),
+                (&"failed".into(), &"message_not_sent".into())
+            );
+            assert_eq!(arrivals(&bob, "found").0, 0);
+            // It is known by now: nothing is accepted any more.
+            let refusal = world
+                .ask(
+                    "gw-1",
+                    session,
+                    send(edit_of(&bob, &original.wa_message_id, "late")),
+                )
+                .await;
+            assert_eq!(refusal.unwrap_err(), Refusal::NotSent);
+        } else {
+            assert_eq!(ended.state, wagate_store::OutboxState::Sent);
+            let got = bob
+                .wait_for_message(WAIT, |message| message.body == "the")
+                .await
+                .unwrap();
+            assert_eq!(got.target_id.as_deref(), Some(&*original.wa_message_id));
+            let mut order = Vec::new();
+            for message in bob
+                .messages(&wagate_simulator::phone::MessageQuery::default())
+                .unwrap()
+            {
+                order.push(message.body);
+            }
+            assert_eq!(order, ["first", "teh", "the"]);
+        }
+    }
     gateway.drain().await;
 }

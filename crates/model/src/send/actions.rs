@@ -7,12 +7,13 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::request::check_sent_text;
+use super::special::EventInput;
 use super::task::TargetMessage;
 use crate::validation::limits;
 use crate::{EventAnswer, Faults, Jid, JidKind};
 
 /// The body of `editMessage`.
-#[derive(Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[derive(Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 #[schema(as = EditMessageInputBody)]
 pub struct EditMessageInput {
@@ -20,6 +21,9 @@ pub struct EditMessageInput {
     #[serde(default)]
     #[schema(max_length = 64)]
     pub chat: Option<String>,
+    /// The event as it is from now on, in full; for messages of type event, instead of a text.
+    #[serde(default)]
+    pub event: Option<EventInput>,
     /// The new text.
     #[serde(default)]
     #[schema(max_length = 65536)]
@@ -232,7 +236,14 @@ impl DeleteForMeInput {
 impl EditMessageInput {
     /// Adds the faults of every field.
     pub fn check(&self, faults: &mut Faults) {
-        check_sent_text("text", self.text.as_deref(), faults);
+        let Some(event) = &self.event else {
+            check_sent_text("text", self.text.as_deref(), faults);
+            return;
+        };
+        event.check("event", faults);
+        faults.check(self.text.is_none(), "text", || {
+            "cannot be given together with event".into()
+        });
     }
 }
 

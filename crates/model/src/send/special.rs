@@ -18,6 +18,9 @@ pub struct EventInput {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(max_length = 2048)]
     pub call_link: Option<String>,
+    /// Whether it is called off; only an event that was sent can be.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub canceled: Option<bool>,
     /// What it is about.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(max_length = 2048)]
@@ -134,6 +137,15 @@ impl Offer {
 }
 
 impl EventInput {
+    /// Adds the faults of an event that is not sent yet, as [`Self::check`] does.
+    pub fn check_new(&self, field: &str, faults: &mut Faults) {
+        let is_called_off = self.canceled == Some(true);
+        faults.check(!is_called_off, &format!("{field}.canceled"), || {
+            "is for events that were sent: edit the message to call it off".into()
+        });
+        self.check(field, faults);
+    }
+
     /// Adds the faults of every field, under a field's name.
     pub fn check(&self, field: &str, faults: &mut Faults) {
         let at = |name: &str| format!("{field}.{name}");
@@ -166,7 +178,7 @@ impl EventInput {
     pub fn event(&self) -> EventData {
         EventData {
             call_link: self.call_link.clone(),
-            canceled: false,
+            canceled: self.canceled.unwrap_or(false),
             description: self.description.clone(),
             end_time: self.end_time,
             extra_guests_allowed: self.extra_guests_allowed.unwrap_or(false),

@@ -8,7 +8,7 @@ use super::actions::{
 };
 use super::request::{SendRequest, check_required};
 use crate::validation::limits;
-use crate::{EventResponse, Faults, Jid, JidKind, StatusPost};
+use crate::{EventData, EventResponse, Faults, Jid, JidKind, StatusPost};
 
 /// How long a message is pinned unless somebody says otherwise, as official clients do: 7 days.
 const DEFAULT_PIN_SECONDS: i64 = 604_800;
@@ -47,6 +47,13 @@ pub enum SendTask {
         target: TargetMessage,
         /// The new text.
         text: String,
+    },
+    /// Changes an event of one's own, or calls it off.
+    EditEvent {
+        /// The message.
+        target: TargetMessage,
+        /// The event as it is from now on.
+        event: EventData,
     },
     /// Deletes a message for everyone.
     Revoke {
@@ -111,6 +118,11 @@ impl SendTask {
     pub fn edit(id: &str, input: EditMessageInput, faults: &mut Faults) -> Option<Self> {
         input.check(faults);
         let target = target(id, input.chat.as_deref(), None, faults)?;
+        if let Some(event) = &input.event {
+            check_chat(&target, PEOPLE_ONLY.0, PEOPLE_ONLY.1, faults);
+            let event = event.event();
+            return Some(Self::EditEvent { target, event });
+        }
         let expected = "must be a person, a group or a channel";
         check_chat(&target, &[JidKind::Status], expected, faults);
         let text = input.text.unwrap_or_default();
@@ -237,6 +249,7 @@ impl SendTask {
         match self {
             Self::Send(request) => request.recipient(),
             Self::Edit { target, .. }
+            | Self::EditEvent { target, .. }
             | Self::Revoke { target }
             | Self::React { target, .. }
             | Self::Vote { target, .. }
@@ -255,6 +268,7 @@ impl SendTask {
         match self {
             Self::Send(_) | Self::Status(_) | Self::SetTimer { .. } => None,
             Self::Edit { target, .. }
+            | Self::EditEvent { target, .. }
             | Self::Revoke { target }
             | Self::React { target, .. }
             | Self::Vote { target, .. }
@@ -290,6 +304,7 @@ impl std::fmt::Debug for SendTask {
         f.write_str(match self {
             Self::Send(_) => "Send(…)",
             Self::Edit { .. } => "Edit(…)",
+            Self::EditEvent { .. } => "EditEvent(…)",
             Self::Revoke { .. } => "Revoke(…)",
             Self::React { .. } => "React(…)",
             Self::Vote { .. } => "Vote(…)",

@@ -3,8 +3,11 @@
 use std::collections::BTreeMap;
 
 use sqlx::{FromRow, QueryBuilder};
-use wagate_model::{EventAnswer, EventData, EventResponder, LocationData, MessageDetails};
+use wagate_model::{
+    EventAnswer, EventData, EventResponder, LocationData, MessageDetails, MessageType,
+};
 
+use super::StoredMessage;
 use crate::admin::Admin;
 use crate::error::Result;
 use crate::leases::Owned;
@@ -25,18 +28,20 @@ struct AnswerRow {
 }
 
 impl Owned<'_> {
-    /// Pins a message of a chat until a time, or unpins it; whether it is there.
+    /// Pins a sender's message until a time, or unpins it; whether it is there.
     pub async fn pin_message(
         &mut self,
         chat_id: i64,
         wa_message_id: &str,
+        sender_key: &str,
         until_ms: Option<i64>,
         now_ms: i64,
     ) -> Result<bool> {
         self.mark_message(
             "UPDATE message SET pinned_until = $4, updated_at = $5 \
-             WHERE session_id = $1 AND chat_id = $2 AND wa_message_id = $3 AND NOT is_deleted",
-            (chat_id, wa_message_id),
+             WHERE session_id = $1 AND chat_id = $2 AND wa_message_id = $3 AND sender_key = $6 \
+             AND NOT is_deleted",
+            (chat_id, wa_message_id, sender_key),
             until_ms,
             now_ms,
         )
@@ -48,13 +53,14 @@ impl Owned<'_> {
         &mut self,
         chat_id: i64,
         wa_message_id: &str,
+        sender_key: &str,
         kept_at_ms: Option<i64>,
         now_ms: i64,
     ) -> Result<bool> {
         self.mark_message(
             "UPDATE message SET kept_at = $4, updated_at = $5 \
-             WHERE session_id = $1 AND chat_id = $2 AND wa_message_id = $3",
-            (chat_id, wa_message_id),
+             WHERE session_id = $1 AND chat_id = $2 AND wa_message_id = $3 AND sender_key = $6",
+            (chat_id, wa_message_id, sender_key),
             kept_at_ms,
             now_ms,
         )
@@ -64,7 +70,7 @@ impl Owned<'_> {
     async fn mark_message(
         &mut self,
         text: &'static str,
-        (chat_id, wa_message_id): (i64, &str),
+        (chat_id, wa_message_id, sender_key): (i64, &str, &str),
         value: Option<i64>,
         now_ms: i64,
     ) -> Result<bool> {
@@ -76,6 +82,7 @@ impl Owned<'_> {
             .bind(storable(wa_message_id))
             .bind(value)
             .bind(now_ms)
+            .bind(storable(sender_key))
             .execute(conn)
             .await
             .map(|done| done.rows_affected()))?;
@@ -91,16 +98,29 @@ impl Owned<'_> {
         place: &LocationData,
         now_ms: i64,
     ) -> Result<bool> {
-        self.change_details(
-            (chat_id, wa_message_id, sender_key),
-            now_ms,
-            false,
-            |details| details.location = Some(place.clone()),
+        let sender = Some(sender_key);
+        let stored = self.stored_message(chat_id, wa_message_id, sender).await?;
+        let Some(stored) = stored.filter(|stored| !stored.is_deleted) else {
+            return Ok(false);
+        };
+        let details = MessageDetails {
+            location: Some(place.clone()),
+            ..stored.details
+        };
+        let details = serde_json::to_string(&details)?;
+        on!(self.tx, |conn| sqlx::query(
+            "UPDATE message SET details = $2, updated_at = $3 WHERE id = $1"
         )
+        .bind(stored.id)
+        .bind(storable(&details))
+        .bind(now_ms)
+        .execute(conn)
         .await
+        .map(drop))?;
+        Ok(true)
     }
 
-    /// Changes an event as its author has edited it; whether there is such a message.
+    /// Changes an event as its author has edited it; whether there is such an event.
     pub async fn change_event(
         &mut self,
         chat_id: i64,
@@ -109,52 +129,30 @@ impl Owned<'_> {
         event: &EventData,
         now_ms: i64,
     ) -> Result<bool> {
-        self.change_details(
-            (chat_id, wa_message_id, sender_key),
-            now_ms,
-            true,
-            |details| details.event = Some(event.clone()),
-        )
-        .await
-    }
-
-    async fn change_details(
-        &mut self,
-        (chat_id, wa_message_id, sender_key): (i64, &str, &str),
-        now_ms: i64,
-        is_edit: bool,
-        change: impl FnOnce(&mut MessageDetails),
-    ) -> Result<bool> {
-        self.write_own_message(std::iter::once(wa_message_id))
-            .await?;
-        let row: Option<(i64, Option<String>)> = on!(self.tx, |conn| sqlx::query_as(
-            "SELECT id, details FROM message WHERE session_id = $1 AND chat_id = $2 \
-             AND wa_message_id = $3 AND sender_key = $4 AND NOT is_deleted"
-        )
-        .bind(Text(self.session))
-        .bind(chat_id)
-        .bind(storable(wa_message_id))
-        .bind(storable(sender_key))
-        .fetch_optional(conn)
-        .await)?;
-        let Some((id, details)) = row else {
+        let sender = Some(sender_key);
+        let stored = self.stored_message(chat_id, wa_message_id, sender).await?;
+        let is_event = |stored: &StoredMessage| stored.kind == MessageType::Event.as_str();
+        let Some(stored) = stored.filter(|stored| is_event(stored) && !stored.is_deleted) else {
             return Ok(false);
         };
-        let details = details.as_deref().map(serde_json::from_str).transpose()?;
-        let mut details: MessageDetails = details.unwrap_or_default();
-        change(&mut details);
+        let details = MessageDetails {
+            event: Some(event.clone()),
+            ..stored.details
+        };
         let details = serde_json::to_string(&details)?;
         on!(self.tx, |conn| sqlx::query(
-            "UPDATE message SET details = $2, is_edited = (is_edited OR $3), updated_at = $4 \
+            "UPDATE message SET body = $2, details = $3, is_edited = $4, updated_at = $5 \
              WHERE id = $1"
         )
-        .bind(id)
+        .bind(stored.id)
+        .bind(storable(&event.name))
         .bind(storable(&details))
-        .bind(is_edit)
+        .bind(true)
         .bind(now_ms)
         .execute(conn)
         .await
         .map(drop))?;
+        self.tx.defer_text(stored.id);
         Ok(true)
     }
 
@@ -165,6 +163,7 @@ impl Owned<'_> {
         &mut self,
         chat_id: i64,
         wa_message_id: &str,
+        sender_key: &str,
         answer: &EventResponder,
     ) -> Result<bool> {
         self.write_own_message(std::iter::once(wa_message_id))
@@ -174,7 +173,7 @@ impl Owned<'_> {
              (message_id, responder, name, answer, extra_guests, answered_at) \
              SELECT m.id, $4, $5, $6, $7, $8 FROM message m \
              WHERE m.session_id = $1 AND m.chat_id = $2 AND m.wa_message_id = $3 \
-             AND m.kind = 'event' ORDER BY m.id LIMIT 1 \
+             AND m.sender_key = $9 AND m.kind = 'event' \
              ON CONFLICT (message_id, responder) DO UPDATE SET name = excluded.name, \
              answer = excluded.answer, extra_guests = excluded.extra_guests, \
              answered_at = excluded.answered_at \
@@ -188,6 +187,7 @@ impl Owned<'_> {
         .bind(answer.response.as_str())
         .bind(answer.extra_guests)
         .bind(answer.answered_at)
+        .bind(storable(sender_key))
         .execute(conn)
         .await
         .map(|done| done.rows_affected()))?;

@@ -123,48 +123,6 @@ struct AdvancedRow {
     chat_jid: String,
 }
 
-/// What later messages refer to: a poll that is voted in, a text that is quoted.
-#[derive(Clone)]
-pub struct StoredMessage {
-    /// The row's number.
-    pub id: i64,
-    /// The chat's row.
-    pub chat_id: i64,
-    /// Who sent it, as in [`NewMessage::sender_key`].
-    pub sender_key: String,
-    /// Whether the account itself sent it.
-    pub is_from_me: bool,
-    /// The kind of content.
-    pub kind: String,
-    /// The text, or the caption.
-    pub body: Option<String>,
-    /// The sender by phone number.
-    pub sender_jid: Option<String>,
-    /// The sender by LID.
-    pub sender_lid: Option<String>,
-    /// When it was sent, in milliseconds since 1970.
-    pub timestamp_ms: i64,
-    /// How far it is; for outgoing ones.
-    pub status: Option<MessageStatus>,
-    /// The whole content as the protocol has it.
-    pub content: Option<Value>,
-}
-
-#[derive(FromRow)]
-struct StoredRow {
-    id: i64,
-    chat_id: i64,
-    sender_key: String,
-    is_from_me: bool,
-    kind: String,
-    body: Option<String>,
-    sender_jid: Option<String>,
-    sender_lid: Option<String>,
-    timestamp: i64,
-    status: Option<Text<MessageStatus>>,
-    content: Option<String>,
-}
-
 macro_rules! insert_message {
     () => {
         "INSERT INTO message (session_id, chat_id, sender_key, wa_message_id, direction, \
@@ -415,48 +373,5 @@ impl Owned<'_> {
         .bind(now_ms)
         .fetch_optional(conn)
         .await)?)
-    }
-
-    /// A message of a chat, of one sender where given, else the first of that id.
-    pub async fn stored_message(
-        &mut self,
-        chat_id: i64,
-        wa_message_id: &str,
-        sender_key: Option<&str>,
-    ) -> Result<Option<StoredMessage>> {
-        self.write_own_message(std::iter::once(wa_message_id))
-            .await?;
-        let row: Option<StoredRow> = on!(self.tx, |conn| sqlx::query_as(
-            "SELECT id, chat_id, sender_key, is_from_me, kind, body, sender_jid, sender_lid, \
-             timestamp, status, content FROM message \
-             WHERE session_id = $1 AND chat_id = $2 AND wa_message_id = $3 \
-             AND sender_key = COALESCE($4, sender_key) ORDER BY id LIMIT 1"
-        )
-        .bind(Text(self.session))
-        .bind(chat_id)
-        .bind(storable(wa_message_id))
-        .bind(sender_key.map(storable))
-        .fetch_optional(conn)
-        .await)?;
-        row.map(|row| {
-            Ok(StoredMessage {
-                id: row.id,
-                chat_id: row.chat_id,
-                sender_key: row.sender_key,
-                is_from_me: row.is_from_me,
-                kind: row.kind,
-                body: row.body,
-                sender_jid: row.sender_jid,
-                sender_lid: row.sender_lid,
-                timestamp_ms: row.timestamp,
-                status: row.status.map(|status| status.0),
-                content: row
-                    .content
-                    .as_deref()
-                    .map(serde_json::from_str)
-                    .transpose()?,
-            })
-        })
-        .transpose()
     }
 }

@@ -110,7 +110,7 @@ async fn messages_go_when_their_time_is_over_unless_they_are_kept() {
     .await;
     let chat = world.chat;
     assert!(change!(world, |owned| owned
-        .keep_message(chat, "KEPT", Some(50), 2)
+        .keep_message(chat, "KEPT", "", Some(50), 2)
         .await));
     assert_eq!(world.shown("FIRST").await.unwrap().expires_at, Some(100));
     assert_eq!(world.purge(99, 10).await, 0);
@@ -123,7 +123,7 @@ async fn messages_go_when_their_time_is_over_unless_they_are_kept() {
         assert!(world.shown(id).await.is_some(), "{id}");
     }
     assert!(change!(world, |owned| owned
-        .keep_message(chat, "KEPT", None, 3)
+        .keep_message(chat, "KEPT", "", None, 3)
         .await));
     assert_eq!(world.purge(500, 10).await, 1);
     assert!(world.shown("KEPT").await.is_none());
@@ -137,14 +137,14 @@ async fn pins_and_places_are_shown_with_the_message() {
     .await;
     let chat = world.chat;
     assert!(!change!(world, |owned| owned
-        .pin_message(chat, "NONE", Some(9), 2)
+        .pin_message(chat, "NONE", "", Some(9), 2)
         .await));
     assert!(change!(world, |owned| owned
-        .pin_message(chat, "M", Some(9), 2)
+        .pin_message(chat, "M", "", Some(9), 2)
         .await));
     assert_eq!(world.shown("M").await.unwrap().pinned_until, Some(9));
     assert!(change!(world, |owned| owned
-        .pin_message(chat, "M", None, 2)
+        .pin_message(chat, "M", "", None, 2)
         .await));
     assert_eq!(world.shown("M").await.unwrap().pinned_until, None);
     for latitude in [1.5, 2.5] {
@@ -201,12 +201,12 @@ async fn the_last_answer_of_everybody_is_kept_with_the_event() {
     ] {
         let answer = answer(jid, response, at);
         change!(world, |owned| owned
-            .note_event_answer(chat, "E", &answer)
+            .note_event_answer(chat, "E", "", &answer)
             .await);
     }
     let other = answer("1@lid", EventAnswer::Going, 9);
     assert!(!change!(world, |owned| owned
-        .note_event_answer(chat, "T", &other)
+        .note_event_answer(chat, "T", "", &other)
         .await));
     let shown = world.shown("E").await.unwrap();
     assert_eq!(shown.event.unwrap().name, "Regatta");

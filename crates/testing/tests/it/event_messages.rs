@@ -178,3 +178,133 @@ async fn the_members_of_a_group_answer_to_its_events() {
     refused.expect(400);
     world.sandbox.stop().await;
 }
+
+#[tokio::test]
+async fn own_events_are_changed_and_called_off() {
+    let sandbox = TestSandbox::start().await;
+    let (alice, bob) = (&sandbox.phones[0], &sandbox.phones[1]);
+    let session = sandbox.pair(alice).await;
+    let mut socket = socket_of(&sandbox, &session).await;
+    let begins = SystemClock.now_ms() + 3_600_000;
+    let body = json!({"type": "event", "to": bob,
+        "event": {"name": "Regatta", "description": "Bring lamps", "startTime": begins}});
+    let from_here = send(&sandbox, &session, body).await;
+    sandbox
+        .simulated
+        .wait_for(bob, |m| m.id() == from_here)
+        .await;
+    let body = json!({"type": "event", "to": bob, "name": "Picnic", "startTime": begins});
+    let from_phone = phone_sends(&sandbox, alice, body).await;
+    sandbox
+        .simulated
+        .wait_for(bob, |m| m.id() == from_phone)
+        .await;
+    for _ in 0..2 {
+        told(&mut socket, "message.from_me").await;
+    }
+
+    // Wherever the account sent them, they are changed here.
+    let later = begins + 60_000;
+    for id in [&from_here, &from_phone] {
+        for (name, canceled) in [("Postponed", false), ("Called off", true)] {
+            let event = json!({"name": name, "startTime": later, "endTime": later + 60_000,
+                "location": {"name": "Pier 3"}, "canceled": canceled});
+            let body = json!({"chat": bob, "event": event});
+            let changed = act(&sandbox, &session, Method::PATCH, id, body).await;
+            changed.expect(200);
+            let is_change = |m: &wagate_testing::PhoneMessage| {
+                m.0["targetId"] == id.as_str() && m.body() == name
+            };
+            let got = sandbox.simulated.wait_for(bob, is_change).await;
+            assert_eq!(got.0["details"]["startTime"], later.div_euclid(1_000));
+            assert_eq!(got.0["details"]["location"]["name"], "Pier 3");
+            assert_eq!(got.0["details"]["canceled"], canceled);
+            let edited = told(&mut socket, "message.edited").await;
+            assert_eq!(
+                (&edited["type"], &edited["body"]),
+                (&json!("event"), &json!(name))
+            );
+            assert_eq!(
+                (&edited["targetId"], &edited["fromMe"]),
+                (&json!(id), &json!(true))
+            );
+            assert_eq!(edited["event"]["canceled"], canceled);
+            let row = stored(&session, bob, id).await;
+            assert_eq!((&row["body"], &row["edited"]), (&json!(name), &json!(true)));
+            assert_eq!(row["event"], edited["event"]);
+            // What it no longer has is gone.
+            assert!(row["event"].get("description").is_none());
+        }
+    }
+
+    // The account's phone changes one, too.
+    let edit = json!({"name": "Sailing", "startTime": begins});
+    phone_does(&sandbox, alice, &format!("{from_here}:edit-event"), edit).await;
+    let edited = told(&mut socket, "message.edited").await;
+    assert_eq!(
+        (
+            &edited["targetId"],
+            &edited["fromMe"],
+            &edited["event"]["name"]
+        ),
+        (&json!(from_here), &json!(true), &json!("Sailing"))
+    );
+    let row = stored(&session, bob, &from_here).await;
+    assert_eq!(
+        (&row["body"], &row["event"]["canceled"]),
+        (&json!("Sailing"), &json!(false))
+    );
+    sandbox.stop().await;
+}
+
+#[tokio::test]
+async fn only_own_events_are_changed_and_as_a_whole() {
+    let world = world().await;
+    let group = world.made().await;
+    let (sandbox, session) = (&world.sandbox, &world.session);
+    let mut socket = socket_of(sandbox, session).await;
+    let begins = SystemClock.now_ms() + 3_600_000;
+    let event = json!({"name": "Launch", "startTime": begins});
+    let body = json!({"type": "event", "to": group, "event": event});
+    let own = send(sandbox, session, body).await;
+    let body = json!({"type": "text", "to": group, "text": "words"});
+    let text = send(sandbox, session, body).await;
+    let body = json!({"type": "event", "to": group, "name": "Regatta", "startTime": begins});
+    let theirs = phone_sends(sandbox, &world.bob, body).await;
+    told(&mut socket, "message").await;
+    for (id, body, field) in [
+        (&own, json!({"text": "words"}), "event"),
+        (&own, json!({"text": "words", "event": event}), "text"),
+        (&own, json!({"event": {"canceled": true}}), "event.name"),
+        (&own, json!({}), "text"),
+        (&text, json!({"event": event}), "event"),
+        (&theirs, json!({"event": event}), "mid"),
+    ] {
+        let mut body = body;
+        body["chat"] = json!(group);
+        let refused = act(sandbox, session, Method::PATCH, id, body).await;
+        let refused = refused.expect(400);
+        let faults = &refused["error"]["details"]["errors"];
+        assert_eq!(faults[0]["field"], field, "{refused}");
+    }
+    let called_off = json!({"name": "Launch", "startTime": begins, "canceled": true});
+    let body = json!({"type": "event", "to": group, "event": called_off});
+    let refused = sandbox.api.post(&session.path("/messages"), &body).await;
+    let refused = refused.expect(400);
+    let faults = &refused["error"]["details"]["errors"];
+    assert_eq!(faults[0]["field"], "event.canceled");
+
+    // In a group members take it from the author, and nobody answers any more.
+    let body = json!({"chat": group, "event": called_off});
+    let changed = act(sandbox, session, Method::PATCH, &own, body).await;
+    changed.expect(200);
+    let is_change = |m: &wagate_testing::PhoneMessage| {
+        m.0["targetId"] == own.as_str() && m.0["details"]["canceled"] == true
+    };
+    sandbox.simulated.wait_for(&world.bob, is_change).await;
+    let path = format!("{own}/respond");
+    let body = json!({"chat": group, "response": "going"});
+    let refused = act(sandbox, session, Method::POST, &path, body).await;
+    refused.expect(400);
+    world.sandbox.stop().await;
+}

@@ -45,6 +45,7 @@ mod scheduled;
 mod stage;
 mod status;
 mod surface;
+mod unsent;
 mod webhooks;
 
 use std::path::Path;

@@ -8,7 +8,7 @@ use crate::{EventData, Faults};
 impl SendRequest {
     pub(super) fn check_event(&self, faults: &mut Faults) {
         match &self.event {
-            Some(event) => event.check("event", faults),
+            Some(event) => event.check_new("event", faults),
             None => faults.add("event", "is required for type event"),
         }
     }

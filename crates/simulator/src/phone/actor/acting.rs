@@ -2,15 +2,17 @@
 
 use serde_json::Value;
 use wacore::event::{decrypt_event_response_with_secret, encrypt_event_response_with_secret};
+use wacore::message_edit::{MessageEditContext, decrypt_secret_encrypted};
 use wacore::secret_enc_addon::{AddonContext, ModificationType, encrypt_addon};
 use wacore_binary::Jid;
 use waproto::whatsapp as wa;
+use waproto::whatsapp::message::secret_encrypted_message::SecretEncType;
 
 use super::mail::SendReply;
 use super::receipts::unknown_message;
 use super::run::Actor;
 use crate::phone::content::{
-    Action, Content, Described, answer_details, build, event_message, innermost, keep,
+    Action, Content, Described, answer_details, build, describe, event_message, innermost, keep,
     live_location, pin, sealed_answer, sealed_edit, sealed_message, selection,
 };
 use crate::phone::error::PhoneError;
@@ -161,16 +163,50 @@ impl Actor {
         })
     }
 
-    /// Adds what an encrypted answer to an event says, where the event is in the log.
-    pub(super) fn add_answer(
+    /// Adds what is encrypted with the secret of an event in the log: an answer, or a change.
+    pub(super) fn add_sealed(
         &self,
         described: &mut Described,
-        responder: &Jid,
+        sender: &Jid,
         message: &wa::Message,
     ) {
-        if let Some(details) = self.read_answer(responder, message) {
+        if let Some(details) = self.read_answer(sender, message) {
             described.details = Some(details);
         }
+        if let Some(changed) = self.read_event_edit(sender, message) {
+            described.body = changed.body;
+            described.details = changed.details;
+        }
+    }
+
+    /// A change of an event by its author; none of anybody else's, as on official clients.
+    fn read_event_edit(&self, editor: &Jid, message: &wa::Message) -> Option<Described> {
+        let sealed = innermost(message).secret_encrypted_message.as_option()?;
+        let kind = sealed.secret_enc_type?;
+        let key = sealed.target_message_key.as_option()?;
+        let id = key.id.as_deref()?;
+        let event = self.logged(id).ok()?;
+        let is_event = innermost(&event.message).event_message.is_set();
+        let (authors, editors) = (self.both(&event.author), self.both(editor));
+        let is_authors = authors.iter().any(|author| editors.contains(author));
+        if kind != SecretEncType::EVENT_EDIT || !is_event || !is_authors {
+            return None;
+        }
+        let secret = event.secret()?;
+        let (payload, iv) = (sealed.enc_payload.as_deref()?, sealed.enc_iv.as_deref()?);
+        let opened = authors.iter().find_map(|author| {
+            let context = MessageEditContext {
+                original_msg_id: id,
+                original_sender_jid: author,
+                editor_jid: author,
+            };
+            let kind = ModificationType::EventEdit;
+            decrypt_secret_encrypted(payload, iv, secret, kind, &context).ok()
+        })?;
+        let edit = opened.protocol_message.as_option()?;
+        let names_it = edit.key.as_option()?.id.as_deref() == Some(id);
+        let changed = edit.edited_message.as_option().filter(|_| names_it)?;
+        changed.event_message.is_set().then(|| describe(changed))?
     }
 
     fn read_answer(&self, responder: &Jid, message: &wa::Message) -> Option<Value> {

@@ -269,7 +269,7 @@ impl Actor {
         let Some(mut described) = describe(message) else {
             return false;
         };
-        self.add_answer(&mut described, sender, message);
+        self.add_sealed(&mut described, sender, message);
         self.shared.log().store(LogEntry {
             message: StoredMessage {
                 id: info.id.clone(),

@@ -245,7 +245,7 @@ impl Actor {
             return false;
         };
         let own = self.shared.lid.clone();
-        self.add_answer(&mut described, &own, message);
+        self.add_sealed(&mut described, &own, message);
         self.shared.log().store(LogEntry {
             message: StoredMessage {
                 id: id.to_owned(),
