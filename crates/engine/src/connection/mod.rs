@@ -21,6 +21,7 @@ mod history;
 mod hook;
 mod labels;
 mod messages;
+mod numbers;
 mod observer;
 mod open;
 mod pairing;
