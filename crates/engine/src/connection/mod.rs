@@ -33,6 +33,7 @@ mod restrictions;
 mod runtime;
 mod sending;
 mod supervisor;
+mod unhooked;
 mod uploads;
 
 use std::sync::Arc;

@@ -44,6 +44,7 @@ mod stage;
 mod status;
 mod surface;
 mod webhooks;
+mod withheld;
 
 use std::path::Path;
 
