@@ -359,6 +359,7 @@ fn unreadable(message: &UndecryptableMessage) -> Option<UnreadableMessage> {
         id: info.id.clone(),
         chat: model_jid(&info.source.chat)?,
         sender: model_jid(&info.source.sender)?,
+        is_from_me: info.source.is_from_me,
         reason,
         timestamp_ms: info.timestamp.timestamp_millis(),
     })

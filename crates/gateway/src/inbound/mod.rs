@@ -10,7 +10,11 @@ mod marks;
 mod news;
 mod payload;
 mod people;
+mod signs;
 mod sink;
+#[cfg(test)]
+mod tests;
+mod unreadable;
 
 pub(crate) use batch::{Batch, ToRead, both_addresses, row_of};
 pub(crate) use content::{poll_of, raw_of};
