@@ -101,7 +101,7 @@ pub(crate) async fn replay(
         Ok(Some(Enqueued::OtherRequest)) => Some(Err(Refusal::KeyReused)),
         Ok(Some(Enqueued::Replayed(id))) => {
             let deadline = Instant::now() + cx.config.outbox.sync_timeout;
-            Some(replay_outcome(cx, organization, id, deadline).await)
+            Some(replay_outcome(cx, organization, id, command.mode, deadline).await)
         }
         Err(error) => Some(Err(store_refusal(&error))),
     }
@@ -112,20 +112,37 @@ async fn replay_outcome(
     organization: OrganizationId,
     id: OutboxId,
     deadline: Instant,
+    mode: SendMode,
 ) -> CommandResult {
     let found = async { cx.store.read().await?.outbox(organization, id).await };
-    match found.await {
-        Ok(Some(record)) if record.mode == SendMode::Async => Ok(queued(id, true)),
-        Ok(Some(record)) => match stored_reply(&record, true) {
-            Some(reply) => reply,
-            None => outcome(cx, organization, id, &record.wa_message_id, deadline, true).await,
-        },
-        Ok(None) => Err(Refusal::Internal),
-        Err(error) => Err(store_refusal(&error)),
+    let record = match found.await {
+        Ok(Some(record)) => record,
+        Ok(None) => return Err(Refusal::Internal),
+        Err(error) => return Err(store_refusal(&error)),
+    };
+    let wa_message_id = &record.wa_message_id;
+    match (mode, record.mode, stored_reply(&record, true)) {
+        (SendMode::Async, SendMode::Async, _) | (SendMode::Async, SendMode::Sync, None) => {
+            Ok(queued(id, wa_message_id, true))
+        }
+        (SendMode::Async, SendMode::Sync, Some(reply)) => reply,
+        (SendMode::Sync, _, Some(reply)) => waited_for(reply),
+        (SendMode::Sync, _, None) => {
+            let reply = outcome(cx, organization, id, wa_message_id, deadline, true);
+            waited_for(reply.await)
+        }
     }
 }
 
 /// Waits for an outcome, at most until the deadline.
+/// The answer to one who waits, also where the first who asked did not.
+fn waited_for(mut reply: CommandResult) -> CommandResult {
+    if let Ok(CommandReply::Send(result)) = &mut reply {
+        result.mode = SendMode::Sync;
+    }
+    reply
+}
+
 async fn outcome(
     cx: &Context,
     organization: OrganizationId,
@@ -209,13 +226,16 @@ pub(crate) async fn accept(
             chat_jid,
             disappearing_seconds,
         } => (chat_jid.into(), disappearing_seconds),
-        Accepted::Replayed(id) => return replay_outcome(cx, organization, id, deadline).await,
+        Accepted::Replayed(id) => {
+            return replay_outcome(cx, organization, id, entry.mode, deadline).await;
+        }
         // Only what waited for its time can be taken back.
         Accepted::Withdrawn => return Err(Refusal::Missing),
     };
     hand_over(cx, session, &entry, &chat_jid, timer);
     if entry.mode == SendMode::Async {
-        return Ok(queued(entry.first().id, false));
+        let first = entry.first();
+        return Ok(queued(first.id, &first.wa_message_id, false));
     }
     let mut first = None;
     for (part, waiting) in entry.parts.iter().zip(&mut waiting) {

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use wagate_cluster::{CommandReply, CommandResult, Refusal};
 use wagate_engine::{RejectReason, SendFailure};
-use wagate_model::{MessageStatus, SendMode, SendResult};
+use wagate_model::{MessageStatus, OutboxId, SendMode, SendResult};
 use wagate_store::OutboxRecord;
 
 /// A result with why it failed; readable as a plain [`SendResult`] too.
@@ -95,14 +95,14 @@ impl Outcome {
 }
 
 /// The answer to a caller that does not wait.
-pub(crate) fn queued(record_id: wagate_model::OutboxId, is_replay: bool) -> CommandReply {
+pub(crate) fn queued(id: OutboxId, wa_message_id: &str, is_replay: bool) -> CommandReply {
     CommandReply::Send(SendResult {
         mode: SendMode::Async,
-        outbox_id: Some(record_id),
+        outbox_id: Some(id),
         replayed: is_replay.then_some(true),
         status: Some(MessageStatus::Pending),
         timestamp: None,
-        wa_message_id: None,
+        wa_message_id: Some(wa_message_id.to_owned()),
     })
 }
 
