@@ -93,7 +93,7 @@ fn idempotency_key(headers: &HeaderMap, faults: &mut Faults) -> Option<String> {
 /// request is a conflict. Keys belong to the organization and are kept for at least 24 hours.
 ///
 /// A session sends at most `ratePerMin` and `ratePerHour` messages: beyond that, a
-/// waiting request gets 429, and a queued message waits.
+/// waiting request gets 429, and a queued message waits. An album counts as one.
 ///
 /// Beyond the contract there are the types `event` (answers come as
 /// `message.interactive_reply` and are shown with the stored message), `buttons` and `list`.

@@ -107,12 +107,13 @@ pub(crate) async fn replay(
     }
 }
 
+/// What became of the first request, for one who waits for it or not, whatever the first did.
 async fn replay_outcome(
     cx: &Context,
     organization: OrganizationId,
     id: OutboxId,
-    deadline: Instant,
     mode: SendMode,
+    deadline: Instant,
 ) -> CommandResult {
     let found = async { cx.store.read().await?.outbox(organization, id).await };
     let record = match found.await {
@@ -134,7 +135,6 @@ async fn replay_outcome(
     }
 }
 
-/// Waits for an outcome, at most until the deadline.
 /// The answer to one who waits, also where the first who asked did not.
 fn waited_for(mut reply: CommandResult) -> CommandResult {
     if let Ok(CommandReply::Send(result)) = &mut reply {
@@ -143,6 +143,7 @@ fn waited_for(mut reply: CommandResult) -> CommandResult {
     reply
 }
 
+/// Waits for an outcome, at most until the deadline.
 async fn outcome(
     cx: &Context,
     organization: OrganizationId,
@@ -259,16 +260,18 @@ pub(super) fn hand_over(
 ) {
     metrics::counter!("wagate_gateway_sends_accepted_total").increment(1);
     for part in &entry.parts {
-        session.sends.push(Item {
+        let mut item = Item {
             id: part.id,
             wa_message_id: part.wa_message_id.clone(),
             chat: chat_jid.clone(),
             mode: entry.mode,
             order: part.order.in_chat(timer),
-            created_at_ms: entry.now_ms,
+            age_from_ms: None,
             attempts: 0,
             uploaded: None,
-        });
+        };
+        item.age_from_ms = item.is_counted().then_some(entry.now_ms);
+        session.sends.push(item);
     }
     super::wake(cx, session);
 }

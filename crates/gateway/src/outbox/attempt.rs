@@ -69,7 +69,10 @@ fn failed_wait(cx: &Context, item: &Item) -> Duration {
 
 async fn try_once(cx: &Context, session: &Arc<Session>, item: &mut Item) -> Result<Attempted> {
     let config = &cx.config.outbox;
-    if cx.now_ms().saturating_sub(item.created_at_ms) > millis(config.max_age) {
+    let age = item
+        .age_from_ms
+        .map(|from| cx.now_ms().saturating_sub(from));
+    if age.is_some_and(|age| age > millis(config.max_age)) {
         finish_failed(cx, session, item, Failure::new("expired")).await?;
         return Ok(Attempted::Finished);
     }
@@ -243,6 +246,7 @@ async fn prepare(cx: &Context, session: &Session, item: &Item, chat: Jid) -> Res
     let reply_to = order
         .task
         .request()
+        item.age_from_ms.get_or_insert(now_ms);
         .and_then(|request| request.reply_to.clone());
     let uploaded = item.uploaded.clone();
     if order.task.target().is_none() && reply_to.is_none() {

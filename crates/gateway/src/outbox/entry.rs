@@ -214,7 +214,7 @@ impl Entry {
             // It waited so long that its file was swept away: the caller has it still.
             return refuse(Refusal::Unavailable);
         }
-        if self.mode == SendMode::Sync && part.order.task.is_counted() {
+        if self.mode == SendMode::Sync && part.order.is_counted() {
             let limits = session.settings().limits;
             match owned.take_rate(limits, self.now_ms).await? {
                 RateDecision::Allowed => {}

@@ -58,6 +58,13 @@ impl Order {
         }
     }
 
+    /// Whether the sending limits count it: of an album, the message that begins it alone.
+    ///
+    /// An album is accepted as a whole, and with more files than the limit it never could be.
+    pub(crate) const fn is_counted(&self) -> bool {
+        self.task.is_counted() && !matches!(self.album, Some(Album::Belongs { .. }))
+    }
+
     fn with_file(task: SendTask, attachment: Attachment) -> Self {
         Self {
             secret: rand::random(),
@@ -189,12 +196,17 @@ mod tests {
             videos: 1,
         };
         assert!(all[0].0 == "1" && all[0].1.album == Some(begins));
+        assert!(all[0].1.is_counted());
         for (id, order) in &all[1..] {
             assert!(id != "1" && order.attachment.is_some());
             let belongs = Album::Belongs { to: "1".into() };
             assert!(order.album == Some(belongs));
             assert_eq!(order.task.request().unwrap().reply_to, None);
             assert_ne!(order.secret, [0; 32], "each file has a key of its own");
+            assert!(
+                !order.is_counted(),
+                "it is one message to the sending limits"
+            );
         }
         let kinds: Vec<_> = all[1..]
             .iter()
