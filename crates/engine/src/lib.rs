@@ -87,7 +87,7 @@ mod transport;
 mod upload;
 mod version;
 
-pub use connection::{Connection, SessionOptions, raw_of};
+pub use connection::{Connection, SessionOptions, raw_of, raw_text};
 #[cfg(any(test, feature = "fuzzing"))]
 #[doc(hidden)]
 pub use convert::fuzzing;

@@ -46,7 +46,7 @@ pub(crate) use attempt::Attempt;
 pub(crate) use history::HistoryTurns;
 pub(crate) use labels::LABEL_MESSAGE;
 
-pub use sending::raw_of;
+pub use sending::{raw_of, raw_text};
 
 use self::history::HistoryParts;
 use crate::acks::AckBook;

@@ -52,7 +52,7 @@ pub(crate) use history::unpack_into;
 pub(crate) use identity::{Own, alias, library_jid, model_jid};
 pub(crate) use labels::{chat_labelled, label_edited, message_labelled};
 pub(crate) use messages::{Converted, Sealed, SealedKind, message};
-pub(crate) use outgoing::{key, outgoing, raw};
+pub(crate) use outgoing::{key, outgoing, raw, text_message};
 pub(crate) use people::{about, contact_name, number_change, picture, presence, push_name, typing};
 pub(crate) use polls::option_hashes;
 pub use polls::poll_option_hash;
