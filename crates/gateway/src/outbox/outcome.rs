@@ -25,6 +25,9 @@ pub(crate) struct Failure {
     pub(crate) code: Option<i64>,
     /// What it means.
     pub(crate) message: String,
+    /// After how many seconds it may be sent, where WhatsApp forbids the account to begin chats.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) restricted_seconds: Option<i64>,
 }
 
 impl Failure {
@@ -32,6 +35,7 @@ impl Failure {
         Self {
             code: None,
             message: message.to_owned(),
+            restricted_seconds: None,
         }
     }
 
@@ -49,6 +53,19 @@ impl Failure {
         Self {
             code: code.map(i64::from),
             message: reason.as_str().to_owned(),
+            restricted_seconds: None,
+        }
+    }
+
+    fn into_refusal(self) -> Refusal {
+        match self.restricted_seconds {
+            Some(retry_after_seconds) => Refusal::ReachoutRestricted {
+                retry_after_seconds,
+            },
+            None => Refusal::Rejected {
+                code: self.code,
+                message: self.message,
+            },
         }
     }
 }
@@ -84,10 +101,7 @@ impl Outcome {
     /// The answer to a caller that waited for it.
     pub(crate) fn into_reply(mut self, is_replay: bool) -> CommandResult {
         if let Some(error) = self.error {
-            return Err(Refusal::Rejected {
-                code: error.code,
-                message: error.message,
-            });
+            return Err(error.into_refusal());
         }
         self.result.replayed = is_replay.then_some(true);
         Ok(CommandReply::Send(self.result))
