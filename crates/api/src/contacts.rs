@@ -284,7 +284,7 @@ async fn unmute_contact_status(
     responses((status = 200, description = "For each number, in the order of the question.",
         body = ListOnWhatsApp, example = json!({ "data": [
             { "query": "15557654321", "isOnWhatsApp": true, "jid": "15557654321@s.whatsapp.net" },
-            { "query": "15550001234", "isOnWhatsApp": false }
+            { "query": "+15550001234", "isOnWhatsApp": false }
         ] }))),
 )]
 async fn check_contacts(

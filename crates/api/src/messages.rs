@@ -89,11 +89,11 @@ fn idempotency_key(headers: &HeaderMap, faults: &mut Faults) -> Option<String> {
 /// `message.status`. With `async=true` the message is queued and answered with 202.
 ///
 /// With an `Idempotency-Key`, a repeated request sends nothing and gets the first
-/// result, with `replayed`; the same key with another request is a conflict. Keys
-/// belong to the organization and are kept for at least 24 hours.
+/// result, with `replayed`, whether either of them waits or not; the same key with another
+/// request is a conflict. Keys belong to the organization and are kept for at least 24 hours.
 ///
 /// A session sends at most `ratePerMin` and `ratePerHour` messages: beyond that, a
-/// waiting request gets 429, and a queued message waits.
+/// waiting request gets 429, and a queued message waits. An album counts as one.
 ///
 /// Beyond the contract there are the types `event` (answers come as
 /// `message.interactive_reply` and are shown with the stored message), `buttons` and `list`.

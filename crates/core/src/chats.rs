@@ -2,8 +2,8 @@
 
 use wagate_cluster::{ChatRequest, GroupRequest, LiveRequest};
 use wagate_model::{
-    Chat, ChatUpdatePayload, Draft, EventKind, Jid, JidKind, ListChat, ListMessage,
-    OrganizationId, ReadChatInput, SendMode, SendTask, UpdateChatInput, UpdateGroupInput,
+    Chat, ChatUpdatePayload, Draft, EventKind, Jid, JidKind, ListChat, ListMessage, OrganizationId,
+    ReadChatInput, SendMode, SendTask, UpdateChatInput, UpdateGroupInput,
 };
 use wagate_store::{ChatPosition, MessagePosition, NewEvent, Tx};
 

@@ -141,7 +141,7 @@ impl Core {
     ) -> Result<OnWhatsApp> {
         let (phone, mut faults) = phone.open()?;
         let phone = faults.required("phone", phone);
-        let number = phone.and_then(|phone| {
+        let number = phone.as_ref().and_then(|phone| {
             let number = phone.parse::<PhoneNumber>();
             number
                 .map_err(|error| faults.add("phone", error.to_string()))
@@ -152,7 +152,11 @@ impl Core {
         let request = LiveRequest::Contact(ContactRequest::Check { phones });
         match self.ask_live(access, request, What::Contact).await? {
             LiveReply::Contact(ContactReply::Checked(mut found)) if found.len() == 1 => {
-                Ok(found.remove(0))
+                let query = phone.unwrap_or_default();
+                Ok(OnWhatsApp {
+                    query,
+                    ..found.remove(0)
+                })
             }
             other => Err(unexpected_live(&other)),
         }
@@ -180,7 +184,13 @@ impl Core {
         faults.into_result()?;
         let request = LiveRequest::Contact(ContactRequest::Check { phones });
         match self.ask_live(access, request, What::Contact).await? {
-            LiveReply::Contact(ContactReply::Checked(data)) => Ok(ListOnWhatsApp { data }),
+            LiveReply::Contact(ContactReply::Checked(found)) => {
+                let answered = asked.into_iter().zip(found);
+                let data = answered.map(|(query, found)| OnWhatsApp { query, ..found });
+                Ok(ListOnWhatsApp {
+                    data: data.collect(),
+                })
+            }
             other => Err(unexpected_live(&other)),
         }
     }

@@ -302,7 +302,7 @@ impl Core {
         let mode = options.mode;
         let idempotency = match options.idempotency_key {
             Some(key) => Some(IdempotencyKey {
-                body_hash: body_hash(access.id(), mode, &task)?,
+                body_hash: body_hash(access.id(), &task)?,
                 key,
             }),
             None => None,
@@ -392,6 +392,7 @@ impl Core {
                 wa_message_id,
                 is_replay,
             } => Ok(SendResult {
+                file_message_ids: None,
                 mode,
                 outbox_id: Some(outbox_id),
                 replayed: is_replay.then_some(true),
@@ -448,9 +449,9 @@ fn check_key(key: &str, faults: &mut Faults) {
     });
 }
 
-/// The same for the same request, however its JSON was written.
-fn body_hash(session: SessionId, mode: SendMode, task: &SendTask) -> Result<String> {
-    let canonical = serde_json::to_vec(&(session, mode, task)).map_err(Error::internal)?;
+/// The same for the same request, however its JSON was written and whether its caller waits.
+fn body_hash(session: SessionId, task: &SendTask) -> Result<String> {
+    let canonical = serde_json::to_vec(&(session, task)).map_err(Error::internal)?;
     Ok(hex::encode(Sha256::digest(canonical)))
 }
 
@@ -466,14 +467,13 @@ mod tests {
     }
 
     #[test]
-    fn the_hash_tells_session_mode_and_request_apart() {
+    fn the_hash_tells_session_and_request_apart() {
         let (a, b) = (SessionId::from_parts(1, 1), SessionId::from_parts(1, 2));
-        let base = body_hash(a, SendMode::Sync, &request("hi")).unwrap();
+        let base = body_hash(a, &request("hi")).unwrap();
         assert_eq!(base.len(), 64);
-        assert_eq!(base, body_hash(a, SendMode::Sync, &request("hi")).unwrap());
-        assert_ne!(base, body_hash(b, SendMode::Sync, &request("hi")).unwrap());
-        assert_ne!(base, body_hash(a, SendMode::Async, &request("hi")).unwrap());
-        assert_ne!(base, body_hash(a, SendMode::Sync, &request("ho")).unwrap());
+        assert_eq!(base, body_hash(a, &request("hi")).unwrap());
+        assert_ne!(base, body_hash(b, &request("hi")).unwrap());
+        assert_ne!(base, body_hash(a, &request("ho")).unwrap());
     }
 
     #[test]

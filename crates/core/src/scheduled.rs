@@ -97,6 +97,7 @@ impl Core {
             })
             .await;
         let result = |id, wa_message_id, replayed| SendResult {
+            file_message_ids: None,
             mode: SendMode::Async,
             outbox_id: Some(id),
             replayed,

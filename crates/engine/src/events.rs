@@ -273,6 +273,8 @@ pub struct UnreadableMessage {
     pub chat: Jid,
     /// Who sent it.
     pub sender: Jid,
+    /// Whether this number sent it, from any of its devices.
+    pub is_from_me: bool,
     /// Why it cannot be read.
     pub reason: UnreadableReason,
     /// When it was sent, in milliseconds since 1970.
@@ -432,7 +434,9 @@ pub struct Call {
     pub id: String,
     /// Who calls.
     pub from: Jid,
-    /// The group, for group calls.
+    /// Whether it is a call of a group, or of several people.
+    pub is_group: bool,
+    /// The group, where it is said.
     pub group: Option<Jid>,
     /// What happened.
     pub stage: CallStage,

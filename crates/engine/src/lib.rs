@@ -87,11 +87,11 @@ mod transport;
 mod upload;
 mod version;
 
-pub use connection::{Connection, SessionOptions, raw_of};
+pub use connection::{Connection, SessionOptions, raw_of, raw_text};
 #[cfg(any(test, feature = "fuzzing"))]
 #[doc(hidden)]
 pub use convert::fuzzing;
-pub use convert::{content_of, is_played, poll_option_hash, reply_kind};
+pub use convert::{content_of, is_played, is_view_once, poll_option_hash, raw_edited, reply_kind};
 pub use engine::{Endpoint, Engine, EngineConfig, verifies_certificate_chain};
 pub use error::{EngineError, PairingCodeError, RequestError};
 pub use events::{

@@ -111,10 +111,11 @@ pub struct ContactDetail {
 pub struct OnWhatsApp {
     /// Whether it is.
     pub is_on_whats_app: bool,
-    /// The JID to write to, where it is.
+    /// The JID to write to, where it is: that of the number on WhatsApp, which may be written
+    /// differently.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub jid: Option<String>,
-    /// The number that was asked about.
+    /// The number that was asked about, as it was written.
     pub query: String,
 }
 

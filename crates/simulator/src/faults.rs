@@ -17,6 +17,7 @@
 //! | `duplicate` | on stanzas | the stanza arrives twice |
 //! | `slow` | on stanzas to the target | the connection waits `delayMs` before this and all that follow |
 //! | `nack` | on messages from the target | the message is refused with `<ack error>`, `code` (463 without one) |
+//! | `withhold` | on messages of others to the target's companions, in chats of two | the message arrives as `<unavailable>`, for the phone to be asked for it |
 //! | `ban` | at once and at every login | `<failure reason="403">`; with `code`, `<failure reason="402">` with it and `delayMs` as the time it lasts |
 //! | `refuse_upload` | on uploads of media by the target | refused with the status `code` (500 without one) |
 //! | `slow_media` | on uploads and downloads of media | the answer waits `delayMs`, or until the fault is deleted |
@@ -268,6 +269,13 @@ impl Faults {
             FaultKind::Slow => OutboundFate::Slow(delay_ms),
             _ => OutboundFate::Pass,
         }
+    }
+
+    /// Whether a message comes to a companion without its content.
+    pub(crate) fn withholds(&self, number: &str) -> bool {
+        let is_meant =
+            |spec: &FaultSpec| spec.kind == FaultKind::Withhold && spec.is_for(number, None);
+        self.strike(is_meant).is_some()
     }
 
     pub(crate) fn login(&self, number: &str) -> Option<LoginFate> {

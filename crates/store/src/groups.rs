@@ -1,6 +1,8 @@
 //! Groups and their members, as far as a session has seen them.
 
-use sqlx::FromRow;
+use std::collections::HashMap;
+
+use sqlx::{FromRow, QueryBuilder};
 use wagate_model::{OrganizationId, SessionId};
 
 use crate::error::Result;
@@ -230,6 +232,38 @@ impl Owned<'_> {
         .bind(identity_id)
         .fetch_optional(conn)
         .await)?)
+    }
+
+    /// The tags of people in a group, by their rows; who has none is left out.
+    pub async fn member_tags(
+        &mut self,
+        group: &str,
+        people: &[i64],
+    ) -> Result<HashMap<i64, String>> {
+        if people.is_empty() {
+            return Ok(HashMap::new());
+        }
+        let rows: Vec<(i64, String)> = on!(self.tx, |conn| {
+            let mut query = QueryBuilder::new(
+                "SELECT m.identity_id, m.tag FROM group_member m \
+                 JOIN chat_group g ON g.id = m.group_id WHERE m.tag IS NOT NULL \
+                 AND g.session_id = ",
+            );
+            query.push_bind(Text(self.session));
+            query.push(" AND g.jid = ").push_bind(storable(group));
+            query.push(" AND m.identity_id IN (");
+            let mut list = query.separated(", ");
+            for person in people {
+                list.push_bind(*person);
+            }
+            query.push(")");
+            query
+                .build_query_as()
+                .persistent(people.len() <= 4)
+                .fetch_all(conn)
+                .await
+        })?;
+        Ok(rows.into_iter().collect())
     }
 
     /// Names the chat of a group after its subject, where there is such a chat.

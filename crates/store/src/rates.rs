@@ -121,6 +121,18 @@ impl Owned<'_> {
     }
 }
 
+impl Owned<'_> {
+    /// When a send was last counted, in milliseconds since 1970, to the minute.
+    pub async fn last_counted_at(&mut self) -> Result<Option<i64>> {
+        Ok(on!(self.tx, |conn| sqlx::query_scalar(
+            "SELECT minute_start FROM rate_window WHERE session_id = $1"
+        )
+        .bind(Text(self.session))
+        .fetch_optional(conn)
+        .await)?)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -100,10 +100,14 @@ const PARAMETERS_BEYOND_THE_CONTRACT: &[(&str, &str)] = &[("listChats", "label")
 const FIELDS_BEYOND_THE_CONTRACT: &[&str] = &[
     "Chat.disappearingSeconds",
     "Chat.labels",
+    "ChatUpdatePayload.archived",
     "ChatUpdatePayload.disappearingSeconds",
     "ChatUpdatePayload.labels",
     "ChatUpdatePayload.messageId",
+    "ChatUpdatePayload.mutedUntil",
+    "ChatUpdatePayload.pinned",
     "ChatUpdatePayload.pinnedUntil",
+    "ChatUpdatePayload.unreadCount",
     "Contact.statusMuted",
     "GroupPayload.disappearingSeconds",
     "MediaMeta.id",
@@ -153,6 +157,7 @@ const DESCRIBED_OTHERWISE: &[&str] = &[
     // A closed set where the contract says any text.
     "Me.status",
     "MessagePayload.type",
+    "SendResult.fileMessageIds",
     "SendResult.mode",
     // Beyond the contract, events, buttons and lists too.
     "SendRequest.type",

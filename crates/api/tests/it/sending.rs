@@ -57,6 +57,7 @@ async fn a_message_is_sent_and_its_result_given() {
     let world = world().await;
     world.service.gateway.answer(|_| {
         Ok(CommandReply::Send(SendResult {
+            file_message_ids: None,
             mode: SendMode::Sync,
             outbox_id: None,
             replayed: None,

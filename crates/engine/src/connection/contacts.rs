@@ -1,8 +1,8 @@
-//! People: whether they are there, what they show, and whether they are blocked.
+//! People: what they show, how they are saved, and whether they are blocked.
 
 use std::pin::Pin;
 
-use wagate_model::{Jid, JidKind, OnWhatsApp, ProfilePicture};
+use wagate_model::{Jid, JidKind, ProfilePicture};
 use whatsapp_rust::Client;
 use whatsapp_rust::features::{AppStateError, BlockingError, ContactError};
 
@@ -14,28 +14,6 @@ use crate::convert::{library_jid, model_jid};
 use crate::{ContactName, KnownPerson, RequestError};
 
 impl Connection {
-    /// Whether numbers are on WhatsApp, in the order of the question.
-    pub async fn check_numbers(&self, phones: &[Jid]) -> Result<Vec<OnWhatsApp>, RequestError> {
-        let client = &self.session().client;
-        let asked: Vec<_> = phones.iter().map(library_jid).collect();
-        let contacts = client.contacts();
-        let found = contacts.is_on_whatsapp(&asked).await;
-        let found = found.map_err(|error| contact_error(&error))?;
-        let answer = |(phone, jid): (&Jid, &whatsapp_rust::Jid)| {
-            let result = found.iter().find(|result| {
-                result.jid.user == jid.user
-                    || result.pn_jid.as_ref().is_some_and(|pn| pn.user == jid.user)
-            });
-            let is_there = result.is_some_and(|result| result.is_registered);
-            OnWhatsApp {
-                is_on_whats_app: is_there,
-                jid: is_there.then(|| phone.to_string()),
-                query: phone.user().to_owned(),
-            }
-        };
-        Ok(phones.iter().zip(&asked).map(answer).collect())
-    }
-
     /// What WhatsApp says of people's addresses and businesses; who is not there is left out.
     pub async fn people(&self, people: &[Jid]) -> Result<Vec<KnownPerson>, RequestError> {
         if people.is_empty() {

@@ -31,7 +31,7 @@ use whatsapp_rust::waproto::whatsapp::message::HistorySyncNotification;
 use whatsapp_rust::{Client, Jid as LibraryJid};
 
 use super::attempt::Attempt;
-use super::hook::own;
+use super::hook::{Addresses, own};
 use crate::convert::{Own, unpack_into};
 use crate::mailbox::Mailbox;
 use crate::{EngineEvent, HistoryChunk, HistoryPart};
@@ -256,7 +256,8 @@ impl Reader {
         let unpacking = tokio::task::spawn_blocking(move || {
             unpack(&history, &me, &part, &sender);
         });
-        while let Some(page) = pages.recv().await {
+        while let Some(mut page) = pages.recv().await {
+            complete(client, &mut page).await;
             self.mailbox.wait_for_calm().await;
             self.mailbox.tell(EngineEvent::History(page));
         }
@@ -311,6 +312,20 @@ impl Reader {
             notice.chunk_order,
             notice.progress,
         ))
+    }
+}
+
+/// Adds other addresses, as live messages have them: by those a message is found again that is
+/// edited later, or comes live as well.
+async fn complete(client: &Client, page: &mut HistoryChunk) {
+    let mut addresses = Addresses::new(client);
+    for chat in &mut page.chats {
+        if chat.alias.is_none() {
+            chat.alias = addresses.other(&chat.chat).await;
+        }
+        for message in &mut chat.messages {
+            addresses.complete(message).await;
+        }
     }
 }
 

@@ -1,5 +1,6 @@
 //! Committing messages before they are acknowledged.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use wagate_model::{Jid, JidKind};
@@ -56,18 +57,28 @@ fn buffered(message: &LibraryMessage) -> BufferedMessage {
 /// Converts a batch and adds what the session knows: other addresses, and what is sealed.
 async fn converted(client: &Client, batch: &[LibraryMessage]) -> Vec<InboundMessage> {
     let own = own(client);
-    let mut messages = Vec::with_capacity(batch.len());
-    for item in batch {
-        let Some(converted) = convert::message(&item.info, &item.message, &own) else {
-            continue;
-        };
+    let converted = batch
+        .iter()
+        .filter_map(|item| convert::message(&item.info, &item.message, &own));
+    completed(client, &own, converted).await
+}
+
+/// Adds what the session knows: other addresses, and what is sealed.
+pub(super) async fn completed(
+    client: &Client,
+    own: &Own,
+    converted: impl Iterator<Item = Converted>,
+) -> Vec<InboundMessage> {
+    let mut addresses = Addresses::new(client);
+    let mut messages = Vec::with_capacity(converted.size_hint().0);
+    for one in converted {
         let Converted {
             mut message,
             sealed,
-        } = converted;
-        complete_addresses(client, &mut message).await;
+        } = one;
+        addresses.complete(&mut message).await;
         if let Some(sealed) = sealed {
-            addons::open(client, &own, &mut message, &sealed).await;
+            addons::open(client, own, &mut message, &sealed).await;
         }
         messages.push(message);
     }
@@ -82,14 +93,39 @@ pub(super) fn own(client: &Client) -> Own {
     }
 }
 
-async fn complete_addresses(client: &Client, message: &mut InboundMessage) {
-    if message.chat_alias.is_none() {
-        message.chat_alias = other_address(client, &message.chat).await;
+/// People's other addresses, each looked up once.
+pub(super) struct Addresses<'c> {
+    client: &'c Client,
+    known: HashMap<Jid, Option<Jid>>,
+}
+
+impl<'c> Addresses<'c> {
+    pub(super) fn new(client: &'c Client) -> Self {
+        Self {
+            client,
+            known: HashMap::new(),
+        }
     }
-    match (&message.sender_jid, &message.sender_lid) {
-        (Some(phone), None) => message.sender_lid = other_address(client, phone).await,
-        (None, Some(lid)) => message.sender_jid = other_address(client, lid).await,
-        _ => {}
+
+    pub(super) async fn other(&mut self, of: &Jid) -> Option<Jid> {
+        if let Some(known) = self.known.get(of) {
+            return known.clone();
+        }
+        let other = other_address(self.client, of).await;
+        self.known.insert(of.clone(), other.clone());
+        other
+    }
+
+    /// Adds the addresses that the message does not bear itself.
+    pub(super) async fn complete(&mut self, message: &mut InboundMessage) {
+        if message.chat_alias.is_none() {
+            message.chat_alias = self.other(&message.chat).await;
+        }
+        match (&message.sender_jid, &message.sender_lid) {
+            (Some(phone), None) => message.sender_lid = self.other(phone).await,
+            (None, Some(lid)) => message.sender_jid = self.other(lid).await,
+            _ => {}
+        }
     }
 }
 

@@ -19,8 +19,8 @@ use whatsapp_rust::wacore::appstate::patch_decode::{WAPatchName, parse_patch_lis
 use whatsapp_rust::wacore::appstate::{ExpandedAppStateKeys, decode_record, expand_app_state_keys};
 use whatsapp_rust::wacore_binary::OwnedNodeRef;
 use whatsapp_rust::waproto::buffa::MessageField;
-use whatsapp_rust::waproto::{self, whatsapp as wa};
 use whatsapp_rust::waproto::whatsapp::syncd_mutation::SyncdOperation;
+use whatsapp_rust::waproto::{self, whatsapp as wa};
 use whatsapp_rust::{Client, Jid as LibraryJid};
 
 use super::Connection;

@@ -21,6 +21,7 @@ mod history;
 mod hook;
 mod labels;
 mod messages;
+mod numbers;
 mod observer;
 mod open;
 mod pairing;
@@ -32,6 +33,7 @@ mod restrictions;
 mod runtime;
 mod sending;
 mod supervisor;
+mod unhooked;
 mod uploads;
 
 use std::sync::Arc;
@@ -44,7 +46,7 @@ pub(crate) use attempt::Attempt;
 pub(crate) use history::HistoryTurns;
 pub(crate) use labels::LABEL_MESSAGE;
 
-pub use sending::raw_of;
+pub use sending::{raw_of, raw_text};
 
 use self::history::HistoryParts;
 use crate::acks::AckBook;

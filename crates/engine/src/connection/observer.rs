@@ -19,6 +19,7 @@ use super::hook;
 use super::labels::MessageLabels;
 use super::pairing;
 use super::restrictions;
+use super::unhooked::Unhooked;
 use crate::acks::{AckBook, Verdict};
 use crate::convert::{self, Own, model_jid};
 use crate::mailbox::Mailbox;
@@ -35,6 +36,7 @@ pub(super) struct Observer {
     mailbox: Mailbox,
     versions: AppStateVersions,
     labels: MessageLabels,
+    unhooked: Unhooked,
     work: Work,
     /// Without it the library hands over no stanzas.
     _stanzas: RawNodeLease,
@@ -56,7 +58,8 @@ impl Observer {
     ) -> Self {
         let weak = Arc::downgrade(client);
         let cancel = work.cancel.clone();
-        let labels = MessageLabels::new(weak, mailbox.clone(), &work.tasks, cancel);
+        let labels = MessageLabels::new(weak.clone(), mailbox.clone(), &work.tasks, cancel.clone());
+        let unhooked = Unhooked::new(weak, mailbox.clone(), &work.tasks, cancel);
         Self {
             _stanzas: client.acquire_raw_node_forwarding(),
             client: Arc::downgrade(client),
@@ -65,6 +68,7 @@ impl Observer {
             mailbox,
             versions: AppStateVersions::default(),
             labels,
+            unhooked,
             work,
         }
     }
@@ -214,20 +218,12 @@ impl Observer {
         self.acks.settle(&ack.id, &verdict);
     }
 
-    /// Messages that never pass the hook: channel posts, and messages fetched
-    /// again from the phone.
     fn on_unhooked(&self, batch: &MessageBatch) {
         if batch.hook_committed {
             return;
         }
-        let own = self.own();
-        let messages: Vec<_> = batch
-            .iter()
-            .filter_map(|item| convert::message(&item.info, &item.message, &own))
-            .map(|converted| converted.message)
-            .collect();
-        if !messages.is_empty() {
-            self.mailbox.tell(EngineEvent::Messages(messages));
+        if let Some(client) = self.client.upgrade() {
+            self.unhooked.take(&client, batch);
         }
     }
 
@@ -363,6 +359,7 @@ fn unreadable(message: &UndecryptableMessage) -> Option<UnreadableMessage> {
         id: info.id.clone(),
         chat: model_jid(&info.source.chat)?,
         sender: model_jid(&info.source.sender)?,
+        is_from_me: info.source.is_from_me,
         reason,
         timestamp_ms: info.timestamp.timestamp_millis(),
     })

@@ -86,12 +86,7 @@ pub(super) async fn send_to_channel(
 /// A reaction to a post, or one taken back (whatsmeow `NewsletterSendReaction`).
 ///
 /// The library gives such a message an id of its own, which could not be waited for.
-fn channel_reaction(
-    id: &str,
-    channel: &LibraryJid,
-    server_id: u64,
-    emoji: &str,
-) -> Node {
+fn channel_reaction(id: &str, channel: &LibraryJid, server_id: u64, emoji: &str) -> Node {
     let mut message = NodeBuilder::new("message")
         .attr("to", channel)
         .attr("type", "reaction")
@@ -296,7 +291,9 @@ mod tests {
 
     #[test]
     fn the_list_in_use_decides_who_sees_a_story() {
-        let audience: Vec<Jid> = ["1@lid", "2@lid", "4@lid"].map(|jid| jid.parse().unwrap()).into();
+        let audience: Vec<Jid> = ["1@lid", "2@lid", "4@lid"]
+            .map(|jid| jid.parse().unwrap())
+            .into();
         let users = |privacy: Privacy| {
             let blocked: Vec<Jid> = vec!["4@lid".parse().unwrap()];
             let recipients = privacy.recipients(&audience, &blocked).into_iter();
@@ -308,7 +305,10 @@ mod tests {
         assert_eq!(users(all), ["1", "2"]);
         let without = read(&[("contacts", false, &[]), ("blacklist", true, &["1@lid"])]);
         assert_eq!(users(without), ["2"]);
-        let only = read(&[("whitelist", true, &["3@lid", "4@lid"]), ("contacts", false, &[])]);
+        let only = read(&[
+            ("whitelist", true, &["3@lid", "4@lid"]),
+            ("contacts", false, &[]),
+        ]);
         assert_eq!(users(only), ["3"]);
         assert_eq!(read(&[]).setting, StatusPrivacySetting::Contacts);
         assert!(parse(&[("close_friends", true, &["1@lid"])]).is_err());

@@ -1,4 +1,5 @@
-//! What WhatsApp forbids the account now: asked for once per connection, told whenever it changes.
+//! What WhatsApp forbids the account now: asked for once per connection and whenever a message
+//! is refused for it, told whenever it changes.
 
 use std::sync::Arc;
 
@@ -6,22 +7,29 @@ use serde_json::json;
 use tokio_util::sync::CancellationToken;
 use whatsapp_rust::Client;
 
+use super::Connection;
 use super::graph::{self, operation};
-use crate::convert;
 use crate::mailbox::Mailbox;
+use crate::{EngineEvent, convert};
 
 /// Asks beside the connection's own tasks: nothing waits for it, and nothing depends on it.
 pub(super) fn ask(client: Arc<Client>, mailbox: Mailbox, cancel: CancellationToken) {
     tokio::spawn(async move {
-        let asked = fetch(&client, &mailbox);
         tokio::select! {
             () = cancel.cancelled() => {}
-            () = asked => {}
+            events = fetch(&client) => events.into_iter().for_each(|event| mailbox.tell(event)),
         }
     });
 }
 
-async fn fetch(client: &Client, mailbox: &Mailbox) {
+impl Connection {
+    /// What WhatsApp forbids the account now, as news; what it does not say is left out.
+    pub async fn restrictions(&self) -> Vec<EngineEvent> {
+        fetch(&self.session().client).await
+    }
+}
+
+async fn fetch(client: &Client) -> Vec<EngineEvent> {
     let operation = operation!(fetch_reachout_timelock);
     let field = "xwa2_fetch_account_reachout_timelock";
     let timelock = graph::ask(client, operation, &json!({}), field).await;
@@ -33,11 +41,13 @@ async fn fetch(client: &Client, mailbox: &Mailbox) {
         timelock.map(|value| convert::reachout_timelock(&value)),
         cap.map(|value| convert::message_cap(&value)),
     ];
-    for event in events {
-        match event {
-            Ok(event) => event.into_iter().for_each(|event| mailbox.tell(event)),
-            // What it forbids shows in its answers to messages, too.
-            Err(error) => tracing::debug!(%error, "the account's restrictions are not known"),
+    let known = events.into_iter().filter_map(|event| match event {
+        Ok(event) => event,
+        // What it forbids shows in its answers to messages, too.
+        Err(error) => {
+            tracing::debug!(%error, "the account's restrictions are not known");
+            None
         }
-    }
+    });
+    known.collect()
 }

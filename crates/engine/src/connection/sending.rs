@@ -92,6 +92,12 @@ pub fn raw_of(outgoing: &Outgoing) -> bytes::Bytes {
         .unwrap_or_default()
 }
 
+/// A plain text as [`raw_of`] would give it.
+#[must_use]
+pub fn raw_text(text: &str) -> bytes::Bytes {
+    convert::raw(&convert::text_message(text))
+}
+
 async fn prepare_and_send(
     session: &Session,
     outgoing: &Outgoing,

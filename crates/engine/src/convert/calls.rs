@@ -11,21 +11,32 @@ use crate::{Call, CallStage};
 /// What a call stanza says; none for what devices arrange among themselves.
 pub(crate) fn call(incoming: &IncomingCall) -> Option<Call> {
     let action = &incoming.action;
-    let (stage, group, is_video) = match action {
+    let stage = match action {
+        CallAction::Offer { .. } | CallAction::OfferNotice { .. } => CallStage::Offered,
+        CallAction::Accept { .. } => CallStage::Accepted,
+        CallAction::Reject { .. } => CallStage::Rejected,
+        CallAction::Terminate { .. } => CallStage::Ended,
+        _ => return None,
+    };
+    let (group, is_group, is_video) = match action {
         CallAction::Offer {
             group_jid,
             is_video,
             ..
-        } => (CallStage::Offered, group_jid.as_ref(), *is_video),
-        CallAction::OfferNotice { is_video, .. } => (CallStage::Offered, None, *is_video),
-        CallAction::Accept { .. } => (CallStage::Accepted, None, false),
-        CallAction::Reject { .. } => (CallStage::Rejected, None, false),
-        CallAction::Terminate { .. } => (CallStage::Ended, None, false),
-        _ => return None,
+        } => {
+            let is_group = group_jid.is_some() || incoming.group.is_some();
+            (group_jid.as_ref(), is_group, *is_video)
+        }
+        // A notice does not say which group's.
+        CallAction::OfferNotice {
+            is_group, is_video, ..
+        } => (None, *is_group, *is_video),
+        _ => (None, false, false),
     };
     Some(Call {
         id: message_id(Some(action.call_id()))?,
         from: model_jid(action.call_creator()).or_else(|| model_jid(&incoming.from))?,
+        is_group,
         group: group.and_then(model_jid),
         stage,
         is_video,
@@ -38,6 +49,7 @@ pub(crate) fn missed_call(missed: &MissedCall) -> Option<Call> {
     Some(Call {
         id: message_id(Some(&missed.call_id))?,
         from: model_jid(&missed.from)?,
+        is_group: false,
         group: None,
         stage: CallStage::Missed,
         is_video: false,
@@ -50,9 +62,42 @@ pub(crate) fn ended_elsewhere(ended: &CallEndedElsewhere) -> Option<Call> {
     Some(Call {
         id: message_id(Some(&ended.call_id))?,
         from: model_jid(&ended.from)?,
+        is_group: false,
         group: None,
         stage: CallStage::HandledElsewhere,
         is_video: false,
         timestamp_ms: ended.timestamp.timestamp_millis(),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use whatsapp_rust::Jid;
+
+    use super::*;
+
+    fn incoming(action: CallAction) -> IncomingCall {
+        IncomingCall::builder()
+            .from(Jid::pn("15551234567"))
+            .stanza_id("S1".to_owned())
+            .timestamp(Default::default())
+            .offline(false)
+            .action(action)
+            .build()
+    }
+
+    #[test]
+    fn a_notice_says_whether_a_group_is_called() {
+        for is_group in [true, false] {
+            let action = CallAction::OfferNotice {
+                call_id: "C1".to_owned(),
+                call_creator: Jid::pn("15551234567"),
+                is_video: true,
+                is_group,
+            };
+            let told = call(&incoming(action)).unwrap();
+            assert_eq!((told.is_group, told.group), (is_group, None));
+            assert_eq!((told.stage, told.is_video), (CallStage::Offered, true));
+        }
+    }
 }

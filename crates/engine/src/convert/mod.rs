@@ -11,6 +11,7 @@ mod chats;
 mod choices;
 mod content;
 mod context;
+mod edited;
 mod events;
 #[cfg(any(test, feature = "fuzzing"))]
 pub mod fuzzing;
@@ -44,6 +45,7 @@ pub(crate) use chats::{
 pub use choices::reply_kind;
 pub(crate) use content::edited_content;
 pub use content::{content_of, is_played};
+pub use edited::{is_view_once, raw_edited};
 pub(crate) use events::{event_edit_message, event_response, response_message};
 #[cfg(test)]
 pub(crate) use groups::group_change;
@@ -52,7 +54,7 @@ pub(crate) use history::unpack_into;
 pub(crate) use identity::{Own, alias, library_jid, model_jid};
 pub(crate) use labels::{chat_labelled, label_edited, message_labelled};
 pub(crate) use messages::{Converted, Sealed, SealedKind, message};
-pub(crate) use outgoing::{key, outgoing, raw};
+pub(crate) use outgoing::{key, outgoing, raw, text_message};
 pub(crate) use people::{about, contact_name, number_change, picture, presence, push_name, typing};
 pub(crate) use polls::option_hashes;
 pub use polls::poll_option_hash;

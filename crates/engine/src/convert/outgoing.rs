@@ -86,6 +86,11 @@ pub(crate) fn outgoing(outgoing: &Outgoing, own: &Own) -> Option<wa::Message> {
     })
 }
 
+/// A text and nothing else.
+pub(crate) fn text_message(text: &str) -> wa::Message {
+    wa::Message::text(text)
+}
+
 /// A text with what it shows of a page; a small picture goes along in the message.
 fn text_with_preview(
     text: &str,

@@ -299,12 +299,13 @@ impl<'o, 't> Batch<'o, 't> {
         jids.extend(quoted_sender.map(Jid::to_string));
         let session = self.owned.session();
         let people = self.owned.identities_of(session, &jids).await?;
+        let tags = self.tags_of(message, &people).await?;
         let poll = match &message.content {
             Content::PollVote { target, .. } => self.poll(message, chat, target).await?,
             _ => None,
         };
         Ok(Facts {
-            mentions: mention_data(&message.mentions, &people),
+            mentions: mention_data(&message.mentions, &people, &tags),
             quoted_sender: quoted_sender.map_or_else(Addresses::default, |jid| {
                 people
                     .get(jid.as_str())
@@ -312,6 +313,22 @@ impl<'o, 't> Batch<'o, 't> {
             }),
             poll_options: poll.map(|poll| poll.options).unwrap_or_default(),
         })
+    }
+
+    /// The tags that those who are mentioned have in the message's group, by their rows.
+    async fn tags_of(
+        &mut self,
+        message: &InboundMessage,
+        people: &HashMap<String, IdentityRecord>,
+    ) -> Result<HashMap<i64, String>> {
+        if message.chat.kind() != JidKind::Group {
+            return Ok(HashMap::new());
+        }
+        let mentioned = message.mentions.iter();
+        let rows: Vec<i64> = mentioned
+            .filter_map(|jid| Some(people.get(jid.as_str())?.id))
+            .collect();
+        self.owned.member_tags(message.chat.as_str(), &rows).await
     }
 
     fn note_to_read(&mut self, message: &InboundMessage) {
@@ -422,17 +439,13 @@ fn addresses_of(person: &IdentityRecord) -> Addresses {
 fn mention_data(
     mentions: &[Jid],
     people: &HashMap<String, IdentityRecord>,
+    tags: &HashMap<i64, String>,
 ) -> BTreeMap<String, MentionData> {
     let entry = |jid: &Jid| {
         let person = people.get(jid.as_str());
         let push_name = person.and_then(|person| person.name().map(str::to_owned));
-        (
-            jid.to_string(),
-            MentionData {
-                push_name,
-                tag: None,
-            },
-        )
+        let tag = person.and_then(|person| tags.get(&person.id).cloned());
+        (jid.to_string(), MentionData { push_name, tag })
     };
     mentions.iter().map(entry).collect()
 }

@@ -13,12 +13,16 @@ mod payload;
 mod people;
 #[cfg(test)]
 mod same_ids;
+mod signs;
 mod sink;
+#[cfg(test)]
+mod tests;
+mod unreadable;
 
 pub(crate) use batch::{Batch, ToRead, both_addresses, row_of};
 pub(crate) use content::{poll_of, raw_of};
-pub(crate) use history::commit_page_singly;
 pub(crate) use familiar::{ChatAddress, Familiar};
+pub(crate) use history::commit_page_singly;
 pub(crate) use news::{commit_news, is_news, tell};
 pub(crate) use people::{alias as note_alias, identity_of};
 pub(crate) use sink::{Sink, commit_singly, is_about_contents};

@@ -1,21 +1,16 @@
-//! Receipts, presence, names, groups, calls: everything but the messages themselves.
+//! Receipts, names, groups, settings: everything but the messages themselves.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use serde::Serialize;
-use wagate_engine::{
-    Call, CallStage, ChannelChange, ChannelNews, Content, EngineEvent, InboundMessage, Picture,
-    Presence, Receipt, Typing, TypingState, UnreadableMessage, UnreadableReason,
-};
-use wagate_model::{
-    CallPayload, ChatType, ChatUpdatePayload, EventKind, Jid, JidKind, MessageStatusPayload,
-    NewsletterPayload, PresenceState, PresenceStatus,
-};
+use wagate_engine::{ChannelChange, ChannelNews, EngineEvent, Receipt};
+use wagate_model::{ChatType, EventKind, Jid, MessageStatusPayload, NewsletterPayload};
 use wagate_store::{Account, ChatChange, ChatFacts, NewEvent, Owned, Result, StoreError};
 
 use super::batch::Batch;
-use super::{chats, history, marks, people, sink};
+use super::unreadable::unreadable;
+use super::{chats, history, marks, people, signs, sink};
 use crate::context::Context;
 use crate::groups::{self, Arrival, GroupNotes};
 use crate::session::Session;
@@ -45,7 +40,7 @@ pub(crate) async fn commit_news(
         return sink::commit_messages(cx, session, Arc::new(messages.clone()), None).await;
     }
     for event in events.iter() {
-        note_presence(session, event);
+        signs::note_presence(session, event);
     }
     if events.iter().any(may_be_known) {
         return commit_unknown(cx, session, &events).await;
@@ -167,7 +162,7 @@ async fn group(
     Ok(())
 }
 
-async fn commit_one(
+pub(super) async fn commit_one(
     owned: &mut Owned<'_>,
     event: &EngineEvent,
     account: Option<&Account>,
@@ -179,8 +174,8 @@ async fn commit_one(
         }
         EngineEvent::Receipt(event) => receipt(owned, event, now_ms).await,
         EngineEvent::Unreadable(message) => unreadable(owned, message, now_ms).await,
-        EngineEvent::Presence(event) => presence(owned, event, now_ms),
-        EngineEvent::Typing(event) => typing(owned, event, now_ms),
+        EngineEvent::Presence(event) => signs::presence(owned, event, now_ms),
+        EngineEvent::Typing(event) => signs::typing(owned, event, now_ms).await,
         EngineEvent::PushName {
             person,
             alias,
@@ -198,7 +193,7 @@ async fn commit_one(
         }
         EngineEvent::ContactName(name) => people::contact_name(owned, name, now_ms).await,
         EngineEvent::Alias { phone, lid } => people::alias(owned, phone, lid, now_ms).await,
-        EngineEvent::Picture(event) => picture(owned, event, now_ms),
+        EngineEvent::Picture(event) => signs::picture(owned, event, now_ms).await,
         EngineEvent::Chat(change) => chats::news(owned, change, now_ms).await,
         EngineEvent::StatusMuted { person, is_muted } => {
             people::status_muted(owned, person, *is_muted, now_ms).await
@@ -209,7 +204,7 @@ async fn commit_one(
             let restriction = restriction.as_ref();
             owned.set_restriction(*kind, restriction, now_ms).await
         }
-        EngineEvent::Call(event) => call(owned, event, now_ms),
+        EngineEvent::Call(event) => signs::call(owned, event, now_ms).await,
         EngineEvent::History(page) => history::commit_page(owned, page, now_ms).await,
         _ => Ok(()),
     }
@@ -284,123 +279,6 @@ async fn receipt(owned: &mut Owned<'_>, receipt: &Receipt, now_ms: i64) -> Resul
     Ok(())
 }
 
-/// A message that only the phone can show is told as one of unknown content.
-async fn unreadable(owned: &mut Owned<'_>, message: &UnreadableMessage, now_ms: i64) -> Result<()> {
-    let kind = match message.reason {
-        UnreadableReason::ViewOnce => "view_once",
-        UnreadableReason::Hosted => "hosted",
-        UnreadableReason::Bot => "bot",
-        // It may still come, under the same id.
-        UnreadableReason::Undecryptable => {
-            metrics::counter!("wagate_gateway_undecryptable_total").increment(1);
-            return Ok(());
-        }
-    };
-    let is_lid = message.sender.kind() == JidKind::Lid;
-    let by_lid = is_lid.then(|| message.sender.clone());
-    let by_phone = (!is_lid).then(|| message.sender.clone());
-    let message = InboundMessage {
-        id: message.id.clone(),
-        chat: message.chat.clone(),
-        chat_alias: None,
-        sender_jid: by_phone,
-        sender_lid: by_lid,
-        from_me: false,
-        push_name: None,
-        business_name: None,
-        timestamp_ms: message.timestamp_ms,
-        content: Content::System { kind },
-        mentions: Vec::new(),
-        quoted: None,
-        is_forwarded: false,
-        is_view_once: message.reason == UnreadableReason::ViewOnce,
-        expires_after_s: None,
-        is_offline: false,
-        raw: bytes::Bytes::new(),
-    };
-    Batch::new(owned, now_ms).write(&[message]).await.map(drop)
-}
-
-/// Remembers what people do now, for who asks.
-fn note_presence(session: &Session, event: &EngineEvent) {
-    match event {
-        EngineEvent::Presence(event) => {
-            session
-                .presences
-                .note(&event.person, &presence_status(event));
-        }
-        EngineEvent::Typing(event) if event.chat == event.person => {
-            session.presences.note(&event.person, &typing_status(event));
-        }
-        _ => {}
-    }
-}
-
-fn presence_status(presence: &Presence) -> PresenceStatus {
-    let state = if presence.is_online {
-        PresenceState::Available
-    } else {
-        PresenceState::Unavailable
-    };
-    PresenceStatus {
-        chat_jid: None,
-        from: presence.person.to_string(),
-        last_seen: presence.last_seen_ms,
-        media: None,
-        state,
-        unavailable: (!presence.is_online).then_some(true),
-    }
-}
-
-fn presence(owned: &mut Owned<'_>, presence: &Presence, now_ms: i64) -> Result<()> {
-    let payload = presence_status(presence);
-    tell(owned, EventKind::PresenceUpdate, &payload, None, now_ms)
-}
-
-fn typing_status(typing: &Typing) -> PresenceStatus {
-    let (state, media) = match typing.state {
-        TypingState::Composing => (PresenceState::Composing, Some("text")),
-        TypingState::Recording => (PresenceState::Composing, Some("audio")),
-        TypingState::Paused => (PresenceState::Paused, None),
-    };
-    PresenceStatus {
-        chat_jid: Some(typing.chat.to_string()),
-        from: typing.person.to_string(),
-        last_seen: None,
-        media: media.map(str::to_owned),
-        state,
-        unavailable: None,
-    }
-}
-
-fn typing(owned: &mut Owned<'_>, typing: &Typing, now_ms: i64) -> Result<()> {
-    let payload = typing_status(typing);
-    tell(
-        owned,
-        EventKind::PresenceUpdate,
-        &payload,
-        Some(&typing.chat),
-        now_ms,
-    )
-}
-
-fn picture(owned: &mut Owned<'_>, picture: &Picture, now_ms: i64) -> Result<()> {
-    let payload = ChatUpdatePayload {
-        change: "picture".to_owned(),
-        chat_jid: picture.of.to_string(),
-        picture_id: picture.id.clone(),
-        removed: picture.is_removed.then_some(true),
-        ..ChatUpdatePayload::default()
-    };
-    tell(
-        owned,
-        EventKind::ChatUpdate,
-        &payload,
-        Some(&picture.of),
-        now_ms,
-    )
-}
-
 /// The account follows a channel, left or muted it.
 async fn channel(owned: &mut Owned<'_>, change: &ChannelChange, now_ms: i64) -> Result<()> {
     let (organization, session) = (owned.organization(), owned.session());
@@ -436,24 +314,4 @@ async fn channel(owned: &mut Owned<'_>, change: &ChannelChange, now_ms: i64) -> 
     };
     let about = Some(&change.channel);
     tell(owned, EventKind::NewsletterUpdate, &payload, about, now_ms)
-}
-
-fn call(owned: &mut Owned<'_>, call: &Call, now_ms: i64) -> Result<()> {
-    if call.stage != CallStage::Offered {
-        return Ok(());
-    }
-    let payload = CallPayload {
-        call_id: call.id.clone(),
-        from: call.from.to_string(),
-        group_jid: call.group.as_ref().map(Jid::to_string),
-        is_group: call.group.is_some(),
-        timestamp: call.timestamp_ms,
-    };
-    tell(
-        owned,
-        EventKind::CallIncoming,
-        &payload,
-        Some(&call.from),
-        now_ms,
-    )
 }

@@ -101,28 +101,46 @@ pub(crate) async fn replay(
         Ok(Some(Enqueued::OtherRequest)) => Some(Err(Refusal::KeyReused)),
         Ok(Some(Enqueued::Replayed(id))) => {
             let deadline = Instant::now() + cx.config.outbox.sync_timeout;
-            Some(replay_outcome(cx, organization, id, deadline).await)
+            Some(replay_outcome(cx, organization, id, command.mode, deadline).await)
         }
         Err(error) => Some(Err(store_refusal(&error))),
     }
 }
 
+/// What became of the first request, for one who waits for it or not, whatever the first did.
 async fn replay_outcome(
     cx: &Context,
     organization: OrganizationId,
     id: OutboxId,
+    mode: SendMode,
     deadline: Instant,
 ) -> CommandResult {
     let found = async { cx.store.read().await?.outbox(organization, id).await };
-    match found.await {
-        Ok(Some(record)) if record.mode == SendMode::Async => Ok(queued(id, true)),
-        Ok(Some(record)) => match stored_reply(&record, true) {
-            Some(reply) => reply,
-            None => outcome(cx, organization, id, &record.wa_message_id, deadline, true).await,
-        },
-        Ok(None) => Err(Refusal::Internal),
-        Err(error) => Err(store_refusal(&error)),
+    let record = match found.await {
+        Ok(Some(record)) => record,
+        Ok(None) => return Err(Refusal::Internal),
+        Err(error) => return Err(store_refusal(&error)),
+    };
+    let wa_message_id = &record.wa_message_id;
+    match (mode, record.mode, stored_reply(&record, true)) {
+        (SendMode::Async, SendMode::Async, _) | (SendMode::Async, SendMode::Sync, None) => {
+            Ok(queued(id, wa_message_id, None, true))
+        }
+        (SendMode::Async, SendMode::Sync, Some(reply)) => reply,
+        (SendMode::Sync, _, Some(reply)) => waited_for(reply),
+        (SendMode::Sync, _, None) => {
+            let reply = outcome(cx, organization, id, wa_message_id, deadline, true);
+            waited_for(reply.await)
+        }
     }
+}
+
+/// The answer to one who waits, also where the first who asked did not.
+fn waited_for(mut reply: CommandResult) -> CommandResult {
+    if let Ok(CommandReply::Send(result)) = &mut reply {
+        result.mode = SendMode::Sync;
+    }
+    reply
 }
 
 /// Waits for an outcome, at most until the deadline.
@@ -209,13 +227,17 @@ pub(crate) async fn accept(
             chat_jid,
             disappearing_seconds,
         } => (chat_jid.into(), disappearing_seconds),
-        Accepted::Replayed(id) => return replay_outcome(cx, organization, id, deadline).await,
+        Accepted::Replayed(id) => {
+            return replay_outcome(cx, organization, id, entry.mode, deadline).await;
+        }
         // Only what waited for its time can be taken back.
         Accepted::Withdrawn => return Err(Refusal::Missing),
     };
     hand_over(cx, session, &entry, &chat_jid, timer);
     if entry.mode == SendMode::Async {
-        return Ok(queued(entry.first().id, false));
+        let first = entry.first();
+        let files = first.order.files();
+        return Ok(queued(first.id, &first.wa_message_id, files, false));
     }
     let mut first = None;
     for (part, waiting) in entry.parts.iter().zip(&mut waiting) {
@@ -239,16 +261,18 @@ pub(super) fn hand_over(
 ) {
     metrics::counter!("wagate_gateway_sends_accepted_total").increment(1);
     for part in &entry.parts {
-        session.sends.push(Item {
+        let mut item = Item {
             id: part.id,
             wa_message_id: part.wa_message_id.clone(),
             chat: chat_jid.clone(),
             mode: entry.mode,
             order: part.order.in_chat(timer),
-            created_at_ms: entry.now_ms,
+            age_from_ms: None,
             attempts: 0,
             uploaded: None,
-        });
+        };
+        item.age_from_ms = item.is_counted().then_some(entry.now_ms);
+        session.sends.push(item);
     }
     super::wake(cx, session);
 }

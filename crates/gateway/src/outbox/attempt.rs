@@ -6,23 +6,29 @@ use std::time::Duration;
 
 use futures::FutureExt as _;
 
-use wagate_engine::{Connection, Outgoing, OutgoingContent, Quoted, SendFailure, TypingState};
+use wagate_engine::{
+    Connection, Outgoing, OutgoingContent, Quoted, RejectReason, SendFailure, TypingState,
+};
 use wagate_model::{Jid, JidKind, MessageStatus, SendTask};
 use wagate_store::{RateDecision, Result, StoreError, StoredMessage};
 
+use super::entry::restricted_seconds;
 use super::files::WaitingFile;
 use super::finish::{finish_failed, finish_sent};
 use super::outcome::{Failure, NOT_SENT};
-use super::own::{AboutOthers, outgoing, quoted_row, target_row};
+use super::own::{AboutOthers, outgoing, present_raw, quoted_row, target_row};
 use super::queue::Item;
 use crate::backoff::random_backoff;
 use crate::context::{Context, millis};
-use crate::inbound::raw_of;
+use crate::inbound::commit_news;
 use crate::session::Session;
 use crate::typing::typing_time;
 
 /// The wait when there is no connection: the next one ends it.
 const UNTIL_CONNECTED: Duration = Duration::from_secs(1);
+
+/// How long a refusal waits for WhatsApp to say how long it holds.
+const MAX_RESTRICTIONS_WAIT: Duration = Duration::from_secs(5);
 
 /// A story comes before so many people at most.
 const MAX_AUDIENCE: i64 = 5_000;
@@ -39,7 +45,11 @@ pub(super) enum Attempted {
 }
 
 /// Tries to send a message, and stores the outcome where there is one.
-pub(super) async fn attempt(cx: &Context, session: &Arc<Session>, item: &mut Item) -> Attempted {
+pub(super) async fn attempt(
+    cx: &Arc<Context>,
+    session: &Arc<Session>,
+    item: &mut Item,
+) -> Attempted {
     let tried = AssertUnwindSafe(Box::pin(try_once(cx, session, item)))
         .catch_unwind()
         .await;
@@ -67,9 +77,12 @@ fn failed_wait(cx: &Context, item: &Item) -> Duration {
     random_backoff(failures, config.min_backoff, config.max_backoff)
 }
 
-async fn try_once(cx: &Context, session: &Arc<Session>, item: &mut Item) -> Result<Attempted> {
+async fn try_once(cx: &Arc<Context>, session: &Arc<Session>, item: &mut Item) -> Result<Attempted> {
     let config = &cx.config.outbox;
-    if cx.now_ms().saturating_sub(item.created_at_ms) > millis(config.max_age) {
+    let age = item
+        .age_from_ms
+        .map(|from| cx.now_ms().saturating_sub(from));
+    if age.is_some_and(|age| age > millis(config.max_age)) {
         finish_failed(cx, session, item, Failure::new("expired")).await?;
         return Ok(Attempted::Finished);
     }
@@ -143,7 +156,7 @@ async fn audience(cx: &Context, session: &Session) -> Result<Vec<Jid>> {
 }
 
 async fn after_failure(
-    cx: &Context,
+    cx: &Arc<Context>,
     session: &Arc<Session>,
     item: &mut Item,
     failure: SendFailure,
@@ -158,10 +171,14 @@ async fn after_failure(
     // The texts name no person and no content.
     tracing::info!(session.id = %session.id(), error = %failure, is_final, "a send did not succeed");
     if is_final {
-        let failure = Failure::of(&failure);
+        let mut reason = Failure::of(&failure);
+        if is_reachout_restricted(&failure) {
+            learn_restrictions(cx, session).await;
+            reason.restricted_seconds = restricted_seconds(session, cx.now_ms());
+        }
         let item = &*item;
         session
-            .persist(|| finish_failed(cx, session, item, failure.clone()))
+            .persist(|| finish_failed(cx, session, item, reason.clone()))
             .await?;
         return Ok(Attempted::Finished);
     }
@@ -170,6 +187,31 @@ async fn after_failure(
         SendFailure::NotConnected => UNTIL_CONNECTED,
         _ => failed_wait(cx, item),
     }))
+}
+
+const fn is_reachout_restricted(failure: &SendFailure) -> bool {
+    matches!(
+        failure,
+        SendFailure::Permanent {
+            reason: RejectReason::ReachoutRestricted,
+            ..
+        }
+    )
+}
+
+/// Asks what WhatsApp forbids the account: it has just refused a message for that, and may not
+/// have told it yet. What it does not say in time is told by a later refusal.
+async fn learn_restrictions(cx: &Arc<Context>, session: &Arc<Session>) {
+    let Some(connection) = session.working_connection() else {
+        return;
+    };
+    let asking = tokio::time::timeout(MAX_RESTRICTIONS_WAIT, connection.restrictions());
+    let Ok(restrictions) = asking.await else {
+        return;
+    };
+    if let Err(error) = commit_news(cx, session, Arc::new(restrictions)).await {
+        tracing::warn!(session.id = %session.id(), error = %error, "restrictions were not stored");
+    }
 }
 
 enum Begun {
@@ -214,6 +256,7 @@ async fn begin(cx: &Context, session: &Session, item: &mut Item) -> Result<Begun
         .await?;
     if matches!(begun, Begun::Yes) {
         item.attempts += 1;
+        item.age_from_ms.get_or_insert(now_ms);
     }
     Ok(begun)
 }
@@ -324,6 +367,7 @@ async fn prepare(cx: &Context, session: &Session, item: &Item, chat: Jid) -> Res
 }
 
 fn quoted(id: String, stored: StoredMessage, chat: &Jid) -> Quoted {
+    let raw = present_raw(&stored);
     let sender = if stored.is_from_me {
         None
     } else {
@@ -335,7 +379,7 @@ fn quoted(id: String, stored: StoredMessage, chat: &Jid) -> Quoted {
     Quoted {
         id,
         sender,
-        raw: stored.content.as_ref().and_then(raw_of),
+        raw,
         body: stored.body,
     }
 }

@@ -1,7 +1,7 @@
 //! What cannot be done to a stored message, and is refused before anything is sent.
 
 use wagate_cluster::Refusal;
-use wagate_engine::{Content, content_of};
+use wagate_engine::{Content, content_of, is_view_once};
 use wagate_model::{EventResponse, JidKind, MessageStatus, MessageType, SendTask};
 use wagate_store::{Owned, Result, StoredMessage};
 
@@ -50,9 +50,8 @@ fn check_stored(task: &SendTask, stored: &StoredMessage) -> Result<(), Refusal> 
         SendTask::Edit { .. } | SendTask::EditEvent { .. } if !stored.is_from_me => {
             Err(invalid("mid", "must be a message of this session's own"))
         }
-        SendTask::Edit { .. } | SendTask::EditEvent { .. } if stored.is_deleted => {
-            Err(invalid("mid", "was deleted"))
-        }
+        SendTask::Revoke { .. } => check_revocation(task, stored),
+        _ if stored.is_deleted => Err(invalid("mid", "was deleted")),
         SendTask::Edit { .. } if stored.kind == MessageType::Event.as_str() => Err(invalid(
             "event",
             "is required: events are changed as a whole",
@@ -63,37 +62,76 @@ fn check_stored(task: &SendTask, stored: &StoredMessage) -> Result<(), Refusal> 
         SendTask::Edit { .. } if stored.kind != MessageType::Text.as_str() => {
             Err(invalid("mid", "must be a text message"))
         }
-        SendTask::Revoke { target } if !stored.is_from_me && target.sender.is_none() => Err(
-            invalid("sender", "is required for a message of somebody else"),
-        ),
-        SendTask::Revoke { target }
-            if !stored.is_from_me && target.chat.kind() != JidKind::Group =>
-        {
-            Err(invalid(
-                "sender",
-                "messages of others can be deleted in groups only",
-            ))
-        }
         SendTask::Vote { options, .. } => check_vote(options, stored),
         SendTask::Respond { response, .. } => check_response(*response, stored),
         SendTask::Select { selected_id, .. } => check_selection(selected_id, stored),
         SendTask::Pin { .. } if !can_be_pinned(stored) => {
             Err(invalid("mid", "is no message that can be pinned"))
         }
-        SendTask::Forward { .. } if stored.kind == MessageType::Event.as_str() => {
-            Err(invalid("mid", "is an event, which cannot be forwarded"))
-        }
-        SendTask::Forward { .. } => {
-            let has_content = stored.content.as_ref().and_then(stored_raw).is_some()
-                || (stored.kind == MessageType::Text.as_str() && stored.body.is_some());
-            if has_content {
-                Ok(())
-            } else {
-                Err(invalid("mid", "has no content that can be forwarded"))
-            }
-        }
+        SendTask::Forward { target, to } => check_forward(stored, target.chat.kind(), to.kind()),
         _ => Ok(()),
     }
+}
+
+fn check_revocation(task: &SendTask, stored: &StoredMessage) -> Result<(), Refusal> {
+    if is_album(stored) {
+        return Err(invalid(
+            "mid",
+            "is an album: its files are messages, and are deleted one by one",
+        ));
+    }
+    match task.target() {
+        Some(target) if !stored.is_from_me && target.sender.is_none() => Err(invalid(
+            "sender",
+            "is required for a message of somebody else",
+        )),
+        Some(target) if !stored.is_from_me && target.chat.kind() != JidKind::Group => Err(invalid(
+            "sender",
+            "messages of others can be deleted in groups only",
+        )),
+        _ => Ok(()),
+    }
+}
+
+/// What is wrong with sending a message of one chat on to another.
+///
+/// Files of channels are not encrypted, and those of chats are: neither can be opened on the
+/// other side.
+fn check_forward(stored: &StoredMessage, from: JidKind, to: JidKind) -> Result<(), Refusal> {
+    let refused = |what| Err(invalid("mid", what));
+    let raw = stored.content.as_ref().and_then(stored_raw);
+    let is_text = stored.kind == MessageType::Text.as_str();
+    if stored.kind == MessageType::Event.as_str() {
+        return refused("is an event, which cannot be forwarded");
+    }
+    if is_album(stored) {
+        return refused("is an album: its files are messages, and are forwarded one by one");
+    }
+    if raw.as_ref().is_some_and(is_view_once) {
+        return refused("may be looked at once, and cannot be forwarded");
+    }
+    if to == JidKind::Newsletter && !is_text {
+        return Err(invalid("to", "only texts can be forwarded to a channel"));
+    }
+    if from == JidKind::Newsletter && !is_text {
+        return refused("only texts of a channel can be forwarded");
+    }
+    if raw.is_none() && !(is_text && stored.body.is_some()) {
+        return refused("has no content that can be forwarded");
+    }
+    Ok(())
+}
+
+/// Whether a message only holds together the files that come after it.
+fn is_album(stored: &StoredMessage) -> bool {
+    let raw = stored.content.as_ref().and_then(stored_raw);
+    let content = raw.as_ref().and_then(|raw| content_of(raw));
+    matches!(
+        content,
+        Some(Content::System {
+            kind: "album_message"
+        })
+    )
 }
 
 fn check_vote(options: &[String], stored: &StoredMessage) -> Result<(), Refusal> {

@@ -22,6 +22,22 @@ const UNKNOWN_WAIT_MS: i64 = 3_600_000;
 /// Messages of one session that may wait in the outbox.
 const MAX_WAITING: i64 = 10_000;
 
+/// How long WhatsApp lets the account begin no chat, in seconds; nothing where it may.
+pub(super) fn restricted_seconds(session: &Session, now_ms: i64) -> Option<i64> {
+    let mut restrictions = session.restrictions();
+    restrictions.retain(|restriction| restriction.holds_at(now_ms));
+    if restrictions.is_empty() {
+        return None;
+    }
+    // The last one to end decides; where WhatsApp does not say, it may be asked in an hour.
+    let ends = restrictions.iter().map(|restriction| restriction.until);
+    let until = ends
+        .collect::<Option<Vec<_>>>()
+        .and_then(|ends| ends.into_iter().max());
+    let wait_ms = until.map_or(UNKNOWN_WAIT_MS, |until| until - now_ms);
+    Some(wait_ms.saturating_add(999) / 1_000)
+}
+
 /// What became of a request.
 pub(super) enum Accepted {
     /// Its messages are in the outbox.
@@ -181,20 +197,15 @@ impl Entry {
         session: &Session,
         chat_id: i64,
     ) -> Result<Option<Refusal>, StoreError> {
-        let mut restrictions = session.restrictions();
-        restrictions.retain(|restriction| restriction.holds_at(self.now_ms));
+        let Some(retry_after_seconds) = restricted_seconds(session, self.now_ms) else {
+            return Ok(None);
+        };
         let is_new_message = self.first().order.task.is_counted() && self.chat.kind().is_person();
-        if restrictions.is_empty() || !is_new_message || owned.has_exchanged(chat_id).await? {
+        if !is_new_message || owned.has_exchanged(chat_id).await? {
             return Ok(None);
         }
-        // The last one to end decides; where WhatsApp does not say, it may be asked in an hour.
-        let ends = restrictions.iter().map(|restriction| restriction.until);
-        let until = ends
-            .collect::<Option<Vec<_>>>()
-            .and_then(|ends| ends.into_iter().max());
-        let wait_ms = until.map_or(UNKNOWN_WAIT_MS, |until| until - self.now_ms);
         Ok(Some(Refusal::ReachoutRestricted {
-            retry_after_seconds: wait_ms.saturating_add(999) / 1_000,
+            retry_after_seconds,
         }))
     }
 
@@ -214,7 +225,7 @@ impl Entry {
             // It waited so long that its file was swept away: the caller has it still.
             return refuse(Refusal::Unavailable);
         }
-        if self.mode == SendMode::Sync && part.order.task.is_counted() {
+        if self.mode == SendMode::Sync && part.order.is_counted() {
             let limits = session.settings().limits;
             match owned.take_rate(limits, self.now_ms).await? {
                 RateDecision::Allowed => {}

@@ -5,7 +5,9 @@ use std::sync::Arc;
 use serde_json::value::to_raw_value;
 use wagate_engine::Sent;
 use wagate_model::{ChatType, EventKind, Jid, MessageStatus, MessageStatusPayload};
-use wagate_store::{Account, ChatFacts, ChatRef, NewEvent, Owned, Result, StoreError};
+use wagate_store::{
+    Account, AdvancedMessage, ChatFacts, ChatRef, NewEvent, Owned, Result, StoreError,
+};
 
 use super::outcome::{Failure, Outcome};
 use super::own::{Author, own_message};
@@ -121,7 +123,7 @@ pub(super) struct Finish {
     account: Option<Account>,
     /// The chat and its other address, where WhatsApp has the message.
     chat: Option<ChatAddress>,
-    /// The chat's row, where it is remembered.
+    /// The chat's row, where it is remembered; it may be gone by now.
     known_chat: Option<ChatRef>,
     at_ms: i64,
     now_ms: i64,
@@ -169,12 +171,13 @@ impl Finish {
             // A receipt that came first is proof that it was sent, whatever the attempt said.
             (status, error) = (now, None);
         }
-        let outcome = match error {
+        let mut outcome = match error {
             Some(failure) => {
                 Outcome::failed(item.mode, &item.wa_message_id, self.at_ms, failure.clone())
             }
             None => Outcome::sent(item.mode, &item.wa_message_id, status, self.at_ms),
         };
+        outcome.result.file_message_ids = item.order.files();
         let result = to_raw_value(&outcome).map_err(StoreError::from)?;
         if !owned
             .finish_send(item.id, error.is_none(), &result, self.now_ms)
@@ -185,11 +188,12 @@ impl Finish {
         if item.order.attachment.is_some() {
             owned.drop_attachments(&[item.id]).await?;
         }
-        let written = match &self.known_chat {
+        let known = self.known_chat_of(&advanced);
+        let written = match known {
             Some(_) => None,
             None => self.write_chat(owned).await?,
         };
-        let chat = self.known_chat.as_ref().or(written.as_ref()).cloned();
+        let chat = known.or(written.as_ref()).cloned();
         if error.is_none() {
             self.tell_sent(owned, chat.as_ref()).await?;
         }
@@ -209,6 +213,15 @@ impl Finish {
             self.tell(owned, EventKind::MessageStatus, &payload, &chat_jid)?;
         }
         Ok((outcome, written))
+    }
+
+    /// The remembered chat, where the message's own row is in it.
+    ///
+    /// Somebody may have deleted the chat since it was remembered; the message is in a new row
+    /// of it then, or went with the old one.
+    fn known_chat_of(&self, advanced: &[AdvancedMessage]) -> Option<&ChatRef> {
+        let is_in = |chat: &&ChatRef| advanced.iter().any(|message| message.chat_id == chat.id);
+        self.known_chat.as_ref().filter(is_in)
     }
 
     /// Writes what sending has taught: it may be the first to tell the chat's other address.

@@ -32,7 +32,13 @@ pub(crate) struct Order {
 #[serde(rename_all = "snake_case")]
 pub(crate) enum Album {
     /// It begins one.
-    Begins { images: u32, videos: u32 },
+    Begins {
+        images: u32,
+        videos: u32,
+        /// The ids of the messages that its files are.
+        #[serde(default)]
+        files: Vec<String>,
+    },
     /// It belongs to the one that a message of this id has begun.
     Belongs { to: String },
 }
@@ -55,6 +61,21 @@ impl Order {
             album: None,
             preview: None,
             expires_after_s: None,
+        }
+    }
+
+    /// Whether the sending limits count it: of an album, the message that begins it alone.
+    ///
+    /// An album is accepted as a whole, and with more files than the limit it never could be.
+    pub(crate) const fn is_counted(&self) -> bool {
+        self.task.is_counted() && !matches!(self.album, Some(Album::Belongs { .. }))
+    }
+
+    /// The ids of the files, where it begins an album.
+    pub(crate) fn files(&self) -> Option<Vec<String>> {
+        match &self.album {
+            Some(Album::Begins { files, .. }) => Some(files.clone()),
+            _ => None,
         }
     }
 
@@ -86,19 +107,25 @@ impl Order {
                 if images + videos == 0 {
                     return None;
                 }
-                let begins = Self {
-                    album: Some(Album::Begins { images, videos }),
-                    ..Self::new(task.clone())
-                };
                 let album = Album::Belongs { to: id.clone() };
-                let mut all = vec![(id, begins)];
+                let mut members = Vec::with_capacity(attachments.len());
                 for attachment in attachments {
                     let order = Self {
                         album: Some(album.clone()),
                         ..Self::with_file(member_of(&task, attachment.kind)?, attachment)
                     };
-                    all.push((new_id(), order));
+                    members.push((new_id(), order));
                 }
+                let begins = Self {
+                    album: Some(Album::Begins {
+                        images,
+                        videos,
+                        files: members.iter().map(|(id, _)| id.clone()).collect(),
+                    }),
+                    ..Self::new(task)
+                };
+                let mut all = vec![(id, begins)];
+                all.append(&mut members);
                 Some(all)
             }
             Some(kind) if kind.media_kind().is_some() => {
@@ -187,14 +214,20 @@ mod tests {
         let begins = Album::Begins {
             images: 2,
             videos: 1,
+            files: ["2", "3", "4"].map(str::to_owned).into(),
         };
         assert!(all[0].0 == "1" && all[0].1.album == Some(begins));
+        assert!(all[0].1.is_counted());
         for (id, order) in &all[1..] {
             assert!(id != "1" && order.attachment.is_some());
             let belongs = Album::Belongs { to: "1".into() };
             assert!(order.album == Some(belongs));
             assert_eq!(order.task.request().unwrap().reply_to, None);
             assert_ne!(order.secret, [0; 32], "each file has a key of its own");
+            assert!(
+                !order.is_counted(),
+                "it is one message to the sending limits"
+            );
         }
         let kinds: Vec<_> = all[1..]
             .iter()

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use wagate_cluster::{CommandReply, CommandResult, Refusal};
 use wagate_engine::{RejectReason, SendFailure};
-use wagate_model::{MessageStatus, SendMode, SendResult};
+use wagate_model::{MessageStatus, OutboxId, SendMode, SendResult};
 use wagate_store::OutboxRecord;
 
 /// Why something about an own message failed that could not be sent itself.
@@ -28,6 +28,9 @@ pub(crate) struct Failure {
     pub(crate) code: Option<i64>,
     /// What it means.
     pub(crate) message: String,
+    /// After how many seconds it may be sent, where WhatsApp forbids the account to begin chats.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) restricted_seconds: Option<i64>,
 }
 
 impl Failure {
@@ -35,6 +38,7 @@ impl Failure {
         Self {
             code: None,
             message: message.to_owned(),
+            restricted_seconds: None,
         }
     }
 
@@ -52,6 +56,20 @@ impl Failure {
         Self {
             code: code.map(i64::from),
             message: reason.as_str().to_owned(),
+            restricted_seconds: None,
+        }
+    }
+
+    fn into_refusal(self) -> Refusal {
+        match self.restricted_seconds {
+            None if self.message == NOT_SENT => Refusal::NotSent,
+            Some(retry_after_seconds) => Refusal::ReachoutRestricted {
+                retry_after_seconds,
+            },
+            None => Refusal::Rejected {
+                code: self.code,
+                message: self.message,
+            },
         }
     }
 }
@@ -66,6 +84,7 @@ impl Outcome {
     ) -> Self {
         Self {
             result: SendResult {
+                file_message_ids: None,
                 mode,
                 outbox_id: None,
                 replayed: None,
@@ -87,13 +106,7 @@ impl Outcome {
     /// The answer to a caller that waited for it.
     pub(crate) fn into_reply(mut self, is_replay: bool) -> CommandResult {
         if let Some(error) = self.error {
-            if error.message == NOT_SENT {
-                return Err(Refusal::NotSent);
-            }
-            return Err(Refusal::Rejected {
-                code: error.code,
-                message: error.message,
-            });
+            return Err(error.into_refusal());
         }
         self.result.replayed = is_replay.then_some(true);
         Ok(CommandReply::Send(self.result))
@@ -101,14 +114,20 @@ impl Outcome {
 }
 
 /// The answer to a caller that does not wait.
-pub(crate) fn queued(record_id: wagate_model::OutboxId, is_replay: bool) -> CommandReply {
+pub(crate) fn queued(
+    id: OutboxId,
+    wa_message_id: &str,
+    files: Option<Vec<String>>,
+    is_replay: bool,
+) -> CommandReply {
     CommandReply::Send(SendResult {
+        file_message_ids: files,
         mode: SendMode::Async,
-        outbox_id: Some(record_id),
+        outbox_id: Some(id),
         replayed: is_replay.then_some(true),
         status: Some(MessageStatus::Pending),
         timestamp: None,
-        wa_message_id: None,
+        wa_message_id: Some(wa_message_id.to_owned()),
     })
 }
 

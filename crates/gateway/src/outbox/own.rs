@@ -3,10 +3,11 @@
 //! Rows and events of what goes out are made from that form by the same code as of what
 //! comes in, so that both look alike.
 
+use bytes::Bytes;
 use wagate_engine::{
     Content, InboundMessage, InteractiveReply, Media, MediaDetails, MediaSource, MessageRef,
     Outgoing, OutgoingContent, OutgoingFile, Quoted, QuotedMessage, Target, Uploaded, VoteChoice,
-    content_of, poll_option_hash, raw_of, reply_kind,
+    content_of, poll_option_hash, raw_edited, raw_of, raw_text, reply_kind,
 };
 use wagate_model::{Attachment, Jid, MediaMeta, SendRequest, SendTask, TargetMessage};
 use wagate_store::{Account, Owned, Result, StoredMessage};
@@ -141,7 +142,7 @@ fn outgoing_content(
             uploaded: uploaded.cloned(),
         }));
     }
-    if let Some(Album::Begins { images, videos }) = order.album {
+    if let Some(Album::Begins { images, videos, .. }) = order.album {
         return OutgoingContent::Album { images, videos };
     }
     match &order.task {
@@ -192,7 +193,9 @@ fn outgoing_content(
             }
         }
         SendTask::SetTimer { seconds, .. } => OutgoingContent::Timer { seconds: *seconds },
-        SendTask::Forward { .. } => forwarded(stored),
+        SendTask::Forward { .. } => OutgoingContent::Forward {
+            raw: forwarded(stored),
+        },
     }
 }
 
@@ -216,13 +219,21 @@ fn sent_content(request: &SendRequest, secret: [u8; 32]) -> OutgoingContent {
 }
 
 /// What is forwarded: the content as it came, or the text where only that was kept.
-fn forwarded(stored: Option<&StoredMessage>) -> OutgoingContent {
-    let content = stored.and_then(|stored| stored.content.as_ref());
-    if let Some(raw) = content.and_then(stored_raw) {
-        return OutgoingContent::Forward { raw };
-    }
-    let text = stored.and_then(|stored| stored.body.clone());
-    OutgoingContent::Text(text.unwrap_or_default())
+fn forwarded(stored: Option<&StoredMessage>) -> Bytes {
+    stored.and_then(present_raw).unwrap_or_else(|| {
+        let text = stored.and_then(|stored| stored.body.as_deref());
+        raw_text(text.unwrap_or_default())
+    })
+}
+
+/// A stored message's content as it came, with the text that it has now; none where only the text
+/// was kept.
+pub(super) fn present_raw(stored: &StoredMessage) -> Option<Bytes> {
+    let raw = stored_raw(stored.content.as_ref()?)?;
+    Some(match &stored.body {
+        Some(text) if stored.is_edited => raw_edited(&raw, text),
+        _ => raw,
+    })
 }
 
 /// Who sent a stored message, by LID where known.
@@ -305,14 +316,11 @@ fn content(order: &Order, stored: Option<&StoredMessage>, uploaded: Option<&Uplo
             selected_id,
         } => Content::InteractiveReply(selection(&target.id, selected_id, stored)),
         SendTask::SetTimer { seconds, .. } => Content::Timer { seconds: *seconds },
-        SendTask::Forward { .. } => match forwarded(stored) {
-            OutgoingContent::Forward { raw } => content_of(&raw),
-            _ => None,
-        }
-        .unwrap_or_else(|| Content::Text {
-            body: stored
-                .and_then(|stored| stored.body.clone())
-                .unwrap_or_default(),
+        SendTask::Forward { .. } => content_of(&forwarded(stored)).unwrap_or_else(|| {
+            let body = stored.and_then(|stored| stored.body.clone());
+            Content::Text {
+                body: body.unwrap_or_default(),
+            }
         }),
     }
 }
@@ -418,6 +426,45 @@ fn cut(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_text_without_its_protocol_form_is_forwarded_as_one_that_was() {
+        let target = TargetMessage {
+            chat: "15557654321@s.whatsapp.net".parse().unwrap(),
+            id: "OLD".into(),
+            sender: None,
+        };
+        let to: Jid = "15550001111@s.whatsapp.net".parse().unwrap();
+        let order = Order::new(SendTask::Forward {
+            target,
+            to: to.clone(),
+        });
+        let stored = StoredMessage {
+            id: 1,
+            chat_id: 1,
+            sender_key: "me".into(),
+            is_from_me: true,
+            is_deleted: false,
+            is_edited: false,
+            kind: "text".into(),
+            body: Some("kept as text".into()),
+            sender_jid: None,
+            sender_lid: None,
+            timestamp_ms: 1,
+            status: None,
+            content: None,
+            details: wagate_model::MessageDetails::default(),
+        };
+        let about = AboutOthers {
+            target: Some(&stored),
+            quoted: None,
+        };
+        let outgoing = outgoing(&order, "NEW", &to, about, None);
+        assert!(matches!(outgoing.content, OutgoingContent::Forward { .. }));
+        // As it goes out, with the mark of what is forwarded.
+        let content = content_of(&raw_of(&outgoing)).unwrap();
+        assert_eq!(content.body(), Some("kept as text"));
+    }
 
     #[test]
     fn a_quoted_text_is_cut_between_characters() {

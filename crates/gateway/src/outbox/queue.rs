@@ -24,7 +24,9 @@ pub(crate) struct Item {
     pub(crate) chat: Arc<str>,
     pub(crate) mode: SendMode,
     pub(crate) order: Arc<Order>,
-    pub(crate) created_at_ms: i64,
+    /// From when on its age counts; none while the sending limits hold it, which says nothing
+    /// of its worth.
+    pub(crate) age_from_ms: Option<i64>,
     /// Attempts that were begun; an asynchronous message is counted in the sending limits
     /// when its first one begins.
     pub(crate) attempts: i64,
@@ -44,7 +46,7 @@ impl Item {
             chat: record.chat_jid.into(),
             mode: record.mode,
             order: Arc::new(order.unwrap_or_else(unreadable)),
-            created_at_ms: record.created_at_ms,
+            age_from_ms: Some(record.created_at_ms.max(record.next_attempt_at_ms)),
             attempts: record.attempts,
             uploaded: None,
         };
@@ -53,7 +55,7 @@ impl Item {
 
     /// Whether the sending limits have counted it.
     pub(crate) fn is_counted(&self) -> bool {
-        self.mode == SendMode::Sync || self.attempts > 0 || !self.order.task.is_counted()
+        self.mode == SendMode::Sync || self.attempts > 0 || !self.order.is_counted()
     }
 }
 
@@ -274,7 +276,7 @@ mod tests {
             chat: "a".into(),
             mode: SendMode::Sync,
             order: Arc::new(unreadable()),
-            created_at_ms: 0,
+            age_from_ms: None,
             attempts: 0,
             uploaded: None,
         }

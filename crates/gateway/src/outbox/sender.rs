@@ -16,7 +16,7 @@ use super::finish::finish_failed;
 use super::lanes::Lanes;
 use super::outcome::Failure;
 use super::queue::Item;
-use crate::context::Context;
+use crate::context::{Context, millis};
 use crate::session::Session;
 
 /// Messages of one chat that are read from the store at a time.
@@ -71,6 +71,10 @@ struct Sender<'s> {
     limited_until: Option<Instant>,
     /// The limits that say so.
     limits: RateLimits,
+    /// When it began.
+    started_at_ms: i64,
+    /// When the limits last counted a message before that; known once it has read the store.
+    counted_at_ms: Option<i64>,
 }
 
 impl<'s> Sender<'s> {
@@ -82,6 +86,8 @@ impl<'s> Sender<'s> {
             lanes,
             limited_until: None,
             limits: session.settings().limits,
+            started_at_ms: cx.store.now_ms(),
+            counted_at_ms: None,
         }
     }
 
@@ -137,11 +143,17 @@ impl<'s> Sender<'s> {
                 .session
                 .commit(&self.cx.store, move |owned| {
                     // The time of the next attempt is kept here, by chat; the order is the ids'.
-                    Box::pin(async move { owned.due_outbox(i64::MAX, PER_CHAT, page).await })
+                    Box::pin(async move {
+                        let due = owned.due_outbox(i64::MAX, PER_CHAT, page).await?;
+                        Ok::<_, StoreError>((due, owned.last_counted_at().await?))
+                    })
                 })
                 .await;
             let found: Vec<DueOutbox> = match found {
-                Ok(found) => found,
+                Ok((found, counted_at_ms)) => {
+                    self.counted_at_ms.get_or_insert(counted_at_ms.unwrap_or(0));
+                    found
+                }
                 Err(error) => {
                     self.session.sends.keep_backlog();
                     return Err(error);
@@ -167,7 +179,12 @@ impl<'s> Sender<'s> {
             return Ok(());
         }
         match Item::read(due) {
-            Ok(item) => self.lanes.push(item),
+            Ok(mut item) => {
+                if !item.is_counted() && !self.waited_for_a_connection(&item) {
+                    item.age_from_ms = None;
+                }
+                self.lanes.push(item);
+            }
             Err(item) => {
                 tracing::error!(session.id = %self.session.id(), "a stored request cannot be read");
                 let failure = Failure::new("invalid_request");
@@ -175,6 +192,14 @@ impl<'s> Sender<'s> {
             }
         }
         Ok(())
+    }
+
+    /// Whether a message has become too old while the session sent nothing: the limits hold
+    /// messages as well, and of those others go out meanwhile.
+    fn waited_for_a_connection(&self, item: &Item) -> bool {
+        let idle_from = item.age_from_ms.max(self.counted_at_ms);
+        let idle = idle_from.map(|from| self.started_at_ms.saturating_sub(from));
+        idle.is_some_and(|idle| idle > millis(self.cx.config.outbox.max_age))
     }
 
     fn start_all(&mut self, running: &mut Running<'s>) {

@@ -15,9 +15,7 @@ use super::handle::{Command, Session};
 use super::lifecycle::Opened;
 use super::patience::Patience;
 use crate::context::Context;
-use crate::inbound::{
-    commit_news, commit_page_singly, commit_singly, is_about_contents, is_news,
-};
+use crate::inbound::{commit_news, commit_page_singly, commit_singly, is_about_contents, is_news};
 
 /// Events that are committed together.
 const MAX_NEWS: usize = 64;

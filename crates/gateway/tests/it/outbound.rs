@@ -10,6 +10,8 @@ use wagate_simulator::phone::Phone;
 
 use crate::world::{WAIT, World, answer_to, key, text_to};
 
+const HOUR_MS: i64 = 3_600_000;
+
 fn send(command: SendCommand) -> SessionAction {
     SessionAction::Send(Box::new(command))
 }
@@ -203,6 +205,56 @@ async fn the_sending_limit_refuses_callers_and_holds_the_queue() {
     gateway.drain().await;
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn what_the_limits_hold_does_not_grow_old() {
+    let world = World::new().await;
+    let gateway = world.gateway("gw-1").await;
+    let (alice, bob) = (world.phone("Alice").await, world.phone("Bob").await);
+    let session = world.paired("gw-1", &alice).await;
+    limit(&world, session, 1).await;
+    world.send("gw-1", session, &bob, "first").await;
+    let queue = async |text: &str| {
+        let queued = SendCommand {
+            mode: SendMode::Async,
+            ..text_to(&bob, text)
+        };
+        let Ok(CommandReply::Send(result)) = world.ask("gw-1", session, send(queued)).await else {
+            panic!("it is not queued");
+        };
+        result.outbox_id.unwrap()
+    };
+    let held = queue("held").await;
+    world
+        .until("the wait", || async {
+            let mut tx = world.store.read().await.unwrap();
+            let entry = tx.outbox(world.organization, held).await.unwrap().unwrap();
+            (entry.next_attempt_at_ms > entry.created_at_ms).then_some(())
+        })
+        .await;
+    world.store.clock.advance_ms(30 * HOUR_MS);
+    limit(&world, session, 2).await;
+    bob.wait_for_message(WAIT, |message| message.body == "held")
+        .await
+        .unwrap();
+
+    // What waited so long for a connection is of no use any more.
+    world.store.clock.advance_ms(HOUR_MS);
+    limit(&world, session, 1).await;
+    world.send("gw-1", session, &bob, "second").await;
+    queue("left behind").await;
+    gateway.drain().await;
+    world.store.clock.advance_ms(30 * HOUR_MS);
+    let gateway = world.gateway("gw-1").await;
+    let failed = world
+        .event(session, EventKind::MessageStatus, |event| {
+            event["status"] == "failed"
+        })
+        .await;
+    assert_eq!(failed["error"], "expired");
+    assert_eq!(arrivals(&bob, "left behind").0, 0);
+    gateway.drain().await;
+}
+
 async fn limit(world: &World, session: wagate_model::SessionId, per_minute: i64) {
     let change = UpdateSession {
         rate_per_min: Some(per_minute),
@@ -382,14 +434,15 @@ async fn an_edit_waits_for_its_message_and_fails_with_it() {
             world.simulator.server().inject(nack).unwrap();
         }
         limit(&world, session, 0).await;
-        let ended = until("the edit's end", || async {
-            let mut tx = world.store.read().await.unwrap();
-            let entry = tx.outbox(world.organization, edit.id).await;
-            entry
-                .unwrap()
-                .filter(|entry| entry.finished_at_ms.is_some())
-        })
-        .await;
+        let ended = world
+            .until("the edit's end", || async {
+                let mut tx = world.store.read().await.unwrap();
+                let entry = tx.outbox(world.organization, edit.id).await;
+                entry
+                    .unwrap()
+                    .filter(|entry| entry.finished_at_ms.is_some())
+            })
+            .await;
         let told = world
             .event(session, EventKind::MessageStatus, |e| {
                 e["messageIds"][0] == edit.wa_message_id.as_str()

@@ -19,6 +19,10 @@ pub enum SendMode {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct SendResult {
+    /// WhatsApp's ids of an album's files, in their order: each is a message of its own (beyond
+    /// the contract).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub file_message_ids: Option<Vec<String>>,
     /// Whether the caller waited for WhatsApp.
     pub mode: SendMode,
     /// The message's place in the outbox, for queued ones.

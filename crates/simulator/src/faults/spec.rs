@@ -22,6 +22,8 @@ pub enum FaultKind {
     Slow,
     /// Refuses messages.
     Nack,
+    /// Gives companions no content of messages; the phone has it.
+    Withhold,
     /// Refuses logins of a banned number.
     Ban,
     /// Refuses logins of an outdated client.

@@ -7,6 +7,7 @@ use wacore_binary::builder::NodeBuilder;
 use wacore_binary::{Jid, JidExt, Node};
 
 use crate::accounting::Entry;
+use crate::faults::Faults;
 use crate::journal::JournalError;
 
 use super::api::Server;
@@ -107,12 +108,12 @@ impl Server {
         let theirs = if recipient.lock().has_blocked(own) {
             Vec::new()
         } else {
-            message.parcels_for(recipient, copies)
+            message.parcels_for(recipient, copies, &self.inner.faults)
         };
         let ours = if is_to_self {
             Vec::new()
         } else {
-            message.parcels_for(own, copies)
+            message.parcels_for(own, copies, &self.inner.faults)
         };
         let mut transaction = self.begin();
         let device_ids = transaction.deliver(recipient, theirs);
@@ -239,7 +240,12 @@ impl Message<'_> {
     }
 
     /// The copies for one account's devices, other than the sending one.
-    fn parcels_for(&self, account: &AccountCell, copies: &[Copy<'_>]) -> Vec<Parcel> {
+    fn parcels_for(
+        &self,
+        account: &AccountCell,
+        copies: &[Copy<'_>],
+        faults: &Faults,
+    ) -> Vec<Parcel> {
         let own = &self.session.account;
         copies
             .iter()
@@ -249,12 +255,17 @@ impl Message<'_> {
                     account.number == own.number && copy.jid.device == self.session.device_id;
                 owner.is_some_and(|owner| owner.number == account.number) && !is_sender
             })
-            .flat_map(|copy| parcels(&self.copy_for(account, copy), [copy.jid.device]))
+            .flat_map(|copy| {
+                let is_theirs = account.number != own.number && copy.jid.device != 0;
+                let is_withheld = is_theirs && faults.withholds(&account.number);
+                let node = self.copy_for(account, copy, is_withheld);
+                parcels(&node, [copy.jid.device])
+            })
             .collect()
     }
 
     /// The message as one device gets it (wacore `parse_message_info` reads these attributes).
-    fn copy_for(&self, account: &AccountCell, copy: &Copy<'_>) -> Node {
+    fn copy_for(&self, account: &AccountCell, copy: &Copy<'_>, is_withheld: bool) -> Node {
         let own = &self.session.account;
         let addressing = Addressing::of(&copy.jid).unwrap_or(Addressing::Pn);
         let mut builder = NodeBuilder::new("message")
@@ -279,6 +290,10 @@ impl Message<'_> {
                 Addressing::Pn => builder.attr("sender_lid", own.jid(Addressing::Lid)),
                 Addressing::Lid => builder.attr("sender_pn", own.jid(Addressing::Pn)),
             };
+        }
+        if is_withheld {
+            let nothing = NodeBuilder::new("unavailable").build();
+            return builder.children([nothing]).build();
         }
         let mut children: Vec<Node> = copy.encs.iter().map(|enc| (*enc).clone()).collect();
         let is_prekey = |enc: &&Node| text_attr(enc, "type").as_deref() == Some("pkmsg");

@@ -222,7 +222,8 @@ impl Tx {
         let mut newest: Option<i64> = None;
         for chunk in wa_message_ids.chunks(IDS_PER_STATEMENT) {
             let found: Option<i64> = on!(self, |conn| {
-                let mut query = QueryBuilder::new("SELECT MAX(id) FROM message WHERE session_id = ");
+                let mut query =
+                    QueryBuilder::new("SELECT MAX(id) FROM message WHERE session_id = ");
                 query.push_bind(Text(session));
                 query.push(" AND chat_id = ").push_bind(chat_id);
                 query.push(" AND wa_message_id IN (");

@@ -25,6 +25,8 @@ pub struct StoredMessage {
     pub is_from_me: bool,
     /// Whether it was deleted for everyone.
     pub is_deleted: bool,
+    /// Whether its text was changed since it was sent.
+    pub is_edited: bool,
     /// The kind of content.
     pub kind: String,
     /// The text, or the caption.
@@ -50,6 +52,7 @@ struct StoredRow {
     sender_key: String,
     is_from_me: bool,
     is_deleted: bool,
+    is_edited: bool,
     kind: String,
     body: Option<String>,
     sender_jid: Option<String>,
@@ -72,6 +75,7 @@ impl TryFrom<StoredRow> for StoredMessage {
             sender_key: row.sender_key,
             is_from_me: row.is_from_me,
             is_deleted: row.is_deleted,
+            is_edited: row.is_edited,
             kind: row.kind,
             body: row.body,
             sender_jid: row.sender_jid,
@@ -87,8 +91,8 @@ impl TryFrom<StoredRow> for StoredMessage {
 macro_rules! select_stored {
     ($condition:literal) => {
         concat!(
-            "SELECT id, chat_id, sender_key, is_from_me, is_deleted, kind, body, sender_jid, \
-             sender_lid, timestamp, status, content, details FROM message WHERE session_id = ",
+            "SELECT id, chat_id, sender_key, is_from_me, is_deleted, is_edited, kind, body, \
+             sender_jid, sender_lid, timestamp, status, content, details FROM message WHERE session_id = ",
             $condition
         )
     };

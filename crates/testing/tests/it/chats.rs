@@ -2,7 +2,10 @@
 
 use reqwest::Method;
 use serde_json::{Value, json};
+use wagate_model::{Clock as _, SystemClock};
 use wagate_testing::{Realtime, Session, TestSandbox};
+
+use crate::files::PNG;
 
 /// Two sessions of one account, which both have a message of another phone.
 async fn two_of_one_account(sandbox: &TestSandbox) -> (Session, Session) {
@@ -198,5 +201,56 @@ async fn the_stored_copy_and_the_chat_are_deleted_apart() {
     }
     let stored = first.messages(bob).await;
     assert_eq!((stored.len(), &stored[0]["body"]), (1, &json!("anew")));
+    sandbox.stop().await;
+}
+
+#[tokio::test]
+async fn a_deleted_chat_goes_on_with_what_is_sent_anew() {
+    let sandbox = TestSandbox::start().await;
+    let (alice, bob) = (&sandbox.phones[0], &sandbox.phones[1]);
+    let session = sandbox.pair(alice).await;
+    let messages = session.path("/messages");
+    session.send_text(bob, "of the old chat").await;
+    let delete = async || {
+        let path = session.path(&format!("/chats/{bob}"));
+        let deleted = sandbox.api.call(Method::DELETE, &path, None).await;
+        deleted.expect(204);
+    };
+
+    delete().await;
+    let image = json!({"type": "image", "to": bob, "media": {"data": PNG}});
+    let sent = sandbox.api.post(&messages, &image).await.expect(200);
+    let stored = session.messages(bob).await;
+    assert_eq!(stored.len(), 1, "{stored:?}");
+    assert_eq!(stored[0]["waMessageId"], sent["waMessageId"]);
+    let file = stored[0]["media"]["id"].as_str().expect("a file");
+    let path = format!("/api/v1/media/{file}/content");
+    let content = sandbox.api.call(Method::GET, &path, None).await;
+    assert_eq!(content.status.as_u16(), 200);
+
+    delete().await;
+    let text = session.send_text(bob, "wrnog").await;
+    let id = text["waMessageId"].as_str().unwrap();
+    let edit = session.path(&format!("/messages/{id}"));
+    let body = json!({"chat": bob, "text": "right"});
+    let edited = sandbox.api.call(Method::PATCH, &edit, Some(&body)).await;
+    edited.expect(200);
+    let stored = session.messages(bob).await;
+    let row = stored.iter().find(|row| row["waMessageId"] == id).unwrap();
+    assert_eq!(row["body"], "right");
+
+    delete().await;
+    let mut socket = sandbox
+        .api
+        .realtime(&json!({"events": ["poll.recap"]}))
+        .await;
+    let poll = json!({"type": "poll", "to": bob, "name": "When?", "options": ["a", "b"],
+        "pollEndTime": SystemClock.now_ms() + 5_000});
+    let sent = sandbox.api.post(&messages, &poll).await.expect(200);
+    assert_eq!(sent["status"], "sent", "{sent}");
+    let recap = socket
+        .wait_for(|frame| frame["event"] == "poll.recap")
+        .await;
+    assert_eq!(recap["payload"]["pollMessageId"], sent["waMessageId"]);
     sandbox.stop().await;
 }

@@ -64,16 +64,17 @@ async fn whatsapp_is_asked_about_people() {
     };
 
     let there = get(&format!("check?phone=%2B{bob}")).await.expect(200);
+    let written = format!("+{bob}");
     assert_eq!(
         there,
-        json!({"query": bob, "isOnWhatsApp": true, "jid": format!("{bob}@s.whatsapp.net")})
+        json!({"query": written, "isOnWhatsApp": true, "jid": format!("{bob}@s.whatsapp.net")})
     );
     let nobody = get("check?phone=15550009999").await.expect(200);
     assert_eq!(
         nobody,
         json!({"query": "15550009999", "isOnWhatsApp": false})
     );
-    let both = json!({ "phones": [bob, "15550009999"] });
+    let both = json!({ "phones": [written, "15550009999"] });
     let path = session.path("/contacts:check");
     let found = sandbox.api.post(&path, &both).await.expect(200);
     assert_eq!(found, json!({ "data": [there, nobody] }));
@@ -201,5 +202,59 @@ async fn stories_are_muted_on_all_devices() {
         .call(Method::POST, &group, None)
         .await
         .expect(404);
+    sandbox.stop().await;
+}
+
+#[tokio::test]
+async fn a_number_is_found_under_the_one_that_whatsapp_knows() {
+    let sandbox = TestSandbox::start().await;
+    let session = sandbox.pair(&sandbox.phones[0]).await;
+    for number in ["551187654321", "525512345678"] {
+        let phone = json!({ "number": number });
+        sandbox
+            .simulated
+            .call(Method::POST, "/phones", Some(&phone))
+            .await;
+    }
+    let path = session.path("/contacts/check?phone=%2B5511987654321");
+    let brazilian = sandbox.api.get(&path).await;
+    assert_eq!(
+        brazilian,
+        json!({"query": "+5511987654321", "isOnWhatsApp": true,
+            "jid": "551187654321@s.whatsapp.net"})
+    );
+    // What is not there, what is known by its number, and one number twice.
+    let phones = [
+        "15550009999",
+        "5215512345678",
+        "+5511987654321",
+        "551187654321",
+        "15550009999",
+    ];
+    let path = session.path("/contacts:check");
+    let found = sandbox.api.post(&path, &json!({ "phones": phones })).await;
+    let found = found.expect(200)["data"].clone();
+    let jids: Vec<_> = found
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|one| &one["jid"])
+        .collect();
+    let (mexican, brazilian) = (json!("525512345678@s.whatsapp.net"), &brazilian["jid"]);
+    assert_eq!(
+        jids,
+        [&json!(null), &mexican, brazilian, brazilian, &json!(null)]
+    );
+    for (one, phone) in found.as_array().unwrap().iter().zip(phones) {
+        assert_eq!(one["query"], phone);
+        assert_eq!(one["isOnWhatsApp"], one["jid"].is_string());
+    }
+    // And the JID is one to write to.
+    let jid = brazilian.as_str().unwrap();
+    session.send_text(jid, "found").await;
+    sandbox
+        .simulated
+        .wait_for("551187654321", |message| message.body() == "found")
+        .await;
     sandbox.stop().await;
 }

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use reqwest::Method;
 use serde_json::{Value, json};
 use wagate_testing::{Api, Session, TestSandbox};
 
@@ -119,4 +120,40 @@ async fn a_history_is_gone_on_with_after_a_kill() {
     let history = ended(&session).await;
     assert_eq!(history["messages"], 600, "{history}");
     is_complete(&sandbox.api, &session, 12, 50).await;
+}
+
+#[tokio::test]
+async fn a_group_s_message_of_the_past_is_the_one_that_is_edited_later() {
+    let sandbox = TestSandbox::start().await;
+    let (simulated, alice, bob) = (&sandbox.simulated, &sandbox.phones[0], &sandbox.phones[1]);
+    let made = json!({ "subject": "Harbour", "participants": [alice] });
+    let path = format!("/phones/{bob}/groups");
+    let group = simulated.call(Method::POST, &path, Some(&made)).await;
+    let group = group["jid"].as_str().unwrap().to_owned();
+    let id = simulated.send_text(bob, &group, "at ten").await;
+    simulated
+        .wait_for(alice, |message| message.id() == id)
+        .await;
+
+    // The past names its author by number, and live messages of the group by LID.
+    let session = sandbox.pair(alice).await;
+    ended(&session).await;
+    let stored = session.messages(&group).await;
+    let past = stored.iter().find(|row| row["waMessageId"] == id).unwrap();
+    assert_eq!(past["body"], "at ten");
+    assert_eq!(past["senderJid"], format!("{bob}@s.whatsapp.net"));
+    assert!(past["senderLid"].is_string(), "{past}");
+    let ticket = json!({"events": ["message.edited"]});
+    let mut socket = sandbox.api.realtime(&ticket).await;
+    let edit = format!("/phones/{bob}/messages/{id}:edit");
+    let body = json!({ "text": "at eleven" });
+    simulated.call(Method::POST, &edit, Some(&body)).await;
+    socket
+        .wait_for(|frame| frame["payload"]["targetId"] == id.as_str())
+        .await;
+    let stored = session.messages(&group).await;
+    let rows = stored.iter().filter(|row| row["waMessageId"] == id);
+    let bodies: Vec<_> = rows.map(|row| &row["body"]).collect();
+    assert_eq!(bodies, ["at eleven"]);
+    sandbox.stop().await;
 }

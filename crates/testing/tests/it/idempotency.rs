@@ -1,5 +1,6 @@
 //! The same request from several clients is one message.
 
+use reqwest::Method;
 use serde_json::json;
 use wagate_testing::TestSandbox;
 
@@ -69,5 +70,49 @@ async fn a_key_belongs_to_one_request() {
         .await
         .unwrap()
         .expect(200);
+    sandbox.stop().await;
+}
+
+#[tokio::test]
+async fn a_key_names_a_request_whether_its_caller_waits_or_not() {
+    let sandbox = TestSandbox::start().await;
+    let session = sandbox.pair(&sandbox.phones[0]).await;
+    let body = json!({"type": "text", "to": sandbox.phones[1], "text": "once"});
+    let (waits, queues) = (
+        session.path("/messages"),
+        session.path("/messages?async=true"),
+    );
+    let send = async |path: &str, key: &str| {
+        let headers = [("Idempotency-Key", key)];
+        let answer = sandbox
+            .api
+            .try_call(Method::POST, path, Some(&body), &headers);
+        answer.await.unwrap()
+    };
+    // One who waits for what was queued is told how it ended.
+    let first = send(&queues, "queued-first").await.expect(202);
+    let id = first["waMessageId"].as_str().expect("a reserved id");
+    let again = send(&waits, "queued-first").await.expect(200);
+    assert_eq!(
+        (&again["waMessageId"], &again["replayed"]),
+        (&json!(id), &json!(true))
+    );
+    assert_eq!(
+        (&again["mode"], &again["status"]),
+        (&json!("sync"), &json!("sent"))
+    );
+    let again = send(&queues, "queued-first").await.expect(202);
+    assert_eq!(
+        (&again["waMessageId"], &again["outboxId"]),
+        (&json!(id), &first["outboxId"])
+    );
+    // One who does not wait gets the outcome that is there.
+    let first = send(&waits, "waited-first").await.expect(200);
+    let again = send(&queues, "waited-first").await.expect(200);
+    assert_eq!(
+        (&again["waMessageId"], &again["replayed"]),
+        (&first["waMessageId"], &json!(true))
+    );
+    assert_eq!(session.messages(&sandbox.phones[1]).await.len(), 2);
     sandbox.stop().await;
 }

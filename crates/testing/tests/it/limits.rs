@@ -4,6 +4,8 @@ use reqwest::Method;
 use serde_json::json;
 use wagate_testing::TestSandbox;
 
+use crate::files::PNG;
+
 #[tokio::test]
 async fn the_minute_limit_refuses_with_a_time() {
     let sandbox = TestSandbox::start().await;
@@ -36,6 +38,33 @@ async fn the_minute_limit_refuses_with_a_time() {
         .unwrap();
     assert!((1..=60).contains(&seconds));
     assert_eq!(refused.headers["retry-after"], seconds.to_string().as_str());
+    sandbox.stop().await;
+}
+
+#[tokio::test]
+async fn an_album_is_one_message_to_the_limits() {
+    let sandbox = TestSandbox::start().await;
+    let session = sandbox.pair(&sandbox.phones[0]).await;
+    let bob = &sandbox.phones[1];
+    let settings = json!({"ratePerMin": 0, "ratePerHour": 2});
+    let row = session.path("");
+    let changed = sandbox.api.call(Method::PATCH, &row, Some(&settings));
+    changed.await.expect(200);
+    let messages = session.path("/messages");
+    let pictures = vec![json!({"data": PNG}); 4];
+    let album = json!({"type": "album", "to": bob, "medias": pictures});
+    sandbox.api.post(&messages, &album).await.expect(200);
+    let queued = session.path("/messages?async=true");
+    sandbox.api.post(&queued, &album).await.expect(202);
+    let pictures = async || {
+        let stored = session.messages(bob).await;
+        let pictures = stored.iter().filter(|row| row["type"] == "image");
+        pictures.filter(|row| row["status"] != "pending").count()
+    };
+    let sent = async { while pictures().await < 8 {} };
+    tokio::time::timeout(wagate_testing::PATIENCE, sent)
+        .await
+        .expect("both albums are sent in time");
     sandbox.stop().await;
 }
 

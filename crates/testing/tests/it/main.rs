@@ -47,6 +47,7 @@ mod status;
 mod surface;
 mod unsent;
 mod webhooks;
+mod withheld;
 
 use std::path::Path;
 

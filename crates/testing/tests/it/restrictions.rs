@@ -25,6 +25,40 @@ async fn wait_for_row(session: &Session, is_wanted: impl Fn(&Value) -> bool) -> 
 }
 
 #[tokio::test]
+async fn a_restriction_that_a_refusal_is_the_first_to_show_is_told_as_one() {
+    let sandbox = TestSandbox::start().await;
+    let (alice, bob) = (&sandbox.phones[0], &sandbox.phones[1]);
+    let session = sandbox.pair(alice).await;
+    let send = async || {
+        let body = json!({ "type": "text", "to": bob, "text": "hello" });
+        sandbox.api.post(&session.path("/messages"), &body).await
+    };
+    // WhatsApp's refusal for another cause than a restriction of the account.
+    let nack = json!({"kind": "nack", "code": 463, "target": alice, "count": 1});
+    sandbox.simulated.fault(&nack).await;
+    let refused = send().await.expect(409);
+    assert_eq!(
+        refused["error"]["details"]["whatsappCode"], 463,
+        "{refused}"
+    );
+
+    let unheard = json!({"kind": "drop", "tag": "notification", "target": alice});
+    let unheard = sandbox.simulated.fault(&unheard).await;
+    let until = 4_102_444_800_000_i64;
+    restrict(&sandbox, alice, &json!({ "reachoutUntil": until })).await;
+    sandbox.simulated.struck(&unheard).await;
+    assert!(session.row().await.get("restriction").is_none());
+    let refused = send().await.expect(429);
+    let details = &refused["error"]["details"];
+    assert_eq!(details["reason"], "reachout_restricted", "{refused}");
+    assert!(details["retryAfterSeconds"].as_i64().unwrap() > 0);
+    let row = session.row().await;
+    let expected = json!({ "kind": "reachout_timelock", "until": until });
+    assert_eq!(row["restriction"], expected);
+    sandbox.stop().await;
+}
+
+#[tokio::test]
 async fn no_new_chat_is_begun_while_whatsapp_forbids_it() {
     let sandbox = TestSandbox::start().await;
     let phones = sandbox.phones.clone();

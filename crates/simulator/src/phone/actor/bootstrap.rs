@@ -166,10 +166,10 @@ impl Actor {
             .parse()
             .is_ok_and(|jid: Jid| jid.is_group());
         if is_in_group && !message.from_me {
-            let sender = message.sender_jid.parse().ok();
-            let lid = sender.and_then(|sender: Jid| self.contacts.lid_of(&sender));
-            key.participant =
-                Some(lid.map_or_else(|| message.sender_jid.clone(), |lid| lid.to_string()));
+            // By number where it is known, as in what was written before groups went by LID.
+            let sender: Option<Jid> = message.sender_jid.parse().ok();
+            let shown = sender.map(|sender| self.contacts.shown(&sender).to_string());
+            key.participant = shown.or_else(|| Some(message.sender_jid.clone()));
         }
         key
     }

@@ -15,6 +15,31 @@ use crate::server::state::AccountCell;
 /// A query names this many users at most.
 const MAX_USERS: usize = 10_000;
 
+/// The other form of a mobile number of Brazil, Mexico or Argentina: WhatsApp knows an account
+/// under one of both, and finds it by either.
+fn other_form(digits: &str) -> Option<String> {
+    let (country, rest) = digits.split_at_checked(2)?;
+    let moved = |with: &str, without: usize| match rest.strip_prefix(with) {
+        Some(rest) if rest.len() == without => Some(format!("{country}{rest}")),
+        _ if rest.len() == without => Some(format!("{country}{with}{rest}")),
+        _ => None,
+    };
+    match country {
+        // The ninth digit comes behind the two of the region.
+        "55" => {
+            let (region, rest) = rest.split_at_checked(2)?;
+            match rest.strip_prefix('9') {
+                Some(rest) if rest.len() == 8 => Some(format!("{country}{region}{rest}")),
+                _ if rest.len() == 8 => Some(format!("{country}{region}9{rest}")),
+                _ => None,
+            }
+        }
+        "52" => moved("1", 10),
+        "54" => moved("9", 10),
+        _ => None,
+    }
+}
+
 /// Who a `<user>` of the query means.
 struct Target {
     /// The address that the answer repeats.
@@ -88,10 +113,24 @@ impl Server {
             .or(phone)
             .or_else(|| jid_attr(user, "pn_jid"))
             .map(|jid| jid.to_non_ad());
-        let account = jid
+        let found = |jid: &Jid| self.inner.directory.by_jid(jid);
+        if let Some(account) = jid.as_ref().and_then(found) {
+            let account = Some(account);
+            return Target { jid, account };
+        }
+        // By the other form of its number; the answer bears the account's own.
+        let other = jid
             .as_ref()
-            .and_then(|jid| self.inner.directory.by_jid(jid));
-        Target { jid, account }
+            .filter(|jid| Addressing::of(jid) == Some(Addressing::Pn))
+            .and_then(|jid| other_form(&jid.user))
+            .map(Jid::pn);
+        match other.as_ref().and_then(found) {
+            Some(account) => Target {
+                jid: other,
+                account: Some(account),
+            },
+            None => Target { jid, account: None },
+        }
     }
 
     fn usync_protocol(
@@ -197,4 +236,24 @@ fn picture_node(account: &AccountCell, is_hidden: bool) -> Option<Node> {
         return None;
     }
     Some(NodeBuilder::new("picture").attr("id", picture_id).build())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn mobile_numbers_of_three_countries_have_two_forms() {
+        for (one, other) in [
+            ("5511987654321", "551187654321"),
+            ("5215512345678", "525512345678"),
+            ("5491123456789", "541123456789"),
+        ] {
+            assert_eq!(other_form(one).as_deref(), Some(other));
+            assert_eq!(other_form(other).as_deref(), Some(one));
+        }
+        for number in ["15551234567", "55119876543210", "5", "5511", "52155"] {
+            assert_eq!(other_form(number), None, "{number}");
+        }
+    }
 }
