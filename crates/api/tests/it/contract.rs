@@ -105,6 +105,7 @@ const FIELDS_BEYOND_THE_CONTRACT: &[&str] = &[
     "ChatUpdatePayload.messageId",
     "ChatUpdatePayload.pinnedUntil",
     "Contact.statusMuted",
+    "EditMessageInputBody.event",
     "GroupPayload.disappearingSeconds",
     "MediaMeta.id",
     "MediaPayload.gifPlayback",

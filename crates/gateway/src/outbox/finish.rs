@@ -233,6 +233,7 @@ impl Finish {
             id: chat.id,
             jid: chat.jid,
             disappearing_seconds: None,
+            is_empty: false,
         }))
     }
 
