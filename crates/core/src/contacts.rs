@@ -4,9 +4,9 @@ use wagate_cluster::{ContactReply, ContactRequest, LiveReply, LiveRequest};
 use wagate_model::{
     Blocklist, CheckContactsInput, Contact, ContactAbout, ContactDetail, ContactGroup,
     ContactSource, Draft, Faults, Identity, Jid, JidKind, ListContact, ListOnWhatsApp, OnWhatsApp,
-    PhoneNumber, ProfilePicture, SaveContactInput, hide_contents, limits,
+    PhoneNumber, ProfilePicture, SaveContactInput, SessionId, hide_contents, limits,
 };
-use wagate_store::{ContactFilter, ContactRecord, ContactSource as StoredSource};
+use wagate_store::{ContactFilter, ContactRecord, ContactSource as StoredSource, Tx};
 
 use crate::caller::SessionAccess;
 use crate::error::{Error, Result, What};
@@ -295,6 +295,21 @@ impl Core {
         let request = LiveRequest::Contact(ContactRequest::SetBlocked { person, is_blocked });
         self.do_live(access, request, What::Contact).await
     }
+}
+
+/// Both addresses of a person, or the one that is known twice.
+pub(crate) async fn addresses_of(
+    tx: &mut Tx,
+    session: SessionId,
+    person: &Jid,
+) -> Result<[String; 2]> {
+    let address = person.to_string();
+    let asked = std::slice::from_ref(&address);
+    let known = tx.identities_of(session, asked).await?.remove(&address);
+    let both = known.map(|known| [known.lid, known.phone_jid]);
+    let mut both = both.into_iter().flatten().flatten();
+    let other = both.find(|other| *other != address);
+    Ok([address.clone(), other.unwrap_or(address)])
 }
 
 /// The person in a path; what is no person is not found.

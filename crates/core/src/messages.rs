@@ -12,6 +12,7 @@ use wagate_model::{
 };
 
 use crate::caller::SessionAccess;
+use crate::contacts::addresses_of;
 use crate::error::{Error, Result, What};
 use crate::owners::unexpected;
 use crate::previews::link_of;
@@ -255,9 +256,18 @@ impl Core {
         let mut tx = self.store.read().await?;
         let chat = tx.chat(organization, session, target.chat.as_str()).await?;
         let chat = chat.ok_or(NOT_FOUND)?.id;
-        tx.message(organization, session, Some(chat), &target.id)
-            .await?
-            .ok_or(NOT_FOUND)
+        let found = match &target.sender {
+            Some(sender) => {
+                let [one, other] = addresses_of(&mut tx, session, sender).await?;
+                tx.message_by(organization, session, (chat, &target.id), [&one, &other])
+                    .await?
+            }
+            None => {
+                tx.message(organization, session, Some(chat), &target.id)
+                    .await?
+            }
+        };
+        found.ok_or(NOT_FOUND)
     }
 
     /// Does something to a message of a chat, and waits for WhatsApp.

@@ -108,6 +108,8 @@ pub enum EngineEvent {
         /// How; none where it is allowed again.
         restriction: Option<Restriction>,
     },
+    /// After how many seconds messages disappear in chats that the account begins; 0: never.
+    DefaultTimer(u32),
     /// A call.
     Call(Call),
     /// A page of the history that the phone sent after pairing, or on request.

@@ -134,6 +134,11 @@ pub struct PrivacySettings {
     /// Who may call: all or known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub calls: Option<Audience>,
+    /// After how many seconds messages disappear in chats that are begun from now on: 0 (never),
+    /// 86400, 604800 or 7776000.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(minimum = 0, maximum = 7_776_000)]
+    pub default_disappearing_seconds: Option<i64>,
     /// Who may add the account to groups: all, contacts, `contact_blacklist` or none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub groups: Option<Audience>,
@@ -197,6 +202,11 @@ impl PrivacySettings {
                 format!("must be one of {}", names.join(", "))
             });
         }
+        let seconds = self.default_disappearing_seconds;
+        let is_offered = seconds.is_none_or(|seconds| limits::DISAPPEARING.contains(&seconds));
+        faults.check(is_offered, "defaultDisappearingSeconds", || {
+            "must be 0, 86400, 604800 or 7776000".into()
+        });
     }
 
     /// What is set, by the protocol's categories.

@@ -31,6 +31,8 @@ pub struct ChatRef {
     /// After how many seconds new messages disappear, where the chat was just looked up and is
     /// set so.
     pub disappearing_seconds: Option<u32>,
+    /// Whether it was just looked up, and has no messages yet.
+    pub is_empty: bool,
 }
 
 /// A position in the display order, for the next page.
@@ -124,6 +126,7 @@ struct FoundChat {
     alias_jid: Option<String>,
     name: Option<String>,
     disappearing_seconds: Option<i64>,
+    last_message_at: i64,
 }
 
 impl Owned<'_> {
@@ -141,7 +144,8 @@ impl Owned<'_> {
         let found: Vec<FoundChat> = on!(self.tx, |conn| sqlx::query_as(
             "SELECT id, jid, alias_jid, name, COALESCE((SELECT g.disappearing_seconds \
              FROM chat_group g WHERE g.session_id = chat.session_id AND g.jid = chat.jid), \
-             disappearing_seconds) AS disappearing_seconds FROM chat WHERE session_id = $1 \
+             disappearing_seconds) AS disappearing_seconds, last_message_at \
+             FROM chat WHERE session_id = $1 \
              AND (jid = $2 OR alias_jid = $2 OR jid = $3 OR alias_jid = $3) ORDER BY id"
         )
         .bind(Text(self.session))
@@ -182,6 +186,7 @@ impl Owned<'_> {
             id: chat.id,
             jid: chat.jid,
             disappearing_seconds: u32::try_from(seconds).ok().filter(|it| *it > 0),
+            is_empty: chat.last_message_at == 0 && !has_others,
         })
     }
 
@@ -213,6 +218,7 @@ impl Owned<'_> {
             id,
             jid,
             disappearing_seconds,
+            is_empty: true,
         })
     }
 

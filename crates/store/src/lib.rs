@@ -19,6 +19,7 @@ mod buckets;
 mod chats;
 mod connect;
 mod contacts;
+mod default_timer;
 mod deferred;
 mod deliveries;
 mod engine;

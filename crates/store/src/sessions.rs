@@ -443,7 +443,8 @@ impl Owned<'_> {
         on!(self.tx, |conn| sqlx::query(
             "UPDATE session SET wa_jid = $2, wa_lid = $3, phone_number = $4, \
              push_name = $5, updated_at = $6, groups_synced_at = \
-             CASE WHEN $2 IS NULL THEN NULL ELSE groups_synced_at END WHERE id = $1"
+             CASE WHEN $2 IS NULL THEN NULL ELSE groups_synced_at END, default_timer = \
+             CASE WHEN $2 IS NULL THEN NULL ELSE default_timer END WHERE id = $1"
         )
         .bind(Text(self.session))
         .bind(account.map(|account| storable(&account.jid)))

@@ -109,6 +109,7 @@ const FIELDS_BEYOND_THE_CONTRACT: &[&str] = &[
     "ChatUpdatePayload.pinnedUntil",
     "ChatUpdatePayload.unreadCount",
     "Contact.statusMuted",
+    "EditMessageInputBody.event",
     "GroupPayload.disappearingSeconds",
     "MediaMeta.id",
     "MediaPayload.gifPlayback",

@@ -15,6 +15,7 @@ mod channels;
 mod chats;
 mod communities;
 mod contacts;
+mod default_timer;
 mod graph;
 mod groups;
 mod history;

@@ -15,6 +15,7 @@ use whatsapp_rust::{Client, RawNodeLease};
 
 use super::app_state::AppStateVersions;
 use super::attempt::Attempt;
+use super::default_timer;
 use super::hook;
 use super::labels::MessageLabels;
 use super::pairing;
@@ -140,7 +141,9 @@ impl Observer {
         if self.attempt.connected() {
             self.mailbox.tell(EngineEvent::Connected);
             if let Some(client) = self.client.upgrade() {
-                restrictions::ask(client, self.mailbox.clone(), self.work.cancel.clone());
+                let (mailbox, cancel) = (&self.mailbox, &self.work.cancel);
+                restrictions::ask(client.clone(), mailbox.clone(), cancel.clone());
+                default_timer::ask(client, mailbox.clone(), cancel.clone());
             }
         }
     }
@@ -316,6 +319,8 @@ impl Observer {
             }
             Event::RawNode(stanza) => {
                 self.labels.follow(stanza);
+                let timer = default_timer::set_elsewhere(stanza);
+                self.tell(timer, EngineEvent::DefaultTimer);
                 if let Some(client) = self.client.upgrade() {
                     let Work { tasks, cancel } = &self.work;
                     self.versions.follow(&client, stanza, tasks, cancel);

@@ -10,6 +10,7 @@ use whatsapp_rust::wacore::iq::privacy::{PrivacyCategory, PrivacyValue};
 
 use super::Connection;
 use super::actions::request_error;
+use super::default_timer;
 use crate::RequestError;
 use crate::convert::library_jid;
 
@@ -49,6 +50,9 @@ impl Connection {
                 settings.set(setting.category.as_str(), audience);
             }
         }
+        let timer = default_timer::read(client).await;
+        let timer = timer.map_err(|error| request_error(&error))?;
+        settings.default_disappearing_seconds = timer.map(i64::from);
         Ok(settings)
     }
 
@@ -59,6 +63,11 @@ impl Connection {
             let category = PrivacyCategory::from(category);
             let value = PrivacyValue::from(audience.as_str());
             let set = client.set_privacy_setting(category, value).await;
+            set.map_err(|error| request_error(&error))?;
+        }
+        let timer = settings.default_disappearing_seconds;
+        if let Some(seconds) = timer.and_then(|seconds| u32::try_from(seconds).ok()) {
+            let set = client.set_default_disappearing_mode(seconds).await;
             set.map_err(|error| request_error(&error))?;
         }
         Ok(())

@@ -138,6 +138,7 @@ mod tests {
         let chat = |jid: &str| ChatRef {
             disappearing_seconds: None,
             id: 5,
+            is_empty: false,
             jid: jid.to_owned(),
         };
         let ann = called("Ann", "1@g.us");

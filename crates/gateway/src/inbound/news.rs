@@ -181,16 +181,8 @@ pub(super) async fn commit_one(
             alias,
             name,
         } => people::push_name(owned, person, alias.as_ref(), name, now_ms).await,
-        EngineEvent::OwnPushName(name) => {
-            let Some(account) = account else {
-                return Ok(());
-            };
-            let account = Account {
-                push_name: Some(name.clone()),
-                ..account.clone()
-            };
-            owned.set_account(Some(&account), now_ms).await
-        }
+        EngineEvent::OwnPushName(name) => people::own_push_name(owned, account, name, now_ms).await,
+        EngineEvent::DefaultTimer(seconds) => owned.set_default_timer(*seconds, now_ms).await,
         EngineEvent::ContactName(name) => people::contact_name(owned, name, now_ms).await,
         EngineEvent::Alias { phone, lid } => people::alias(owned, phone, lid, now_ms).await,
         EngineEvent::Picture(event) => signs::picture(owned, event, now_ms).await,

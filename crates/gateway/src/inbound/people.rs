@@ -2,7 +2,7 @@
 
 use wagate_engine::ContactName;
 use wagate_model::{ContactUpdatePayload, EventKind, Jid};
-use wagate_store::{IdentityFacts, Owned, Result};
+use wagate_store::{Account, IdentityFacts, Owned, Result};
 
 use super::batch::both_addresses;
 use super::news::tell;
@@ -35,6 +35,23 @@ pub(super) async fn push_name(
         ..ContactUpdatePayload::default()
     };
     tell(owned, EventKind::ContactUpdate, &payload, None, now_ms)
+}
+
+/// The account chose another name.
+pub(super) async fn own_push_name(
+    owned: &mut Owned<'_>,
+    account: Option<&Account>,
+    name: &str,
+    now_ms: i64,
+) -> Result<()> {
+    let Some(account) = account else {
+        return Ok(());
+    };
+    let account = Account {
+        push_name: Some(name.to_owned()),
+        ..account.clone()
+    };
+    owned.set_account(Some(&account), now_ms).await
 }
 
 /// The stories of a person were muted or unmuted.

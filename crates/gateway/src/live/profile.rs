@@ -4,7 +4,9 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use wagate_cluster::{LiveReply, ProfileReply, ProfileRequest, Refusal};
 use wagate_model::Profile;
+use wagate_store::StoreError;
 
+use super::chats::store_refusal;
 use super::{Live, LiveResult};
 
 impl Live<'_> {
@@ -53,9 +55,24 @@ impl Live<'_> {
     }
 
     async fn show_privacy(&self) -> LiveResult {
-        match self.connection.privacy().await {
-            Ok(settings) => Ok(LiveReply::Profile(ProfileReply::Privacy(settings))),
-            Err(error) => Err(self.refusal(&error)),
-        }
+        let settings = self.connection.privacy().await;
+        let settings = settings.map_err(|error| self.refusal(&error))?;
+        self.note_default_timer(settings.default_disappearing_seconds)
+            .await?;
+        Ok(LiveReply::Profile(ProfileReply::Privacy(settings)))
+    }
+
+    /// Stores the timer of chats that are begun from now on.
+    async fn note_default_timer(&self, seconds: Option<i64>) -> Result<(), Refusal> {
+        let Some(seconds) = seconds.and_then(|seconds| u32::try_from(seconds).ok()) else {
+            return Ok(());
+        };
+        let now_ms = self.cx.now_ms();
+        self.session
+            .commit::<_, StoreError, _>(&self.cx.store, move |owned| {
+                Box::pin(async move { owned.set_default_timer(seconds, now_ms).await })
+            })
+            .await
+            .map_err(|error| store_refusal(&error))
     }
 }

@@ -98,7 +98,10 @@ impl Entry {
             kind: ChatType::from(self.chat.kind()),
             name: None,
         };
-        let chat = owned.upsert_chat(&facts, self.now_ms).await?;
+        let mut chat = owned.upsert_chat(&facts, self.now_ms).await?;
+        if self.first().order.task.is_counted() {
+            owned.begin_timer(&mut chat).await?;
+        }
         let timer = chat.disappearing_seconds;
         if let Some(stored) = stored {
             return Ok(Accepted::New {

@@ -246,6 +246,7 @@ impl Finish {
             id: chat.id,
             jid: chat.jid,
             disappearing_seconds: None,
+            is_empty: false,
         }))
     }
 

@@ -283,6 +283,31 @@ impl Tx {
             .map(|(_, message)| message))
     }
 
+    /// The message of a chat that a person has sent under an id, by either of their addresses.
+    pub async fn message_by(
+        &mut self,
+        organization: OrganizationId,
+        session: SessionId,
+        (chat_id, wa_message_id): (i64, &str),
+        [address, other]: [&str; 2],
+    ) -> Result<Option<Message>> {
+        let rows: Vec<MessageRow> = on!(self, |conn| sqlx::query_as(select_message!(
+            "s.organization_id = $1 AND m.session_id = $2 AND m.chat_id = $3 \
+             AND m.wa_message_id = $4 AND (m.sender_lid IN ($5, $6) OR m.sender_jid IN ($5, $6)) \
+             ORDER BY m.id LIMIT 1"
+        ))
+        .bind(Text(organization))
+        .bind(Text(session))
+        .bind(chat_id)
+        .bind(wa_message_id)
+        .bind(address)
+        .bind(other)
+        .fetch_all(conn)
+        .await)?;
+        let mut shown = self.with_names(session, rows).await?;
+        Ok(shown.pop().map(|(_, message)| message))
+    }
+
     pub(super) async fn with_names(
         &mut self,
         session: SessionId,

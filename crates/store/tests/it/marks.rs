@@ -286,3 +286,93 @@ async fn timers_are_those_of_the_chat_or_of_the_group() {
     });
     assert_eq!(timers, [Some(90), Some(90)]);
 }
+
+#[tokio::test]
+async fn a_chat_that_the_account_begins_has_its_timer() {
+    let world = world(vec![|chat| message(chat, "M", "text")]).await;
+    let begun = |jid: &'static str| {
+        let fence = world.fence.clone();
+        let organization = world.organization;
+        let writing = world
+            .store
+            .write::<_, StoreError, _>(organization, move |tx| {
+                Box::pin(async move {
+                    let mut owned = tx.owned(&fence).await?;
+                    let kind = if jid.ends_with("@g.us") {
+                        ChatType::Group
+                    } else {
+                        ChatType::Dm
+                    };
+                    let mut chat = owned.upsert_chat(&facts(jid, kind), 1).await?;
+                    owned.begin_timer(&mut chat).await?;
+                    let again = owned.upsert_chat(&facts(jid, kind), 1).await?;
+                    assert_eq!(again.disappearing_seconds, chat.disappearing_seconds);
+                    Ok(chat.disappearing_seconds)
+                })
+            });
+        async move { writing.await.unwrap() }
+    };
+    assert_eq!(begun("8@lid").await, None);
+    for (seconds, jid, timer) in [
+        (0, "9@lid", None),
+        (60, "10@lid", Some(60)),
+        (90, "11@lid", Some(90)),
+        // It has one, which stays.
+        (120, "10@lid", Some(60)),
+    ] {
+        change!(world, |owned| owned.set_default_timer(seconds, 2).await);
+        assert_eq!(begun(jid).await, timer, "{jid}");
+    }
+    assert_eq!(begun(CHAT).await, None, "it was begun without");
+    assert_eq!(begun("1-3@g.us").await, None);
+    // Another account has another timer.
+    change!(world, |owned| owned.set_account(None, 3).await);
+    assert_eq!(begun("12@lid").await, None);
+}
+
+#[tokio::test]
+async fn the_messages_of_one_id_are_told_apart_by_their_senders() {
+    fn of(chat: i64, sender: &str, is_from_me: bool) -> NewMessage {
+        NewMessage {
+            sender_key: sender.to_owned(),
+            sender_lid: Some(sender.to_owned()),
+            sender_jid: Some(sender.replace("@lid", "@s.whatsapp.net")),
+            is_from_me,
+            ..message(chat, "SAME", "text")
+        }
+    }
+    let world = world(vec![
+        |chat| of(chat, "1@lid", false),
+        |chat| of(chat, "2@lid", false),
+        |chat| of(chat, "3@lid", true),
+    ])
+    .await;
+    let chat = world.chat;
+    for (senders, expected) in [
+        (&[][..], &["3@lid", "1@lid", "2@lid"][..]),
+        (&["2@lid"], &["2@lid"]),
+        (&["2@s.whatsapp.net", "4@lid"], &["2@lid"]),
+        (&["4@lid"], &[]),
+    ] {
+        let senders: Vec<_> = senders.iter().map(|it| (*it).to_owned()).collect();
+        let found = change!(world, |owned| {
+            let found = owned.stored_messages(chat, "SAME", &senders).await?;
+            Ok(found
+                .into_iter()
+                .map(|stored| stored.sender_key)
+                .collect::<Vec<_>>())
+        });
+        assert_eq!(found, expected);
+    }
+    let mut tx = world.store.read().await.unwrap();
+    for (addresses, expected) in [
+        (["2@lid", "2@s.whatsapp.net"], Some("2@lid")),
+        (["3@s.whatsapp.net", "3@s.whatsapp.net"], Some("3@lid")),
+        (["4@lid", "4@lid"], None),
+    ] {
+        let (organization, session) = (world.organization, world.session);
+        let shown = tx.message_by(organization, session, (chat, "SAME"), addresses);
+        let sender = shown.await.unwrap().and_then(|shown| shown.sender_lid);
+        assert_eq!(sender.as_deref(), expected);
+    }
+}

@@ -121,3 +121,49 @@ async fn a_new_picture_is_told_to_those_who_write_with_the_account() {
     assert_eq!(gone["payload"]["chatJid"], told["payload"]["chatJid"]);
     sandbox.stop().await;
 }
+
+#[tokio::test]
+async fn chats_that_the_account_begins_have_its_timer() {
+    const WEEK: i64 = 604_800;
+    let sandbox = TestSandbox::start().await;
+    let (alice, bob) = (&sandbox.phones[0], &sandbox.phones[1]);
+    let session = sandbox.pair(alice).await;
+    let path = session.path("/privacy");
+    let set = async |seconds: i64| {
+        let body = json!({"defaultDisappearingSeconds": seconds});
+        sandbox.api.call(Method::PATCH, &path, Some(&body)).await
+    };
+    let shown = sandbox.api.get(&path).await;
+    assert_eq!(shown["defaultDisappearingSeconds"], 0);
+    let refused = set(5).await.expect(400);
+    let faults = &refused["error"]["details"]["errors"];
+    assert_eq!(faults[0]["field"], "defaultDisappearingSeconds");
+
+    // Who wrote first has chosen the chat's timer: none.
+    let carol = sandbox.simulated.phone().await;
+    let ticket = json!({"scope": "session", "session": session.id, "events": ["message"]});
+    let mut socket = sandbox.api.realtime(&ticket).await;
+    sandbox.simulated.send_text(&carol, alice, "hello").await;
+    socket.wait_for(|frame| frame["event"] == "message").await;
+    let changed = set(WEEK).await.expect(200);
+    assert_eq!(changed["defaultDisappearingSeconds"], WEEK);
+    assert_eq!(sandbox.api.get(&path).await, changed);
+    let timer = async |to: &str, text: &str| {
+        session.send_text(to, text).await;
+        let got = sandbox.simulated.wait_for(to, |m| m.body() == text).await;
+        got.0["details"]["expiresIn"].clone()
+    };
+    assert!(timer(&carol, "an answer").await.is_null());
+    for text in ["the first", "the second"] {
+        assert_eq!(timer(bob, text).await, WEEK, "{text}");
+    }
+    let chat = session.path(&format!("/chats/{bob}"));
+    assert_eq!(sandbox.api.get(&chat).await["disappearingSeconds"], WEEK);
+
+    // Chats that have a timer keep it.
+    set(0).await.expect(200);
+    assert_eq!(timer(bob, "the third").await, WEEK);
+    let dave = sandbox.simulated.phone().await;
+    assert!(timer(&dave, "begun without").await.is_null());
+    sandbox.stop().await;
+}
