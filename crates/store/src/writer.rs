@@ -330,7 +330,8 @@ mod tests {
         };
         let mut urgent = give(true).await;
         let mut other = give(false).await;
-        for _ in 0..2 {
+        // The writer may take two of them into its first group: that leaves two more groups.
+        for _ in 0..4 {
             // As when leases are to be renewed: the next one waits before the last one fails.
             let next = give(true).await;
             let failed = std::mem::replace(&mut urgent, next).await.unwrap();
