@@ -40,5 +40,6 @@ mod sending;
 mod sessions;
 mod steps;
 mod views;
+mod webhook_actions;
 mod webhooks;
 mod world;

@@ -43,6 +43,7 @@ mod scheduled;
 mod stage;
 mod status;
 mod surface;
+mod webhook_actions;
 mod webhooks;
 
 use std::path::Path;
