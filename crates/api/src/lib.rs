@@ -48,6 +48,7 @@ mod state;
 mod status;
 mod storage;
 mod verbs;
+mod webhook_actions;
 mod webhooks;
 
 pub use axum::Router;

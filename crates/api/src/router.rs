@@ -15,7 +15,7 @@ use crate::verbs::{internal_path, move_verb};
 use crate::{
     audit, auth, backfills, channels, chats, communities, contacts, events, group_invites, groups,
     labels, media, message_extras, messages, presence, probes, profile, realtime, reference,
-    scheduled, search, sessions, status, storage, webhooks,
+    scheduled, search, sessions, status, storage, webhook_actions, webhooks,
 };
 
 /// The documented routes, in the order of the document.
@@ -40,6 +40,7 @@ pub(crate) fn documented() -> Vec<UtoipaMethodRouter<ApiState>> {
         status::routes(),
         storage::routes(),
         webhooks::routes(),
+        webhook_actions::routes(),
         events::routes(),
         realtime::routes(),
         audit::routes(),

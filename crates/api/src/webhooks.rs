@@ -209,7 +209,8 @@ async fn get_webhook(State(core): State<Core>, webhook: InWebhook<Manage>) -> Re
 /// Read a webhook's signing secret
 ///
 /// Beyond the contract. A webhook without a `secret` of its own carries the Standard
-/// Webhooks signature too: this is the secret to verify it with. It stays the same.
+/// Webhooks signature too: this is the secret to verify it with. It stays the same until the
+/// webhook gets one of its own.
 #[utoipa::path(
     get, path = "/api/v1/webhooks/{id}/signing-secret",
     operation_id = "getWebhookSigningSecret", tag = "Webhooks",
@@ -228,8 +229,9 @@ async fn get_webhook_signing_secret(
 
 /// Change a webhook
 ///
-/// Only the fields that are sent change. A new `secret` replaces the old one at once,
-/// an empty one removes it.
+/// Only the fields that are sent change. A new `secret` replaces the old one at once, and
+/// those that were valid beside it; an empty one removes it. To have the old one valid for a
+/// while, rotate it.
 #[utoipa::path(
     patch, path = "/api/v1/webhooks/{id}", operation_id = "updateWebhook", tag = "Webhooks",
     params(("id" = String, Path, description = "The webhook's id.")),
@@ -280,7 +282,7 @@ async fn delete_webhook(
     params(
         ("id" = String, Path, description = "The webhook's id."),
         ("status" = Option<String>, Query, description = "`pending`, `delivered` or `dead`."),
-        ("event" = Option<String>, Query, description = "Only deliveries of this event's id."),
+        ("event" = Option<String>, Query, description = "Only deliveries of an event, by its id, or of a kind of events that are still kept, by its name."),
         ("from" = Option<i64>, Query, description = "Only those queued at this time or later."),
         ("until" = Option<i64>, Query, description = "Only those queued before this time."),
         ("limit" = Option<i64>, Query, description = "Rows of a page: 1 to 200; 50 by default."),

@@ -40,6 +40,9 @@ mod status;
 mod storage;
 mod tokens;
 mod users;
+mod webhook_replays;
+mod webhook_secrets;
+mod webhook_tests;
 mod webhooks;
 
 pub use accounts::{
@@ -75,4 +78,7 @@ pub use wagate_identity::{
 };
 pub use wagate_storage::{Content, Part};
 pub use wagate_store::{AttemptEntry, DeliveryRecord, LoginRecord};
+pub use webhook_replays::Replayed;
+pub use webhook_secrets::RotatedSecret;
+pub use webhook_tests::{WebhookTest, WebhookTestLimits, WebhookTester};
 pub use webhooks::{DeliveryPage, DeliveryQuery, WebhookAccess};

@@ -17,6 +17,7 @@ use crate::caller::Caller;
 use crate::error::{Error, Result};
 use crate::health::Health;
 use crate::previews::LinkPreviews;
+use crate::webhook_tests::WebhookTester;
 
 /// What an operator can set.
 #[derive(Debug, Clone)]
@@ -71,6 +72,8 @@ pub struct Parts {
     pub previews: Option<LinkPreviews>,
     /// Judges URLs that users give.
     pub address_guard: AddressGuard,
+    /// Posts test events to webhooks.
+    pub webhook_tester: WebhookTester,
     /// What webhooks without a secret of their own are signed with.
     pub signing_root: SigningRoot,
     /// The clock.

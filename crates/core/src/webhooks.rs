@@ -3,8 +3,8 @@
 use wagate_cluster::Signal;
 use wagate_identity::AuditLine;
 use wagate_model::{
-    AuditAction, DeliveryId, Draft, EventId, EventSelector, Faults, ListWebhook, RetryPolicy,
-    SessionId, Webhook, WebhookBody, WebhookId, limits,
+    AuditAction, DeliveryId, Draft, EventId, EventKind, EventSelector, Faults, ListWebhook,
+    RetryPolicy, SessionId, Webhook, WebhookBody, WebhookId, limits,
 };
 use wagate_store::{
     AttemptEntry, DeliveryFilter, DeliveryRecord, DeliveryStatus, SecretChange, Tx,
@@ -12,7 +12,6 @@ use wagate_store::{
 
 use crate::caller::Caller;
 use crate::error::{Error, Reason, Result, What};
-use crate::events::parse_event_id;
 use crate::pages::{Page, cut};
 use crate::service::Core;
 
@@ -20,7 +19,7 @@ use crate::service::Core;
 #[derive(Debug, Clone)]
 pub struct WebhookAccess {
     caller: Caller,
-    webhook: Webhook,
+    pub(crate) webhook: Webhook,
 }
 
 /// Which deliveries of a webhook are wanted.
@@ -28,7 +27,7 @@ pub struct WebhookAccess {
 pub struct DeliveryQuery {
     /// Only those with a status.
     pub status: Option<String>,
-    /// Only those of an event.
+    /// Only those of an event, by its id, or of a kind of events, by its name.
     pub event: Option<String>,
     /// Only those queued at this time or later, in milliseconds since 1970; 0: no limit.
     pub from: i64,
@@ -74,6 +73,18 @@ async fn require_session(tx: &mut Tx, webhook: &Webhook) -> Result<()> {
         return Err(Faults::one("sessionId", NO_SESSION).into());
     }
     Ok(())
+}
+
+/// An event by its id, or a kind of events by its name.
+fn event_or_kind(text: Option<&str>, faults: &mut Faults) -> (Option<EventId>, Option<EventKind>) {
+    let Some(text) = text else {
+        return (None, None);
+    };
+    let (id, kind) = (text.parse().ok(), text.parse().ok());
+    faults.check(id.is_some() || kind.is_some(), "event", || {
+        "must be the id or the name of an event".into()
+    });
+    (id, kind)
 }
 
 /// The names of a list that was checked, each once.
@@ -342,13 +353,13 @@ impl Core {
         faults.check(is_status, "status", || {
             "must be one of: pending, delivered, dead".into()
         });
-        let event_id: Option<EventId> =
-            parse_event_id("event", query.event.as_deref(), &mut faults);
+        let (event_id, kind) = event_or_kind(query.event.as_deref(), &mut faults);
         let before: Option<DeliveryId> = cursors.start(&query.page, &mut faults);
         faults.into_result()?;
         let filter = DeliveryFilter {
             status: status.and_then(Result::ok),
             event_id,
+            kind,
             from_ms: (query.from > 0).then_some(query.from),
             until_ms: (query.until > 0).then_some(query.until),
         };
@@ -402,7 +413,7 @@ impl Core {
         Ok(replayed)
     }
 
-    fn webhook_line(&self, access: &WebhookAccess, action: AuditAction) -> AuditLine {
+    pub(crate) fn webhook_line(&self, access: &WebhookAccess, action: AuditAction) -> AuditLine {
         let webhook = &access.webhook;
         self.line(webhook.organization_id, &access.caller, action, webhook.id)
     }

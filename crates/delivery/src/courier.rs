@@ -2,10 +2,12 @@
 
 use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
+use http::{HeaderName, HeaderValue};
 use tokio::time::Instant;
-use wagate_model::{Clock, EventId};
+use wagate_model::{Clock, EventId, WEBHOOK_TEST_HEADER};
 use wagate_store::{AttemptRecord, WebhookTarget};
 
 use crate::client::GuardedClient;
@@ -23,6 +25,13 @@ pub struct Attempt {
     pub record: AttemptRecord,
     /// What comes next.
     pub verdict: Verdict,
+}
+
+/// How a request went.
+struct Posted {
+    record: AttemptRecord,
+    reply: Reply,
+    took: Duration,
 }
 
 /// Posts events to webhooks, signed.
@@ -77,14 +86,45 @@ impl Courier {
         body: String,
         number: u32,
     ) -> Attempt {
+        let posted = self.post(target, event, body, false).await;
+        let verdict = judge(&target.retry_policy, number, posted.reply, (self.chance)());
+        telemetry::attempt_ended(outcome_name(verdict), posted.took);
+        Attempt {
+            record: posted.record,
+            verdict,
+        }
+    }
+
+    /// Posts a made-up event once, marked as a test; nothing follows from what comes of it.
+    pub async fn try_out(
+        &self,
+        target: &WebhookTarget,
+        event: EventId,
+        body: String,
+    ) -> AttemptRecord {
+        self.post(target, event, body, true).await.record
+    }
+
+    async fn post(
+        &self,
+        target: &WebhookTarget,
+        event: EventId,
+        body: String,
+        is_test: bool,
+    ) -> Posted {
         let started_at_ms = self.clock.now_ms();
         let keys = SigningKeys {
             webhook: target.id,
             given: target.secrets.current.as_deref(),
-            previous: target.secrets.previous.as_deref(),
+            earlier: &target.secrets.earlier,
             root: &self.root,
         };
-        let headers = delivery_headers(keys, &target.custom_headers, event, &body, started_at_ms);
+        let custom = &target.custom_headers;
+        let mut headers = delivery_headers(keys, custom, event, &body, started_at_ms);
+        if is_test {
+            let mark = HeaderName::from_static(WEBHOOK_TEST_HEADER);
+            headers.insert(mark, HeaderValue::from_static("true"));
+        }
         let began = Instant::now();
         let result = self
             .client
@@ -115,9 +155,11 @@ impl Courier {
             }
             Err(error) => record.error = Some(error.to_string()),
         }
-        let verdict = judge(&target.retry_policy, number, reply, (self.chance)());
-        telemetry::attempt_ended(outcome_name(verdict), took);
-        Attempt { record, verdict }
+        Posted {
+            record,
+            reply,
+            took,
+        }
     }
 
     /// The attempt of an event that is no longer kept: given up without a request.

@@ -5,7 +5,8 @@
 //! follows Standard Webhooks (standardwebhooks.com) and is always there: a webhook
 //! without a given secret is signed with a key of its own that is derived from the
 //! installation's [`SigningRoot`], which its owner can be shown as a `whsec_` secret.
-//! For as long as an earlier secret stays valid, its signatures stand beside the others.
+//! For as long as earlier secrets stay valid, their signatures stand beside the others, the
+//! latest first; `X-Webhook-Hmac` has room for one, and is made with the present secret.
 //!
 //! The standard's libraries decode a secret's base64, with `whsec_` before it or without;
 //! others take the text as it is. Where both can be meant, both signatures are given.
@@ -82,8 +83,8 @@ pub struct SigningKeys<'a> {
     pub webhook: WebhookId,
     /// The secret that the organization gave.
     pub given: Option<&'a str>,
-    /// The secret before that one, while it is still valid.
-    pub previous: Option<&'a str>,
+    /// The secrets before that one that are still valid.
+    pub earlier: &'a [String],
     /// What keys are derived from where no secret was given.
     pub root: &'a SigningRoot,
 }
@@ -136,7 +137,7 @@ pub fn delivery_headers(
         Some(given) => standard_keys(given),
         None => vec![keys.root.key_of(keys.webhook)],
     };
-    standard.extend(keys.previous.into_iter().flat_map(standard_keys));
+    standard.extend(keys.earlier.iter().flat_map(|secret| standard_keys(secret)));
     let signatures: Vec<_> = standard
         .iter()
         .map(|key| standard_signature(key, &id, timestamp_s, body))
@@ -217,12 +218,13 @@ mod tests {
         "wh_01J9ZX8K2QHV0M3T6R7P4N5W8D".parse().unwrap()
     }
 
-    fn headers_of(given: Option<&str>, previous: Option<&str>) -> HeaderMap {
+    fn headers_of(given: Option<&str>, earlier: &[&str]) -> HeaderMap {
         let root = root();
+        let earlier: Vec<_> = earlier.iter().map(ToString::to_string).collect();
         let keys = SigningKeys {
             webhook: webhook(),
             given,
-            previous,
+            earlier: &earlier,
             root: &root,
         };
         delivery_headers(keys, &BTreeMap::new(), event(), BODY, NOW_MS)
@@ -281,7 +283,7 @@ mod tests {
             let keys = SigningKeys {
                 webhook: webhook(),
                 given,
-                previous: Some("another"),
+                earlier: &["another".to_owned()],
                 root: &root,
             };
             let headers = delivery_headers(keys, &BTreeMap::new(), event(), BODY, now_ms);
@@ -304,7 +306,7 @@ mod tests {
 
     #[test]
     fn with_a_secret_every_header_is_there() {
-        let headers = headers_of(Some("Jefe!"), None);
+        let headers = headers_of(Some("Jefe!"), &[]);
         let id = "evt_01J9ZX8K2QHV0M3T6R7P4N5W8C";
         assert_eq!(text(&headers, "content-type"), "application/json");
         assert_eq!(text(&headers, "x-webhook-request-id"), id);
@@ -321,7 +323,7 @@ mod tests {
 
     #[test]
     fn without_a_secret_the_derived_one_signs_and_there_is_no_plain_hmac() {
-        let headers = headers_of(None, None);
+        let headers = headers_of(None, &[]);
         assert!(!headers.contains_key("x-webhook-hmac"));
         assert!(!headers.contains_key("x-webhook-hmac-algorithm"));
         let shown = root().secret_of(webhook());
@@ -343,18 +345,14 @@ mod tests {
     }
 
     #[test]
-    fn a_previous_secret_signs_too_while_it_is_valid() {
-        let both = headers_of(Some("new"), Some("old"));
-        let signatures: Vec<_> = text(&both, "webhook-signature").split(' ').collect();
+    fn earlier_secrets_sign_too_while_they_are_valid() {
+        let all = headers_of(Some("new!"), &["old!", "oldest!"]);
+        let signatures: Vec<_> = text(&all, "webhook-signature").split(' ').collect();
         let id = event().to_string();
-        assert_eq!(
-            signatures,
-            [
-                standard_signature(b"new", &id, 1_614_265_330, BODY),
-                standard_signature(b"old", &id, 1_614_265_330, BODY)
-            ]
-        );
-        assert_eq!(text(&both, "x-webhook-hmac"), plain_hmac("new", BODY));
+        let expected = ["new!", "old!", "oldest!"]
+            .map(|key| standard_signature(key.as_bytes(), &id, 1_614_265_330, BODY));
+        assert_eq!(signatures, expected);
+        assert_eq!(text(&all, "x-webhook-hmac"), plain_hmac("new!", BODY));
     }
 
     #[test]
@@ -375,7 +373,7 @@ mod tests {
         let keys = SigningKeys {
             webhook: webhook(),
             given: None,
-            previous: None,
+            earlier: &[],
             root: &root,
         };
         let headers = delivery_headers(keys, &custom, event(), BODY, NOW_MS);

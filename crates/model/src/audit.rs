@@ -161,8 +161,12 @@ actions! {
     WebhookDeleted = "webhook.deleted",
     /// A delivery was queued once more.
     WebhookDeliveryReplayed = "webhook.delivery_replayed",
+    /// Events of a time range were queued for a webhook once more.
+    WebhookReplayed = "webhook.replayed",
     /// A webhook's signing secret was read.
     WebhookSecretRead = "webhook.secret_read",
+    /// A webhook got a new secret, beside which the old one stays valid for a while.
+    WebhookSecretRotated = "webhook.secret_rotated",
     /// A webhook was changed.
     WebhookUpdated = "webhook.updated",
 }

@@ -15,6 +15,7 @@ mod contacts;
 mod content;
 mod cursors;
 mod errors;
+mod event_samples;
 mod events;
 #[cfg(any(test, feature = "fuzzing"))]
 #[doc(hidden)]
@@ -37,6 +38,7 @@ mod sessions;
 mod status;
 mod storage;
 mod validation;
+mod webhook_requests;
 mod webhooks;
 
 pub use api_keys::{ApiKey, ApiKeyPrincipal, ApiKeySecret, ParseApiKeyError};
@@ -64,6 +66,7 @@ pub use content::{
 };
 pub use cursors::{Cursor, CursorError};
 pub use errors::{ApiError, ErrorCode, ErrorDetail};
+pub use event_samples::{SAMPLE_SESSION, sample_payload};
 pub use events::{EVENT_SCHEMA, EventEnvelope, EventKind, EventSelector, ListEvent};
 pub use group_requests::{
     AddGroupMembersInput, ApproveGroupMembersInput, CreateGroupInput, GroupInfo, GroupJoinRequest,
@@ -117,7 +120,10 @@ pub use storage::{
     ListStorageBucket, SessionStorage, SessionStorageBody, StorageBucket, StorageBucketBody,
 };
 pub use validation::{Draft, Fault, Faults, limits};
+pub use webhook_requests::{
+    ReplayOrder, ReplayScope, ReplayWebhookInput, RotateSecretInput, TestWebhookInput,
+};
 pub use webhooks::{
     ListWebhook, RESERVED_WEBHOOK_HEADERS, RetryPolicy, RetryPolicyBody, WEBHOOK_SECRET_PREFIX,
-    Webhook, WebhookBody,
+    WEBHOOK_TEST_HEADER, Webhook, WebhookBody,
 };

@@ -117,6 +117,8 @@ pub mod limits {
     pub const WEBHOOK_DELAY_SECONDS: i64 = 43_200;
     /// Webhooks of one organization.
     pub const WEBHOOKS: i64 = 100;
+    /// Earlier secrets of one webhook that are valid beside the present one.
+    pub const WEBHOOK_EARLIER_SECRETS: usize = 5;
     /// The name of a bucket at its store.
     pub const BUCKET_CHARS: usize = 63;
     /// An access key of a bucket, or its secret.

@@ -25,8 +25,12 @@ pub const RESERVED_WEBHOOK_HEADERS: &[&str] = &[
     "x-webhook-hmac",
     "x-webhook-hmac-algorithm",
     "x-webhook-request-id",
+    WEBHOOK_TEST_HEADER,
     "x-webhook-timestamp",
 ];
+
+/// The header (lower case) that only test events have.
+pub const WEBHOOK_TEST_HEADER: &str = "x-webhook-test";
 
 /// What secrets in the form of Standard Webhooks begin with; base64 follows.
 pub const WEBHOOK_SECRET_PREFIX: &str = "whsec_";
@@ -168,17 +172,7 @@ impl WebhookBody {
             EventSelector::check("events", events, &mut faults);
         }
         if let Some(secret) = &self.secret {
-            faults.check_text("secret", secret, limits::WEBHOOK_SECRET_CHARS);
-            // Nobody could verify what such a secret signs.
-            let is_key = secret
-                .strip_prefix(WEBHOOK_SECRET_PREFIX)
-                .is_none_or(|key| {
-                    let key = base64::engine::general_purpose::STANDARD.decode(key);
-                    key.is_ok_and(|key| !key.is_empty())
-                });
-            faults.check(is_key, "secret", || {
-                format!("must have a key in base64 after `{WEBHOOK_SECRET_PREFIX}`")
-            });
+            check_secret("secret", secret, &mut faults);
         }
         if let Some(Some(session)) = &self.session_id {
             let is_id = session.is_empty() || session.parse::<SessionId>().is_ok();
@@ -247,6 +241,21 @@ impl WebhookBody {
             });
         }
     }
+}
+
+/// Checks a secret that signs requests.
+pub(crate) fn check_secret(field: &str, secret: &str, faults: &mut Faults) {
+    faults.check_text(field, secret, limits::WEBHOOK_SECRET_CHARS);
+    // Nobody could verify what such a secret signs.
+    let is_key = secret
+        .strip_prefix(WEBHOOK_SECRET_PREFIX)
+        .is_none_or(|key| {
+            let key = base64::engine::general_purpose::STANDARD.decode(key);
+            key.is_ok_and(|key| !key.is_empty())
+        });
+    faults.check(is_key, field, || {
+        format!("must have a key in base64 after `{WEBHOOK_SECRET_PREFIX}`")
+    });
 }
 
 /// Whether a text is a header's name: the token characters of RFC 9110.

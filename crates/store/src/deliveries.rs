@@ -1,7 +1,7 @@
 //! Deliveries of events to webhooks, as the organization sees them.
 
 use sqlx::{FromRow, QueryBuilder};
-use wagate_model::{DeliveryId, EventId, OrganizationId, SessionId, WebhookId};
+use wagate_model::{DeliveryId, EventId, EventKind, OrganizationId, SessionId, WebhookId};
 
 use crate::error::{Result, StoreError};
 use crate::organizations::is_not_ended;
@@ -95,6 +95,8 @@ pub struct DeliveryFilter {
     pub status: Option<DeliveryStatus>,
     /// Only of this event.
     pub event_id: Option<EventId>,
+    /// Only of events of this kind, as long as those are kept.
+    pub kind: Option<EventKind>,
     /// Only those queued at this time or later, in milliseconds since 1970.
     pub from_ms: Option<i64>,
     /// Only those queued before this time, in milliseconds since 1970.
@@ -161,6 +163,14 @@ impl Tx {
             }
             if let Some(event) = filter.event_id {
                 query.push(" AND event_id = ").push_bind(Text(event));
+            }
+            if let Some(kind) = filter.kind {
+                query.push(
+                    " AND EXISTS (SELECT 1 FROM event v \
+                     WHERE v.organization_id = webhook_delivery.organization_id \
+                     AND v.id = webhook_delivery.event_id AND v.kind = ",
+                );
+                query.push_bind(kind.as_str()).push(")");
             }
             if let Some(from) = filter.from_ms {
                 query.push(" AND created_at >= ").push_bind(from);

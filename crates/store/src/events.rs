@@ -12,7 +12,7 @@ mod flush;
 mod rows;
 mod subscriptions;
 
-pub(crate) use flush::PendingEvent;
 pub use flush::{CommitListener, CommittedEvent, IgnoreCommits, NewEvent};
+pub(crate) use flush::{NewDelivery, PendingEvent};
 pub use rows::EventFilter;
 pub(crate) use subscriptions::Subscriptions;

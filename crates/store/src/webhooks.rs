@@ -11,22 +11,6 @@ use crate::text::{Text, storable};
 use crate::tx::{Tx, on, sql};
 
 pub(crate) const SECRET_SEALED_AS: &str = "webhook.secret";
-pub(crate) const PREVIOUS_SECRET_SEALED_AS: &str = "webhook.previous_secret";
-
-/// A webhook's secrets; the previous one signs beside the present one until it expires.
-#[derive(Clone, Default, PartialEq, Eq)]
-pub struct WebhookSecrets {
-    /// The present one.
-    pub current: Option<String>,
-    /// The one before, while it is valid.
-    pub previous: Option<String>,
-}
-
-impl std::fmt::Debug for WebhookSecrets {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("WebhookSecrets(…)")
-    }
-}
 
 /// What is done with the secret of a webhook that is written.
 #[derive(Clone, Default)]
@@ -92,7 +76,7 @@ impl WebhookRow {
 }
 
 impl Tx {
-    fn seal_secret(&self, id: WebhookId, secret: &str) -> Vec<u8> {
+    pub(crate) fn seal_secret(&self, id: WebhookId, secret: &str) -> Vec<u8> {
         self.seal(
             SECRET_SEALED_AS,
             id.to_string().as_bytes(),
@@ -246,45 +230,6 @@ impl Tx {
         Ok(count > 0)
     }
 
-    /// Gives a webhook a new secret; the present one stays valid beside it until it expires.
-    pub async fn rotate_webhook_secret(
-        &mut self,
-        organization: OrganizationId,
-        id: WebhookId,
-        secret: &str,
-        previous_expires_at_ms: i64,
-        now_ms: i64,
-    ) -> Result<bool> {
-        let Some(stored) = self.sealed_secret(organization, id).await? else {
-            return Ok(false);
-        };
-        let row = id.to_string();
-        // The previous secret is another column, and is sealed for it.
-        let previous = match stored {
-            Some(sealed) => {
-                let plain = self.unseal(SECRET_SEALED_AS, row.as_bytes(), &sealed)?;
-                Some(self.seal(PREVIOUS_SECRET_SEALED_AS, row.as_bytes(), &plain))
-            }
-            None => None,
-        };
-        let sealed = self.seal_secret(id, secret);
-        let count = on!(self, |conn| sqlx::query(
-            "UPDATE webhook SET secret = $3, previous_secret = $4, \
-             previous_secret_expires_at = $5, updated_at = $6 \
-             WHERE organization_id = $1 AND id = $2"
-        )
-        .bind(Text(organization))
-        .bind(Text(id))
-        .bind(sealed)
-        .bind(previous)
-        .bind(previous_expires_at_ms)
-        .bind(now_ms)
-        .execute(conn)
-        .await
-        .map(|done| done.rows_affected()))?;
-        Ok(count > 0)
-    }
-
     /// Whether a webhook has a secret of its own; nothing where it is not there.
     pub async fn has_webhook_secret(
         &mut self,
@@ -295,7 +240,7 @@ impl Tx {
         Ok(stored.map(|secret| secret.is_some()))
     }
 
-    async fn sealed_secret(
+    pub(crate) async fn sealed_secret(
         &mut self,
         organization: OrganizationId,
         id: WebhookId,

@@ -278,6 +278,12 @@ impl Service {
             identity,
         } = self.parts.clone();
         let signing_root = webhooks::signing_root(&store).await?;
+        let webhook_tester = webhooks::tester(
+            config,
+            address_guard.clone(),
+            signing_root.clone(),
+            Arc::clone(&clock),
+        )?;
         let core = Core::new(wagate_core::Parts {
             placement: Placement::new(store.clone()),
             store,
@@ -288,6 +294,7 @@ impl Service {
             intake: crate::files::intake(config, address_guard.clone())?,
             previews: crate::files::previews(config, address_guard.clone())?,
             address_guard,
+            webhook_tester,
             signing_root,
             clock,
             randomness: Arc::new(SystemRandomness),

@@ -9,10 +9,12 @@ use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use wagate_cluster::Topic;
+use wagate_core::{WebhookTestLimits, WebhookTester};
 use wagate_delivery::{
     AddressGuard, ClientTimeouts, Courier, DeliveryWorker, GuardedClient, SigningRoot, WorkerConfig,
 };
 use wagate_identity::{Randomness as _, SystemRandomness};
+use wagate_model::Clock;
 use wagate_store::{Lane, Store};
 
 use crate::config::Config;
@@ -29,11 +31,7 @@ pub(crate) async fn start(
     config: &Config,
     guard: AddressGuard,
 ) -> anyhow::Result<()> {
-    let total = Duration::from_secs(config.webhooks.timeout_seconds);
-    let timeouts = ClientTimeouts {
-        connect: total.min(Duration::from_secs(10)),
-        total,
-    };
+    let timeouts = timeouts(config);
     if config.is_embedded() {
         // The folder is locked: whoever held deliveries is gone.
         release(&parts.store).await?;
@@ -50,7 +48,7 @@ pub(crate) async fn start(
         WorkerConfig {
             concurrency: config.webhooks.concurrency,
             per_webhook: config.webhooks.concurrency_per_webhook,
-            lease: total + LEASE_MARGIN,
+            lease: timeouts.total + LEASE_MARGIN,
             disable_after: Duration::from_hours(days * 24),
             ..WorkerConfig::new(worker_name(config)?)
         },
@@ -69,6 +67,27 @@ pub(crate) async fn start(
         }
     });
     Ok(())
+}
+
+fn timeouts(config: &Config) -> ClientTimeouts {
+    let total = Duration::from_secs(config.webhooks.timeout_seconds);
+    ClientTimeouts {
+        connect: total.min(Duration::from_secs(10)),
+        total,
+    }
+}
+
+/// Posts test events as deliveries are posted, from where the API is served.
+pub(crate) fn tester(
+    config: &Config,
+    guard: AddressGuard,
+    root: SigningRoot,
+    clock: Arc<dyn Clock>,
+) -> anyhow::Result<WebhookTester> {
+    let client = GuardedClient::new(guard, timeouts(config))?;
+    // Nothing is repeated, so that nothing has to be spread.
+    let courier = Courier::new(client, root, clock, Arc::new(|| 0.0));
+    Ok(WebhookTester::new(courier, WebhookTestLimits::default()))
 }
 
 /// Takes back what an earlier process had under way when it was killed.

@@ -29,6 +29,7 @@ const UNTOLD: &[&str] = &[
     "previewInvitation",
     "requestPasswordReset",
     "switchOrganization",
+    "testWebhook",
 ];
 
 /// Operations that take a password, a code or a link's secret, which this test has not.
@@ -233,6 +234,10 @@ impl World {
                     .service
                     .call(Method::POST, &start, &self.tenant.key, None);
                 started.await.ok(200);
+            }
+            "replayWebhook" => {
+                let given_up = "UPDATE webhook_delivery SET status = 'dead'";
+                self.service.store.execute(given_up).await;
             }
             "adminUnbanUser" | "adminRemoveUserTotp" => {
                 let user = self.member.id;

@@ -128,6 +128,11 @@ fn limits_are_in_the_document() {
             json!(limits::WEBHOOK_SECRET_CHARS),
         ),
         (
+            "RotateWebhookSecretInputBody/secret",
+            "maxLength",
+            json!(limits::WEBHOOK_SECRET_CHARS),
+        ),
+        (
             "RetryPolicyInput/attempts",
             "maximum",
             json!(limits::WEBHOOK_ATTEMPTS),

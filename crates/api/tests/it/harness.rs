@@ -1,11 +1,13 @@
 //! A service for one test.
 
-use std::net::SocketAddr;
+use std::io;
+use std::net::{IpAddr, SocketAddr};
 use std::path::Path;
 use std::sync::Arc;
 
 use axum::Router;
 use axum::body::{Body, to_bytes};
+use futures::future::BoxFuture;
 use http::{Method, Request};
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
@@ -14,8 +16,13 @@ use tokio_util::sync::CancellationToken;
 use tower::ServiceExt as _;
 use wagate_api::{ApiConfig, ApiState, ServerLimits, router, serve};
 use wagate_cluster::{Bus, EventCopy, Placement, Serving, Signal};
-use wagate_core::{Caller, Core, CoreConfig, FileIntake, FileLimits, Health, Parts};
-use wagate_delivery::{AddressGuard, AllowList, ClientTimeouts, GuardedClient, SigningRoot};
+use wagate_core::{
+    Caller, Core, CoreConfig, FileIntake, FileLimits, Health, Parts, WebhookTestLimits,
+    WebhookTester,
+};
+use wagate_delivery::{
+    AddressGuard, AllowList, ClientTimeouts, Courier, GuardedClient, HostResolver, SigningRoot,
+};
 use wagate_identity::{
     Identity, IdentityConfig, NewApiKey, PasswordCost, Principal, SignUp, SystemRandomness,
 };
@@ -404,6 +411,31 @@ impl Service {
     }
 }
 
+fn signing_root() -> SigningRoot {
+    SigningRoot::from_bytes([3; 32])
+}
+
+/// A resolver by which every name leads inside: tests post nothing to anybody.
+struct Inside;
+
+impl HostResolver for Inside {
+    fn addresses(&self, _host: String) -> BoxFuture<'static, io::Result<Vec<IpAddr>>> {
+        Box::pin(async { Ok(vec![IpAddr::from([10, 0, 0, 1])]) })
+    }
+}
+
+fn tester(clock: Arc<dyn Clock>) -> WebhookTester {
+    let guard = AddressGuard::with_resolver(AllowList::none(), Arc::new(Inside));
+    let client = GuardedClient::new(guard, ClientTimeouts::default()).unwrap();
+    let courier = Courier::new(client, signing_root(), clock, Arc::new(|| 0.0));
+    // The clock stands still.
+    let limits = WebhookTestLimits {
+        per_minute: 1_000,
+        ..WebhookTestLimits::default()
+    };
+    WebhookTester::new(courier, limits)
+}
+
 /// What one process serves over a store.
 fn process(
     (store, clock): (Store, Arc<dyn Clock>),
@@ -435,7 +467,8 @@ fn process(
             FileLimits::default(),
         ),
         address_guard: AddressGuard::new(AllowList::none()),
-        signing_root: SigningRoot::from_bytes([3; 32]),
+        webhook_tester: tester(clock.clone()),
+        signing_root: signing_root(),
         clock,
         randomness: Arc::new(SystemRandomness),
         config: core_config,

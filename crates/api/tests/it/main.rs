@@ -43,5 +43,6 @@ mod sessions;
 mod somebody;
 mod steps;
 mod views;
+mod webhook_actions;
 mod webhooks;
 mod world;

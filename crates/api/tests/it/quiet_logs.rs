@@ -136,6 +136,18 @@ async fn do_everything(world: &World, secrets: &mut Secrets) {
             (Method::POST, "/api/v1/webhooks".into(), &key, Some(hook)),
             (
                 Method::POST,
+                format!("/api/v1/webhooks/{}:rotate-secret", place.webhook),
+                &key,
+                None,
+            ),
+            (
+                Method::POST,
+                format!("/api/v1/webhooks/{}:test", place.webhook),
+                &key,
+                None,
+            ),
+            (
+                Method::POST,
                 "/api/v1/realtime/ticket".into(),
                 &key,
                 Some(json!({})),

@@ -102,6 +102,9 @@ const NO_REFERENCES: &[(&str, &str)] = &[
     // An event that people are invited to, and a choice of a message.
     ("sendMessage", "event"),
     ("selectChoice", "selectedId"),
+    // Kinds of events.
+    ("replayWebhook", "event"),
+    ("testWebhook", "event"),
 ];
 
 fn sounds_like_an_id(name: &str) -> bool {

@@ -216,6 +216,12 @@ async fn deliveries_are_listed_and_replayed() {
         (&replayed["eventId"], &replayed["replay"]),
         (&delivery["eventId"], &json!(true))
     );
+    let count = async |kind| {
+        let query = format!("{path}?event={kind}");
+        let found = service.get(&query, &tenant.key).await.ok(200);
+        found["data"].as_array().unwrap().len()
+    };
+    assert_eq!((count("message").await, count("auth.qr").await), (4, 0));
     let faults = service
         .get(&format!("{path}?status=x&event=y&cursor=z"), &tenant.key)
         .await

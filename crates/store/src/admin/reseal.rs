@@ -7,7 +7,8 @@ use crate::buckets::{ACCESS_KEY_SEALED_AS, BUCKET_SECRET_SEALED_AS};
 use crate::error::Result;
 use crate::media::SOURCE_SEALED_AS;
 use crate::tx::on;
-use crate::webhooks::{PREVIOUS_SECRET_SEALED_AS, SECRET_SEALED_AS};
+use crate::webhook_secrets::EARLIER_SECRETS_SEALED_AS;
+use crate::webhooks::SECRET_SEALED_AS;
 use crate::{outbox, scheduled};
 
 /// A column of sealed values in a table whose key is one text column.
@@ -36,7 +37,7 @@ impl SealedColumn {
             table: "webhook",
             key: "id",
             column: "previous_secret",
-            sealed_as: PREVIOUS_SECRET_SEALED_AS,
+            sealed_as: EARLIER_SECRETS_SEALED_AS,
         },
         Self {
             table: "outbox",

@@ -120,13 +120,15 @@ struct EventRow {
     envelope: Arc<str>,
 }
 
-struct DeliveryRow {
-    id: DeliveryId,
-    organization: OrganizationId,
-    webhook: WebhookId,
-    event: EventId,
-    session: SessionId,
-    chat_key: Option<String>,
+/// An event that is queued for a webhook.
+pub(crate) struct NewDelivery {
+    pub(crate) id: DeliveryId,
+    pub(crate) organization: OrganizationId,
+    pub(crate) webhook: WebhookId,
+    pub(crate) event: EventId,
+    pub(crate) session: SessionId,
+    pub(crate) chat_key: Option<String>,
+    pub(crate) is_replay: bool,
 }
 
 /// Where the event stream of an organization stands.
@@ -187,7 +189,7 @@ impl Tx {
             let id = EventId::new(ulid);
             let before = deliveries.len();
             for webhook in self.subscriptions.wanting(&event) {
-                deliveries.push(DeliveryRow {
+                deliveries.push(NewDelivery {
                     id: DeliveryId::from_parts(now, rand::random::<u128>() >> 48),
                     organization: event.organization,
                     webhook,
@@ -197,6 +199,7 @@ impl Tx {
                         .chat_key
                         .as_deref()
                         .map(|key| storable(key).into_owned()),
+                    is_replay: false,
                 });
             }
             delivery_counts.push(deliveries.len() - before);
@@ -314,7 +317,12 @@ impl Tx {
         Ok(())
     }
 
-    async fn insert_deliveries(&mut self, rows: &[DeliveryRow], now_ms: i64) -> Result<()> {
+    /// Queues events, due at once.
+    pub(crate) async fn insert_deliveries(
+        &mut self,
+        rows: &[NewDelivery],
+        now_ms: i64,
+    ) -> Result<()> {
         for chunk in rows.chunks(ROWS_PER_INSERT) {
             on!(self, |conn| {
                 let mut query = QueryBuilder::new(
@@ -334,7 +342,7 @@ impl Tx {
                         .push_bind(0_i64)
                         .push_bind(0_i64)
                         .push_bind(now_ms)
-                        .push_bind(false)
+                        .push_bind(row.is_replay)
                         .push_bind(now_ms)
                         .push_bind(now_ms);
                 });

@@ -1,6 +1,6 @@
 //! Reading the event log.
 
-use sqlx::{FromRow, QueryBuilder};
+use sqlx::{Database, Encode, FromRow, QueryBuilder, Type};
 use wagate_model::{EventEnvelope, EventId, EventKind, OrganizationId, SessionId};
 
 use crate::error::Result;
@@ -15,6 +15,27 @@ pub struct EventFilter {
     pub session: Option<SessionId>,
     /// Only these kinds; all where absent.
     pub kinds: Option<Vec<EventKind>>,
+}
+
+impl EventFilter {
+    /// Adds its conditions to a query of events.
+    pub(crate) fn push_to<D: Database>(&self, query: &mut QueryBuilder<D>)
+    where
+        Text<SessionId>: for<'q> Encode<'q, D> + Type<D>,
+        &'static str: for<'q> Encode<'q, D> + Type<D>,
+    {
+        if let Some(session) = self.session {
+            query.push(" AND session_id = ").push_bind(Text(session));
+        }
+        if let Some(kinds) = &self.kinds {
+            // An empty list is written as a list that matches nothing.
+            query.push(" AND kind IN (''");
+            for kind in kinds {
+                query.push(", ").push_bind(kind.as_str());
+            }
+            query.push(")");
+        }
+    }
 }
 
 #[derive(FromRow)]
@@ -40,17 +61,7 @@ impl Tx {
             if let Some(after) = after {
                 query.push(" AND id > ").push_bind(Text(after));
             }
-            if let Some(session) = filter.session {
-                query.push(" AND session_id = ").push_bind(Text(session));
-            }
-            if let Some(kinds) = &filter.kinds {
-                // An empty list is written as a list that matches nothing.
-                query.push(" AND kind IN (''");
-                for kind in kinds {
-                    query.push(", ").push_bind(kind.as_str());
-                }
-                query.push(")");
-            }
+            filter.push_to(&mut query);
             query.push(" ORDER BY id LIMIT ").push_bind(limit);
             query.build_query_as().fetch_all(conn).await
         })?;

@@ -4,7 +4,7 @@ use wagate_model::{DeliveryId, EventId, EventKind, OrganizationId, SessionId, We
 use wagate_store::testing::{self, START_MS, TestStore};
 use wagate_store::{
     AttemptRecord, ClaimLimits, ClaimedDelivery, DeliveryFilter, DeliveryOutcome, DeliveryStatus,
-    Lane, NewEvent, SecretChange, WebhookHealth, Workload,
+    Lane, NewEvent, Rotated, SecretChange, SecretRotation, WebhookHealth, Workload,
 };
 
 use crate::events::webhook;
@@ -371,14 +371,18 @@ async fn webhooks_are_changed_rotated_switched_off_and_deleted_by_their_organiza
     assert!(tx.webhooks(stranger).await.unwrap().is_empty());
 
     let rotate = async |by: OrganizationId, id: WebhookId| {
+        let rotation = SecretRotation {
+            secret: "n3w".into(),
+            derived: "d3rived".into(),
+            valid_until_ms: START_MS + 100,
+        };
         write!(store, by, |tx| {
-            tx.rotate_webhook_secret(by, id, "n3w", START_MS + 100, START_MS)
-                .await
+            tx.rotate_webhook_secret(by, id, &rotation, START_MS).await
         })
         .unwrap()
     };
-    assert!(!rotate(stranger, hook.id).await);
-    assert!(rotate(organization, hook.id).await);
+    assert_eq!(rotate(stranger, hook.id).await, None);
+    assert_eq!(rotate(organization, hook.id).await, Some(Rotated::Now));
     emit(&store, organization, session, &[None, None, None]).await;
     let one = ClaimLimits {
         per_webhook: 10,
@@ -387,10 +391,10 @@ async fn webhooks_are_changed_rotated_switched_off_and_deleted_by_their_organiza
     };
     let early = claim(&store, "w", one, START_MS).await.remove(0);
     assert_eq!(early.target.secrets.current.as_deref(), Some("n3w"));
-    assert_eq!(early.target.secrets.previous.as_deref(), Some("s3cret"));
+    assert_eq!(early.target.secrets.earlier, ["s3cret"]);
     assert_eq!(early.target.custom_headers["x-a"], "1");
     let later = claim(&store, "w", one, START_MS + 100).await.remove(0);
-    assert_eq!(later.target.secrets.previous, None);
+    assert!(later.target.secrets.earlier.is_empty());
 
     finish(&store, &later, DeliveryOutcome::Dead, START_MS + 101).await;
     let disable = async || {
@@ -441,9 +445,9 @@ async fn webhooks_are_changed_rotated_switched_off_and_deleted_by_their_organiza
     );
     let replaced = claim(&store, "w", one, START_MS + 5_000).await.remove(0);
     assert_eq!(replaced.target.secrets.current.as_deref(), Some("3rd"));
-    assert_eq!(replaced.target.secrets.previous, None);
+    assert!(replaced.target.secrets.earlier.is_empty());
     assert!(update(organization, changed, SecretChange::Remove).await);
-    assert!(rotate(organization, hook.id).await);
+    assert_eq!(rotate(organization, hook.id).await, Some(Rotated::Now));
 
     assert!(
         !write!(store, stranger, |tx| tx

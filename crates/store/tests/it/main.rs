@@ -21,6 +21,7 @@ mod members;
 mod outbox;
 mod people;
 mod polls;
+mod replays;
 mod restrictions;
 mod retention;
 mod scheduled;
@@ -29,6 +30,7 @@ mod search;
 mod tenants;
 mod token_keys;
 mod users;
+mod webhook_secrets;
 mod writer;
 
 /// Runs a job on the writer and waits for its commit.

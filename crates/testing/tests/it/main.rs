@@ -46,6 +46,7 @@ mod stage;
 mod status;
 mod surface;
 mod unsent;
+mod webhook_actions;
 mod webhooks;
 mod withheld;
 

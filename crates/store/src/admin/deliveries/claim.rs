@@ -11,7 +11,7 @@ use crate::admin::Admin;
 use crate::error::{Result, StoreError};
 use crate::text::Text;
 use crate::tx::{on, sql};
-use crate::webhooks::{PREVIOUS_SECRET_SEALED_AS, SECRET_SEALED_AS, WebhookSecrets};
+use crate::webhook_secrets::WebhookSecrets;
 
 /// How many of a webhook's due deliveries are looked at in one step.
 const WINDOW: i64 = 500;
@@ -428,26 +428,20 @@ impl Admin<'_> {
     }
 
     fn target(&self, row: TargetRow, now_ms: i64) -> Result<WebhookTarget> {
-        let key = row.id.0.to_string();
-        let open = |sealed_as: &str, sealed: Option<Vec<u8>>| -> Result<Option<String>> {
-            let Some(sealed) = sealed else {
-                return Ok(None);
-            };
-            let plain = self.tx.unseal(sealed_as, key.as_bytes(), &sealed)?;
-            Ok(Some(String::from_utf8_lossy(&plain).into_owned()))
-        };
-        let previous = row.previous_secret.filter(|_| {
-            row.previous_secret_expires_at
-                .is_some_and(|expiry| expiry > now_ms)
-        });
+        let is_valid = |expiry: &i64| *expiry > now_ms;
+        let is_any_valid = row
+            .previous_secret_expires_at
+            .as_ref()
+            .is_some_and(is_valid);
+        let earlier = row.previous_secret.filter(|_| is_any_valid);
+        let secrets =
+            self.tx
+                .open_secrets(row.id.0, row.secret.as_deref(), earlier.as_deref(), now_ms)?;
         Ok(WebhookTarget {
             id: row.id.0,
             organization: row.organization_id.0,
             url: row.url,
-            secrets: WebhookSecrets {
-                current: open(SECRET_SEALED_AS, row.secret)?,
-                previous: open(PREVIOUS_SECRET_SEALED_AS, previous)?,
-            },
+            secrets,
             custom_headers: row
                 .custom_headers
                 .as_deref()
