@@ -18,7 +18,7 @@ use wagate_cluster::{
     Bus, CommandHandler, CommandReply, CommandResult, EventCopy, Placement, Refusal, Serving,
     SessionAction, SessionCommand, Signal,
 };
-use wagate_core::{Caller, Core, CoreConfig, FileIntake, FileLimits, Health, Parts};
+use wagate_core::{Caller, Core, CoreConfig, Decoders, FileIntake, FileLimits, Health, Parts};
 use wagate_delivery::{AddressGuard, AllowList, ClientTimeouts, GuardedClient, SigningRoot};
 use wagate_identity::{
     Identity, IdentityConfig, NewApiKey, PasswordCost, Principal, SignUp, SystemRandomness,
@@ -539,6 +539,7 @@ fn process(
             )
             .unwrap(),
             FileLimits::default(),
+            Decoders::default(),
         ),
         address_guard: AddressGuard::new(AllowList::none()),
         signing_root: SigningRoot::from_bytes([3; 32]),
