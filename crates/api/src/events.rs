@@ -9,8 +9,8 @@ use utoipa_axum::routes;
 use wagate_core::{Core, Error, PullRequest};
 use wagate_model::{
     AuthCodePayload, AuthQrPayload, CallPayload, ChatUpdatePayload, ContactUpdatePayload,
-    GroupPayload, ListEvent, MessagePayload, MessageStatusPayload, NewsletterPayload,
-    PollRecapPayload, PresenceStatus, SessionStatusPayload,
+    GroupPayload, ListEvent, MediaEventPayload, MessagePayload, MessageStatusPayload,
+    NewsletterPayload, PollRecapPayload, PresenceStatus, SessionStatusPayload,
 };
 
 use crate::access::{Can, Events};
@@ -31,6 +31,7 @@ pub(crate) fn payload_schemas(parts: &mut Vec<(String, RefOr<Schema>)>) {
     component::<ChatUpdatePayload>(parts);
     component::<ContactUpdatePayload>(parts);
     component::<GroupPayload>(parts);
+    component::<MediaEventPayload>(parts);
     component::<MessagePayload>(parts);
     component::<MessageStatusPayload>(parts);
     component::<NewsletterPayload>(parts);
@@ -64,7 +65,8 @@ struct EventList {
 ///
 /// Beyond the contract. The events of the organization after a position, oldest first:
 /// the same as by webhook and WebSocket, without a gap. Pass `nextCursor` as `after` the
-/// next time; while it is absent, nothing is newer. With `waitMs` the answer waits until
+/// next time; while it is absent, nothing is newer. A page can be empty and have one: so
+/// far, nothing was for the key. With `waitMs` the answer waits until
 /// there is an event. An `after` that is older than the events that are kept, or newer
 /// than all of them, is a `validation_error`: begin anew without it.
 #[utoipa::path(

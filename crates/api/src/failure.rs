@@ -54,9 +54,9 @@ impl Failure {
                 Error::Invalid(_) => ErrorCode::ValidationError,
                 Error::Forbidden | Error::ForbiddenByWhatsApp => ErrorCode::Forbidden,
                 Error::Unauthorized | Error::LoginRefused(_) => ErrorCode::Unauthorized,
-                Error::RateLimited { .. } | Error::ReachoutRestricted { .. } => {
-                    ErrorCode::RateLimited
-                }
+                Error::RateLimited { .. }
+                | Error::ReachoutRestricted { .. }
+                | Error::TooManyFiles => ErrorCode::RateLimited,
                 Error::GatewayUnavailable { .. } => ErrorCode::GatewayUnavailable,
                 Error::Internal(_) => ErrorCode::Internal,
             },
@@ -94,7 +94,7 @@ impl Failure {
                     retry_after_seconds,
                 },
             ) => Some(*retry_after_seconds),
-            Self::Crowded(_) => Some(5),
+            Self::Crowded(_) | Self::Core(Error::TooManyFiles) => Some(5),
             Self::NotReady(_) => Some(1),
             _ => None,
         }
@@ -137,7 +137,7 @@ impl Failure {
                 details.insert("reason".into(), "reachout_restricted".into());
                 details.insert("retryAfterSeconds".into(), retry_after_seconds.into());
             }
-            Self::Core(Error::RateLimited { .. }) | Self::Crowded(_) => {
+            Self::Core(Error::RateLimited { .. } | Error::TooManyFiles) | Self::Crowded(_) => {
                 details.insert("retryAfterSeconds".into(), retry_after_seconds.into());
             }
             Self::NotReady(more) => details = more,

@@ -138,13 +138,24 @@ fn describe(file: &MediaFile, headers: &mut HeaderMap) {
         .as_deref()
         .unwrap_or("application/octet-stream");
     let essence = mimetype.split(';').next().unwrap_or_default().trim();
-    let is_shown = SHOWN.contains(&essence.to_ascii_lowercase().as_str());
-    let kind = HeaderValue::from_str(mimetype)
-        .unwrap_or(HeaderValue::from_static("application/octet-stream"));
+    let shown = SHOWN
+        .iter()
+        .find(|shown| essence.eq_ignore_ascii_case(shown));
+    // Browsers take what follows a comma for a second header: of what they show, they get
+    // nothing but the name that is known to be harmless.
+    let kind = match shown {
+        Some(shown) => HeaderValue::from_static(shown),
+        None => HeaderValue::from_str(mimetype)
+            .unwrap_or(HeaderValue::from_static("application/octet-stream")),
+    };
     headers.insert(CONTENT_TYPE, kind);
     let name = file.filename.clone().unwrap_or_else(|| file.id.to_string());
     let name = utf8_percent_encode(&name, NAME);
-    let way = if is_shown { "inline" } else { "attachment" };
+    let way = if shown.is_some() {
+        "inline"
+    } else {
+        "attachment"
+    };
     if let Ok(disposition) = format!("{way}; filename*=UTF-8''{name}").parse() {
         headers.insert(CONTENT_DISPOSITION, disposition);
     }
@@ -208,6 +219,29 @@ mod tests {
             ("lines=0-3", None),
         ] {
             assert_eq!(part(range), expected, "{range}");
+        }
+    }
+    #[test]
+    fn browsers_show_nothing_but_types_that_are_known_to_be_harmless() {
+        for (given, kind, way) in [
+            ("image/png", "image/png", "inline"),
+            ("Audio/OGG; codecs=opus", "audio/ogg", "inline"),
+            ("image/png;,text/html", "image/png", "inline"),
+            ("image/png,text/html", "image/png,text/html", "attachment"),
+            ("text/html", "text/html", "attachment"),
+            ("\u{1}", "application/octet-stream", "attachment"),
+        ] {
+            let file: MediaFile = serde_json::from_value(serde_json::json!({
+                "id": "med_01J9ZX8K2QHV0M3T6R7P4N5W8C", "index": 0, "isVoice": false,
+                "kind": "document", "mimetype": given, "status": "ready",
+                "sessionId": "01J9ZX8K2QHV0M3T6R7P4N5W8C",
+            }))
+            .unwrap();
+            let mut headers = HeaderMap::new();
+            describe(&file, &mut headers);
+            assert_eq!(headers[CONTENT_TYPE], kind, "{given}");
+            let disposition = headers[CONTENT_DISPOSITION].to_str().unwrap();
+            assert!(disposition.starts_with(way), "{given}: {disposition}");
         }
     }
 }

@@ -87,6 +87,7 @@ const CONFLICTING: &[&str] = &[
     "confirmTotp",
     "createInvitation",
     "createOrganization",
+    "createStorageBucket",
     "createWebhook",
     "deleteStorageBucket",
     "disableTotp",

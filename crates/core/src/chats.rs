@@ -5,13 +5,16 @@ use wagate_model::{
     Chat, ChatUpdatePayload, Draft, EventKind, Jid, JidKind, ListChat, ListMessage, OrganizationId,
     ReadChatInput, SendMode, SendTask, UpdateChatInput, UpdateGroupInput,
 };
-use wagate_store::{ChatPosition, MessagePosition, NewEvent, Tx};
+use wagate_store::{ChatDeletion, ChatPosition, MessagePosition, NewEvent, Tx};
 
 use crate::caller::SessionAccess;
 use crate::error::{Error, Result, What};
 use crate::messages::SendOptions;
 use crate::pages::{Page, cut};
 use crate::service::Core;
+
+/// How many messages of a chat are deleted in one write: it takes some milliseconds.
+const DELETED_AT_ONCE: u32 = 500;
 
 /// Which chats of a session are wanted.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -203,19 +206,31 @@ impl Core {
     }
 
     /// Deletes the stored copy of a chat with its messages; WhatsApp keeps the chat.
+    ///
+    /// In steps, each a write of its own, so that a long chat holds up nobody. What comes into
+    /// the chat meanwhile goes with it. Where it is broken off, the chat is still there with
+    /// what is left, and can be deleted again.
     pub async fn delete_chat(&self, access: &SessionAccess, chat: &str) -> Result<()> {
         let id = self.chat_row(access, chat).await?;
         let (organization, session) = (access.organization_id(), access.id());
-        let was_there = self
-            .store
-            .write::<_, Error, _>(organization, move |tx| {
-                Box::pin(async move { Ok(tx.delete_chat(organization, session, id).await?) })
-            })
-            .await?;
-        if was_there {
-            Ok(())
-        } else {
-            Err(Error::NotFound(What::Chat))
+        let now = self.clock.now_ms();
+        let mut is_first = true;
+        loop {
+            let step = self.store.write::<_, Error, _>(organization, move |tx| {
+                Box::pin(async move {
+                    let most = DELETED_AT_ONCE;
+                    Ok(tx
+                        .delete_part_of_chat(organization, session, id, most, now)
+                        .await?)
+                })
+            });
+            match step.await? {
+                ChatDeletion::Begun => is_first = false,
+                // Somebody else has deleted the rest.
+                ChatDeletion::NotThere if !is_first => return Ok(()),
+                ChatDeletion::NotThere => return Err(Error::NotFound(What::Chat)),
+                ChatDeletion::Done => return Ok(()),
+            }
         }
     }
 

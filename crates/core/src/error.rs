@@ -258,6 +258,10 @@ pub enum Error {
         /// When to try again, in seconds.
         retry_after_seconds: i64,
     },
+    /// As many files are taken in as the memory and the processor are for, or as the
+    /// organization's share of them is.
+    #[error("Too many files are being taken in; try again later.")]
+    TooManyFiles,
     /// WhatsApp lets the account begin no new chats for now.
     #[error("WhatsApp lets the session's account begin no new chats for now.")]
     ReachoutRestricted {

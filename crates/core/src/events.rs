@@ -15,6 +15,9 @@ use crate::service::Core;
 /// Events that are read from the log at once.
 pub(crate) const BATCH: i64 = 200;
 
+/// Most batches of one pull: who may see a few sessions only reads a long log in several.
+const MAX_BATCHES: usize = 10;
+
 /// Longest time that a pull waits for events, in milliseconds.
 pub const MAX_WAIT_MS: i64 = 30_000;
 
@@ -40,6 +43,8 @@ pub struct EventPage {
     pub envelopes: Vec<String>,
     /// The last event that was looked at, where one was.
     pub last: Option<EventId>,
+    /// Whether there are more, which were not looked at.
+    pub has_more: bool,
 }
 
 /// What somebody may see and wants to see of an organization's events.
@@ -181,7 +186,8 @@ impl Core {
                 .read_events(organization, position, &view, limit)
                 .await?;
             position = page.last.or(position);
-            if !page.envelopes.is_empty() || !is_woken(&mut signals, deadline).await {
+            let is_answer = page.has_more || !page.envelopes.is_empty();
+            if is_answer || !is_woken(&mut signals, deadline).await {
                 return Ok(EventPage {
                     last: page.last.or(position.filter(|_| position != after)),
                     ..page
@@ -201,13 +207,14 @@ impl Core {
         let mut page = EventPage::default();
         let wanted = usize::try_from(limit).unwrap_or(usize::MAX);
         let mut position = after;
-        loop {
+        for _ in 0..MAX_BATCHES {
             let rows = tx
                 .events_after(organization, position, &view.filter, BATCH)
                 .await?;
             let is_end = rows.len() < usize::try_from(BATCH).unwrap_or(usize::MAX);
             for (id, envelope) in rows {
                 if page.envelopes.len() == wanted {
+                    page.has_more = true;
                     return Ok(page);
                 }
                 position = Some(id);
@@ -217,9 +224,12 @@ impl Core {
                 }
             }
             if is_end || page.envelopes.len() == wanted {
+                page.has_more = !is_end;
                 return Ok(page);
             }
         }
+        page.has_more = true;
+        Ok(page)
     }
 }
 

@@ -15,11 +15,13 @@ mod chats;
 mod communities;
 mod contacts;
 mod credentials;
+mod decoding;
 mod endings;
 mod error;
 mod events;
 mod groups;
 mod health;
+mod intake;
 mod labels;
 mod live;
 mod media;
@@ -48,14 +50,15 @@ mod webhooks;
 pub use accounts::{
     BothFactors, LogInForm, LoginOptions, PasswordChange, PasswordReset, SignUpForm,
 };
-pub use attachments::{FileIntake, FileLimits};
 pub use audit::AuditQuery;
 pub use caller::{Caller, SessionAccess};
 pub use chats::ChatQuery;
 pub use contacts::ContactQuery;
+pub use decoding::Decoders;
 pub use error::{Error, LoginRefusal, Reason, Result, What};
 pub use events::{EventPage, MAX_WAIT_MS, PullRequest};
 pub use health::{Health, Readiness};
+pub use intake::{FileIntake, FileLimits};
 pub use media::MediaAccess;
 pub use messages::SendOptions;
 pub use organizations::{

@@ -9,19 +9,26 @@ use std::time::Duration;
 
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
+use futures::future::BoxFuture;
 use moka::future::Cache;
-use tokio::sync::Semaphore;
 use tokio::time::{Instant, timeout};
-use wagate_delivery::{FetchLimits, Fetched, GuardedClient};
+use wagate_delivery::{Crowded, FetchLimits, Fetched, GuardedClient, Shares};
 use wagate_media::{page_facts, thumbnail_of};
 use wagate_model::{LinkPreview, OrganizationId, SendRequest, SendType};
 
+use crate::decoding::{Decoders, Undone};
+
 /// How long a text waits for its preview.
 const PATIENCE: Duration = Duration::from_secs(5);
+/// Of it, how long for a place to look at the page.
+const PLACE_PATIENCE: Duration = Duration::from_millis(500);
+/// How long looking at a page takes, once there is a place: short of the whole, so that a page
+/// that is slow is known as one.
+const LOOK_PATIENCE: Duration = Duration::from_secs(4);
 /// Pages that are looked at together.
 const AT_ONCE: usize = 32;
-/// Pictures that are made small together: it is work for the processor.
-const PICTURES_AT_ONCE: usize = 2;
+/// Of them, an organization's.
+const OF_AN_ORGANIZATION: usize = 8;
 /// What is read of a page: its head comes first, and is never so long.
 const PAGE_BYTES: usize = 1 << 20;
 const PICTURE_BYTES: usize = 4 << 20;
@@ -37,6 +44,11 @@ const KEPT_BYTES: u64 = 16 << 20;
 /// What was found of a page; none where it shows nothing.
 type Seen = Option<Arc<Page>>;
 
+/// What was found while others took what looking takes: the page is not to blame, and so it is
+/// not kept.
+#[derive(Clone)]
+struct Hurried(Seen);
+
 struct Page {
     title: String,
     description: Option<String>,
@@ -47,8 +59,8 @@ struct Page {
 pub struct LinkPreviews {
     client: GuardedClient,
     seen: Cache<(OrganizationId, String), Seen>,
-    lookers: Semaphore,
-    picture_makers: Arc<Semaphore>,
+    lookers: Shares,
+    decoders: Decoders,
 }
 
 impl std::fmt::Debug for LinkPreviews {
@@ -60,7 +72,7 @@ impl std::fmt::Debug for LinkPreviews {
 impl LinkPreviews {
     /// Fetches pages by a client that goes where users may send it.
     #[must_use]
-    pub fn new(client: GuardedClient) -> Self {
+    pub fn new(client: GuardedClient, decoders: Decoders) -> Self {
         let seen = Cache::builder()
             .max_capacity(KEPT_BYTES)
             .weigher(|(_, url): &(OrganizationId, String), page: &Seen| {
@@ -72,8 +84,8 @@ impl LinkPreviews {
         Self {
             client,
             seen,
-            lookers: Semaphore::new(AT_ONCE),
-            picture_makers: Arc::new(Semaphore::new(PICTURES_AT_ONCE)),
+            lookers: Shares::new(AT_ONCE, OF_AN_ORGANIZATION),
+            decoders,
         }
     }
 
@@ -85,8 +97,11 @@ impl LinkPreviews {
     ) -> Option<LinkPreview> {
         let url = address(matched_text);
         let key = (organization, url.clone());
-        let page = self.seen.get_with(key, self.look(&url));
-        let page = timeout(PATIENCE, page).await.ok()??;
+        let page = self.seen.try_get_with(key, self.look(organization, &url));
+        let page = match timeout(PATIENCE, page).await.ok()? {
+            Ok(page) => page,
+            Err(hurried) => hurried.0.clone(),
+        }?;
         Some(LinkPreview {
             matched_text: matched_text.to_owned(),
             title: page.title.clone(),
@@ -96,47 +111,74 @@ impl LinkPreviews {
     }
 
     /// Looks at a page; boxed, as it is part of every send.
-    fn look<'a>(&'a self, url: &'a str) -> futures::future::BoxFuture<'a, Seen> {
+    fn look<'a>(
+        &'a self,
+        organization: OrganizationId,
+        url: &'a str,
+    ) -> BoxFuture<'a, Result<Seen, Hurried>> {
         Box::pin(async move {
-            let until = Instant::now() + PATIENCE;
-            let _permit = self.lookers.acquire().await.ok()?;
-            let fetched = self.fetch(url, PAGE_BYTES, until).await?;
-            let content_type = fetched.content_type.as_deref().unwrap_or_default();
-            if !content_type.starts_with("text/html")
-                && !content_type.starts_with("application/xhtml")
-            {
-                return None;
-            }
-            let facts = page_facts(&fetched.bytes, Some(content_type));
-            let picture = facts.picture.as_deref();
-            let picture = picture.and_then(|picture| fetched.url.join(picture).ok());
-            let thumbnail = match picture {
-                Some(picture) => self.thumbnail(picture.as_str(), until).await,
-                None => None,
+            let place = self.lookers.take(organization, 1, PLACE_PATIENCE).await;
+            let _place = place.map_err(|_| Hurried(None))?;
+            let until = Instant::now() + LOOK_PATIENCE;
+            let Some((mut page, picture)) = self.page(url, until).await else {
+                return Ok(None);
             };
-            Some(Arc::new(Page {
-                title: facts.title?,
-                description: facts.description,
-                thumbnail,
-            }))
+            let Some(picture) = picture else {
+                return Ok(Some(Arc::new(page)));
+            };
+            let thumbnail = self.thumbnail(organization, &picture, until);
+            match thumbnail.await {
+                Ok(thumbnail) => {
+                    page.thumbnail = thumbnail;
+                    Ok(Some(Arc::new(page)))
+                }
+                Err(Crowded) => Err(Hurried(Some(Arc::new(page)))),
+            }
         })
     }
 
-    async fn thumbnail(&self, url: &str, until: Instant) -> Option<String> {
-        let fetched = self.fetch(url, PICTURE_BYTES, until).await?;
-        let permit = Arc::clone(&self.picture_makers).acquire_owned();
-        let permit = permit.await.ok()?;
-        let made = tokio::task::spawn_blocking(move || {
-            let _permit = permit;
-            thumbnail_of(&fetched.bytes, PICTURE_SIDE)
-        });
-        let made = made.await.ok()?.ok()?;
-        Some(BASE64_STANDARD.encode(made))
+    /// What a page says of itself, and where its picture is.
+    async fn page(&self, url: &str, until: Instant) -> Option<(Page, Option<String>)> {
+        let fetched = self.fetch(url, PAGE_BYTES, true, until).await?;
+        let content_type = fetched.content_type.as_deref().unwrap_or_default();
+        if !content_type.starts_with("text/html") && !content_type.starts_with("application/xhtml")
+        {
+            return None;
+        }
+        let facts = page_facts(&fetched.bytes, Some(content_type));
+        let page = Page {
+            title: facts.title?,
+            description: facts.description,
+            thumbnail: None,
+        };
+        let picture = facts.picture.as_deref();
+        let picture = picture.and_then(|picture| fetched.url.join(picture).ok());
+        Some((page, picture.map(String::from)))
     }
 
-    async fn fetch(&self, url: &str, bytes: usize, until: Instant) -> Option<Fetched> {
+    /// A page's picture, made small; none where it cannot be had.
+    async fn thumbnail(
+        &self,
+        organization: OrganizationId,
+        url: &str,
+        until: Instant,
+    ) -> Result<Option<String>, Crowded> {
+        let Some(fetched) = self.fetch(url, PICTURE_BYTES, false, until).await else {
+            return Ok(None);
+        };
+        let patience = until.saturating_duration_since(Instant::now());
+        let make = move || thumbnail_of(&fetched.bytes, PICTURE_SIDE);
+        match self.decoders.run(organization, patience, make).await {
+            Ok(made) => Ok(made.ok().map(|made| BASE64_STANDARD.encode(made))),
+            Err(Undone::Crowded(crowded)) => Err(crowded),
+            Err(Undone::Panicked(_)) => Ok(None),
+        }
+    }
+
+    async fn fetch(&self, url: &str, bytes: usize, cuts: bool, until: Instant) -> Option<Fetched> {
         let limits = FetchLimits {
             bytes,
+            cuts,
             total: until.saturating_duration_since(Instant::now()),
             redirects: REDIRECTS,
         };
@@ -203,6 +245,10 @@ fn address(link: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use wagate_delivery::{AddressGuard, AllowList, ClientTimeouts};
+
     use super::*;
 
     #[test]
@@ -223,6 +269,68 @@ mod tests {
         ] {
             assert_eq!(first_link(text), link, "{text}");
         }
+    }
+
+    /// A page that the server counts requests for.
+    async fn counted() -> (String, Arc<AtomicUsize>) {
+        use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("http://{}/", listener.local_addr().unwrap());
+        let count = Arc::new(AtomicUsize::new(0));
+        let asked = Arc::clone(&count);
+        tokio::spawn(async move {
+            while let Ok((mut stream, _)) = listener.accept().await {
+                let mut head = [0; 1_024];
+                let _ = stream.read(&mut head).await.unwrap();
+                asked.fetch_add(1, Ordering::SeqCst);
+                // Its head comes first, and then more than is read of a page.
+                let length = PAGE_BYTES * 2;
+                let page = format!(
+                    "HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nContent-Length: {length}\
+                     \r\nConnection: close\r\n\r\n<title>A page</title>{}",
+                    " ".repeat(length - 21)
+                );
+                // Who has enough hangs up.
+                let _ = stream.write_all(page.as_bytes()).await;
+            }
+        });
+        (url, count)
+    }
+
+    fn previews() -> LinkPreviews {
+        let guard = AddressGuard::new(AllowList::loopback());
+        let client = GuardedClient::new(guard, ClientTimeouts::default());
+        LinkPreviews::new(client.unwrap(), Decoders::default())
+    }
+
+    #[tokio::test]
+    async fn of_a_long_page_the_beginning_is_read_and_once() {
+        let (url, count) = counted().await;
+        let previews = previews();
+        let organization = OrganizationId::from_parts(1, 1);
+        for _ in 0..2 {
+            let preview = previews.of(organization, &url).await.unwrap();
+            assert_eq!(preview.title, "A page");
+        }
+        assert_eq!(count.load(Ordering::SeqCst), 1);
+    }
+
+    #[tokio::test]
+    async fn a_page_that_nobody_had_time_to_look_at_is_looked_at_the_next_time() {
+        let (url, count) = counted().await;
+        let previews = previews();
+        let [busy, other] = [1, 2].map(|n| OrganizationId::from_parts(1, n));
+        let all = previews
+            .lookers
+            .take(busy, OF_AN_ORGANIZATION, Duration::ZERO)
+            .await
+            .unwrap();
+        assert!(previews.of(busy, &url).await.is_none());
+        assert_eq!(count.load(Ordering::SeqCst), 0);
+        assert!(previews.of(other, &url).await.is_some());
+        drop(all);
+        assert!(previews.of(busy, &url).await.is_some());
     }
 
     #[test]

@@ -8,9 +8,9 @@ use wagate_model::{
     RejectCallInput, UpdateProfile, limits,
 };
 
-use crate::attachments::Incoming;
 use crate::caller::SessionAccess;
 use crate::error::{Error, Result, What};
+use crate::intake::Incoming;
 use crate::live::unexpected_live;
 use crate::service::Core;
 
@@ -52,7 +52,10 @@ impl Core {
             ..MediaPayload::default()
         };
         let file = Incoming::new(String::new(), MediaKind::Image, payload);
-        let jpeg = self.intake.square_picture(file).await?;
+        let jpeg = self
+            .intake
+            .square_picture(access.organization_id(), file)
+            .await?;
         let jpeg = STANDARD.encode(jpeg);
         let request = LiveRequest::Profile(ProfileRequest::SetPicture { jpeg });
         self.do_live(access, request, What::Account).await

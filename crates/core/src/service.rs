@@ -12,10 +12,10 @@ use wagate_model::{Clock, RequestId, SessionDefaults};
 use wagate_storage::Files;
 use wagate_store::Store;
 
-use crate::attachments::FileIntake;
 use crate::caller::Caller;
 use crate::error::{Error, Result};
 use crate::health::Health;
+use crate::intake::FileIntake;
 use crate::previews::LinkPreviews;
 use crate::webhook_tests::WebhookTester;
 

@@ -119,6 +119,7 @@ impl Core {
         if caller.session_ids().is_some() {
             return Err(Error::Forbidden);
         }
+        let organization = caller.organization_id()?;
         let (request, ()) = request.checked(CreateSession::check)?;
         let defaults = self.config.session_defaults;
         let (time, random) = self.id_parts();
@@ -136,7 +137,7 @@ impl Core {
             rate_per_hour: defaults.rate_per_hour,
             created_by_user_id: caller.user_id().map(|id| id.to_string()),
         };
-        let (organization, now) = (caller.organization_id()?, self.clock.now_ms());
+        let now = self.clock.now_ms();
         let line = self
             .line(organization, caller, AuditAction::SessionCreated, id)
             .with("start", is_wanted_running)

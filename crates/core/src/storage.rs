@@ -101,6 +101,7 @@ impl Core {
         if !sees_buckets(caller) {
             return Err(Error::Forbidden);
         }
+        let organization = caller.organization_id()?;
         let (body, mut faults) = body.open()?;
         faults.extend(body.faults());
         for (field, is_given) in [
@@ -115,7 +116,7 @@ impl Core {
         let endpoint = self.checked_url("endpoint", body.endpoint.as_deref(), &mut faults);
         faults.into_result()?;
         let (time, random) = self.id_parts();
-        let (organization, now) = (caller.organization_id()?, self.clock.now_ms());
+        let now = self.clock.now_ms();
         let bare = StorageBucket {
             bucket: String::new(),
             created_at: now,

@@ -188,6 +188,7 @@ impl Core {
         caller: &Caller,
         body: Draft<WebhookBody>,
     ) -> Result<Webhook> {
+        let organization = caller.organization_id()?;
         let (body, mut faults) = body.open()?;
         faults.extend(body.faults());
         let is_given = body.url.as_deref().is_some_and(|url| !url.is_empty());
@@ -197,7 +198,7 @@ impl Core {
         check_session(caller, session_id, &mut faults);
         faults.into_result()?;
         let (time, random) = self.id_parts();
-        let (organization, now) = (caller.organization_id()?, self.clock.now_ms());
+        let now = self.clock.now_ms();
         let webhook = Webhook {
             active: body.active.unwrap_or(true),
             created_at: now,

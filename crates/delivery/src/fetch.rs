@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use reqwest::header::{CONTENT_DISPOSITION, CONTENT_TYPE, LOCATION};
 use reqwest::{Method, Request, Response};
-use tokio::time::Instant;
+use tokio::time::{Instant, timeout_at};
 use url::Url;
 
 use crate::client::{GuardedClient, PostError};
@@ -14,6 +14,8 @@ use crate::client::{GuardedClient, PostError};
 pub struct FetchLimits {
     /// The largest file in bytes.
     pub bytes: usize,
+    /// Whether of a larger one the beginning is taken, instead of none of it.
+    pub cuts: bool,
     /// From the request to the end of the file.
     pub total: Duration,
     /// How many redirects are followed; the guard judges each address.
@@ -51,7 +53,7 @@ pub enum FetchFileError {
     #[error("cannot be fetched: it answered {0}")]
     Status(u16),
     /// It points elsewhere, or on and on, where it could be anything.
-    #[error("cannot be fetched: it answered {0}, and redirects are not followed")]
+    #[error("cannot be fetched: it answered {0}, and leads nowhere or too far")]
     Redirect(u16),
     /// The file is too large, or has no end.
     #[error("must lead to a file of at most {limit} bytes")]
@@ -64,6 +66,13 @@ pub enum FetchFileError {
 impl GuardedClient {
     /// Fetches a whole file into memory, within limits.
     pub async fn fetch(&self, url: &str, limits: FetchLimits) -> Result<Fetched, FetchFileError> {
+        let mut fetching = self.open(url, limits).await?;
+        while fetching.more().await? {}
+        Ok(fetching.finish())
+    }
+
+    /// Finds a file, to be fetched piece by piece, within limits.
+    pub async fn open(&self, url: &str, limits: FetchLimits) -> Result<Fetching, FetchFileError> {
         let deadline = Instant::now() + limits.total;
         let mut url = self.guard().check_url(url).map_err(PostError::from)?;
         let mut redirects = 0;
@@ -74,7 +83,7 @@ impl GuardedClient {
             let response = self.send(request, head).await?;
             let status = response.status();
             if !status.is_redirection() {
-                return read(response, url, limits, deadline).await;
+                return Fetching::new(response, url, limits, deadline);
             }
             let next = next_url(&url, &response).filter(|_| redirects < limits.redirects);
             url = next.ok_or(FetchFileError::Redirect(status.as_u16()))?;
@@ -89,48 +98,99 @@ fn next_url(url: &Url, response: &Response) -> Option<Url> {
     url.join(location).ok()
 }
 
-/// Reads an answer to its end.
-async fn read(
-    mut response: Response,
-    url: Url,
+/// A file that is being fetched.
+pub struct Fetching {
+    response: Response,
     limits: FetchLimits,
     deadline: Instant,
-) -> Result<Fetched, FetchFileError> {
-    let status = response.status();
-    if status != 200 {
-        return Err(FetchFileError::Status(status.as_u16()));
+    fetched: Fetched,
+}
+
+impl std::fmt::Debug for Fetching {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Fetching")
+            .field("fetched", &self.fetched)
+            .finish_non_exhaustive()
     }
-    let too_large = FetchFileError::TooLarge {
-        limit: limits.bytes,
-    };
-    let announced = response.content_length().unwrap_or(0);
-    if usize::try_from(announced).map_or(true, |announced| announced > limits.bytes) {
-        return Err(too_large);
+}
+
+impl Fetching {
+    fn new(
+        response: Response,
+        url: Url,
+        limits: FetchLimits,
+        deadline: Instant,
+    ) -> Result<Self, FetchFileError> {
+        let status = response.status();
+        if status != 200 {
+            return Err(FetchFileError::Status(status.as_u16()));
+        }
+        let announced = response.content_length().unwrap_or(0);
+        let is_larger =
+            usize::try_from(announced).map_or(true, |announced| announced > limits.bytes);
+        if is_larger && !limits.cuts {
+            return Err(limits.too_large());
+        }
+        let header = |name| {
+            let value = response.headers().get(name)?;
+            value.to_str().ok().map(str::to_owned)
+        };
+        let fetched = Fetched {
+            bytes: Vec::new(),
+            content_type: header(CONTENT_TYPE),
+            filename: header(CONTENT_DISPOSITION).and_then(|value| filename_of(&value)),
+            url,
+        };
+        Ok(Self {
+            response,
+            limits,
+            deadline,
+            fetched,
+        })
     }
-    let header = |name| {
-        let value = response.headers().get(name)?;
-        value.to_str().ok().map(str::to_owned)
-    };
-    let content_type = header(CONTENT_TYPE);
-    let filename = header(CONTENT_DISPOSITION).and_then(|value| filename_of(&value));
-    let mut bytes = Vec::new();
-    loop {
-        let chunk = tokio::time::timeout_at(deadline, response.chunk()).await;
+
+    /// Waits for the next piece; whether there was one.
+    pub async fn more(&mut self) -> Result<bool, FetchFileError> {
+        let room = self.limits.bytes - self.fetched.bytes.len();
+        if room == 0 && self.limits.cuts {
+            return Ok(false);
+        }
+        let chunk = timeout_at(self.deadline, self.response.chunk()).await;
         let chunk = chunk.map_err(|_| PostError::Timeout)?;
         let Some(chunk) = chunk.map_err(|_| PostError::Broken)? else {
-            break;
+            return Ok(false);
         };
-        if bytes.len() + chunk.len() > limits.bytes {
-            return Err(too_large);
+        if chunk.len() > room && !self.limits.cuts {
+            return Err(self.limits.too_large());
         }
-        bytes.extend_from_slice(&chunk);
+        let kept = chunk.len().min(room);
+        self.fetched.bytes.extend_from_slice(&chunk[..kept]);
+        Ok(true)
     }
-    Ok(Fetched {
-        bytes,
-        content_type,
-        filename,
-        url,
-    })
+
+    /// How many bytes there are so far.
+    #[must_use]
+    pub const fn len(&self) -> usize {
+        self.fetched.bytes.len()
+    }
+
+    /// Whether there are none so far.
+    #[must_use]
+    pub const fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// What was fetched.
+    #[must_use]
+    pub fn finish(self) -> Fetched {
+        self.fetched
+    }
+}
+
+impl FetchLimits {
+    const fn too_large(self) -> FetchFileError {
+        FetchFileError::TooLarge { limit: self.bytes }
+    }
 }
 
 /// The plain `filename` parameter of a `Content-Disposition` (RFC 6266), without folders.

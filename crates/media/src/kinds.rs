@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use crate::audio::MAX_VOICE_SECONDS;
+
 /// How many points the waveform of a voice note has.
 pub const WAVEFORM_POINTS: usize = 64;
 
@@ -43,6 +45,8 @@ pub struct Wanted {
     pub declared_mime: Option<String>,
     /// The file's name; its ending says what a document is whose bytes do not tell.
     pub file_name: Option<String>,
+    /// The longest voice note that is taken, in seconds; never more than an hour.
+    pub voice_seconds: u32,
 }
 
 impl Wanted {
@@ -53,6 +57,7 @@ impl Wanted {
             is_voice: false,
             declared_mime: None,
             file_name: None,
+            voice_seconds: MAX_VOICE_SECONDS,
         }
     }
 }
@@ -72,7 +77,8 @@ pub struct Prepared {
     pub duration_seconds: Option<u32>,
     /// Voice notes: how loud they are, from beginning to end, each 0 to 100.
     pub waveform: Option<[u8; WAVEFORM_POINTS]>,
-    /// Images: a JPEG whose longest side has 72 pixels at most.
+    /// Images: a JPEG whose longest side has 72 pixels at most; none of a JPEG that takes too
+    /// much to decode.
     pub thumbnail: Option<Vec<u8>>,
     /// Stickers: whether it moves.
     pub is_animated: bool,

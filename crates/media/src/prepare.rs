@@ -24,7 +24,7 @@ pub(crate) fn examine(file: &[u8], wanted: &Wanted) -> Result<Prepared, PrepareE
     match wanted.kind {
         Kind::Image => pictures::prepare(file),
         Kind::Video => videos::prepare(file),
-        Kind::Audio if wanted.is_voice => audio::prepare_voice(file),
+        Kind::Audio if wanted.is_voice => audio::prepare_voice(file, wanted.voice_seconds),
         Kind::Audio => audio::prepare(file),
         Kind::Document => Ok(documents::prepare(file, wanted)),
         Kind::Sticker => stickers::prepare(file),

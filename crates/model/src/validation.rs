@@ -199,6 +199,16 @@ impl Faults {
         }
     }
 
+    /// Notes a fault whose words are made only where it is told: beyond
+    /// [`limits::FAULTS`] it is counted, so that a request full of faults costs little.
+    pub fn add_at(&mut self, field: impl FnOnce() -> String, message: impl FnOnce() -> String) {
+        if self.told.len() < limits::FAULTS {
+            self.add(field(), message());
+        } else {
+            self.untold += 1;
+        }
+    }
+
     /// The value of a field that must be there; a fault where it is not.
     pub fn required<T>(&mut self, field: &str, value: Option<T>) -> Option<T> {
         if value.is_none() {
@@ -212,6 +222,22 @@ impl Faults {
         let field = field.into();
         self.add(field.clone(), message);
         self.unreadable.insert(field);
+    }
+
+    /// Notes that a field is missing or not of its type, as [`add_at`](Self::add_at) does.
+    ///
+    /// Of a field that is only counted, nobody learns later that it could not be read: what
+    /// else is found in it is counted as well.
+    pub fn add_unreadable_at(
+        &mut self,
+        field: impl FnOnce() -> String,
+        message: impl FnOnce() -> String,
+    ) {
+        if self.told.len() < limits::FAULTS {
+            self.add_unreadable(field(), message());
+        } else {
+            self.untold += 1;
+        }
     }
 
     /// Whether a field is missing or not of its type.
@@ -401,6 +427,19 @@ mod tests {
 
     fn fields(faults: Faults) -> Vec<String> {
         faults.into_vec().into_iter().map(|f| f.field).collect()
+    }
+
+    #[test]
+    fn the_words_of_faults_beyond_the_limit_are_not_made() {
+        let mut faults = Faults::new();
+        for n in 0..limits::FAULTS {
+            faults.add_at(|| n.to_string(), || "is wrong".into());
+        }
+        faults.add_at(|| unreachable!(), || unreachable!());
+        faults.add_unreadable_at(|| unreachable!(), || unreachable!());
+        let told = faults.into_vec();
+        assert_eq!(told.len(), limits::FAULTS + 1);
+        assert_eq!(told[limits::FAULTS].message, "has 2 more faults");
     }
 
     #[test]

@@ -83,7 +83,9 @@ pub use key_file::KeyFileError;
 pub use labels::LabelChange;
 pub use leases::{Fence, Owned, SessionOwner};
 pub use media::{MediaRecord, NewMedia};
-pub use messages::{AdvancedMessage, MessageFilter, MessagePosition, NewMessage, StoredMessage};
+pub use messages::{
+    AdvancedMessage, ChatDeletion, MessageFilter, MessagePosition, NewMessage, StoredMessage,
+};
 pub use migrations::{Migrations, known_schema_version};
 pub use organizations::EndedOrganization;
 pub use outbox::{DueOutbox, Enqueued, IdempotencyKey, NewOutbox, OutboxRecord, OutboxState};

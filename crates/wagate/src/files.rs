@@ -7,7 +7,7 @@ use std::time::Duration;
 use anyhow::Context as _;
 use async_trait::async_trait;
 use wagate_cluster::{Bus, CommandReply, Placement, SessionAction, SessionCommand};
-use wagate_core::{FileIntake, FileLimits, LinkPreviews};
+use wagate_core::{Decoders, FileIntake, FileLimits, LinkPreviews};
 use wagate_delivery::{AddressGuard, ClientTimeouts, GuardedClient};
 use wagate_engine::{FetchError, MediaFetcher, MediaOrigin};
 use wagate_model::{MediaId, OrganizationId, SessionId};
@@ -56,26 +56,32 @@ pub(crate) fn open(
 }
 
 /// Takes in the files of messages to send.
-pub(crate) fn intake(config: &Config, guard: AddressGuard) -> anyhow::Result<FileIntake> {
+pub(crate) fn intake(
+    config: &Config,
+    guard: AddressGuard,
+    decoders: Decoders,
+) -> anyhow::Result<FileIntake> {
     let client = GuardedClient::new(guard, ClientTimeouts::default())?;
     let limits = FileLimits {
         file_bytes: config.media.file_limit_bytes,
         message_bytes: config.media.message_limit_bytes,
+        voice_seconds: config.media.voice_limit_seconds,
         ..FileLimits::default()
     };
-    Ok(FileIntake::new(client, limits))
+    Ok(FileIntake::new(client, limits, decoders))
 }
 
 /// Looks at pages that texts link to, unless the operator wants none of it.
 pub(crate) fn previews(
     config: &Config,
     guard: AddressGuard,
+    decoders: Decoders,
 ) -> anyhow::Result<Option<LinkPreviews>> {
     if !config.media.link_previews {
         return Ok(None);
     }
     let client = GuardedClient::new(guard, ClientTimeouts::default())?;
-    Ok(Some(LinkPreviews::new(client)))
+    Ok(Some(LinkPreviews::new(client, decoders)))
 }
 
 /// WhatsApp's media hosts.

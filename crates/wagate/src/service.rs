@@ -11,7 +11,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use wagate_api::{ApiConfig, ApiState, ServerLimits};
 use wagate_cluster::Placement;
-use wagate_core::{Core, CoreConfig, Health};
+use wagate_core::{Core, CoreConfig, Decoders, Health};
 use wagate_delivery::{AddressGuard, AllowList};
 use wagate_engine::{Endpoint, Engine, EngineConfig, VersionSource};
 use wagate_gateway::{Gateway, GatewayConfig};
@@ -284,6 +284,7 @@ impl Service {
             signing_root.clone(),
             Arc::clone(&clock),
         )?;
+        let decoders = Decoders::default();
         let core = Core::new(wagate_core::Parts {
             placement: Placement::new(store.clone()),
             store,
@@ -291,8 +292,8 @@ impl Service {
             health,
             identity,
             files,
-            intake: crate::files::intake(config, address_guard.clone())?,
-            previews: crate::files::previews(config, address_guard.clone())?,
+            intake: files::intake(config, address_guard.clone(), decoders.clone())?,
+            previews: files::previews(config, address_guard.clone(), decoders)?,
             address_guard,
             webhook_tester,
             signing_root,

@@ -38,7 +38,7 @@ impl<'s> Findings<'s> {
         }
         if !has_type(value, schema) {
             self.faults
-                .add_unreadable(place.path(), expectation(schema));
+                .add_unreadable_at(|| place.path(), || expectation(schema).into());
             return false;
         }
         let choices = schema.get("enum").and_then(Value::as_array);
@@ -47,11 +47,11 @@ impl<'s> Findings<'s> {
             && !choices.contains(value)
         {
             self.faults
-                .add_unreadable(place.path(), must_be_one_of(choices));
+                .add_unreadable_at(|| place.path(), || must_be_one_of(choices));
             return false;
         }
         if let Some(message) = broken_limit(value, schema) {
-            self.faults.add(place.path(), message);
+            self.faults.add_at(|| place.path(), || message);
         }
         match value {
             Value::Object(members) => self.compare_members(members, schema, place),
@@ -107,7 +107,8 @@ impl<'s> Findings<'s> {
                 Some(schema) => Some(schema),
                 None if is_open => others.filter(|others| others.is_object()),
                 None => {
-                    self.faults.add(here.path(), "is not a known field");
+                    self.faults
+                        .add_at(|| here.path(), || "is not a known field".into());
                     return false;
                 }
             };
@@ -126,7 +127,8 @@ impl<'s> Findings<'s> {
         for name in required {
             if !members.contains_key(name) {
                 let here = Place::Field(place, name);
-                self.faults.add_unreadable(here.path(), "is required");
+                self.faults
+                    .add_unreadable_at(|| here.path(), || "is required".into());
                 let schema = known.and_then(|known| known.get(name));
                 let empty = schema.map_or(Value::Null, |schema| self.empty(schema));
                 members.insert(name.to_owned(), empty);

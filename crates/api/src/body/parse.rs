@@ -2,7 +2,8 @@
 //! hides.
 
 use std::cell::{Cell, RefCell};
-use std::fmt;
+use std::collections::BTreeSet;
+use std::fmt::{self, Write as _};
 
 use serde::de::{DeserializeSeed, Deserializer, MapAccess, SeqAccess, Visitor};
 use serde_json::{Map, Number, Value};
@@ -33,18 +34,37 @@ pub(super) enum Place<'p> {
 impl Place<'_> {
     /// The path as faults name it, such as `retryPolicy.attempts` or `events[1]`.
     pub(super) fn path(&self) -> String {
+        #[cfg(test)]
+        PATHS_MADE.set(PATHS_MADE.get() + 1);
+        let mut path = String::new();
+        self.write(&mut path);
+        path
+    }
+
+    /// Each level writes its own part only: a path costs as much as it is long.
+    fn write(&self, path: &mut String) {
         match self {
-            Self::Root => BODY.to_owned(),
+            Self::Root => path.push_str(BODY),
             Self::Field(parent, name) => {
-                let name: String = name.chars().take(MAX_PART_CHARS).collect();
-                match parent {
-                    Place::Root => name,
-                    parent => format!("{}.{name}", parent.path()),
+                if !matches!(parent, Place::Root) {
+                    parent.write(path);
+                    path.push('.');
                 }
+                path.extend(name.chars().take(MAX_PART_CHARS));
             }
-            Self::Item(parent, index) => format!("{}[{index}]", parent.path()),
+            Self::Item(parent, index) => {
+                parent.write(path);
+                // Writing into a string does not fail.
+                let _ = write!(path, "[{index}]");
+            }
         }
     }
+}
+
+#[cfg(test)]
+thread_local! {
+    /// How many paths this thread has made, for tests of what a request can cost.
+    pub(super) static PATHS_MADE: Cell<usize> = const { Cell::new(0) };
 }
 
 /// Parses a body into a tree; keys that are given twice are faults, and the first counts.
@@ -164,6 +184,7 @@ impl<'de> Visitor<'de> for Node<'_> {
             return Err(self.notes.refuse(TOO_DEEP));
         }
         let mut map = Map::new();
+        let mut repeated = BTreeSet::new();
         while let Some(name) = members.next_key::<String>()? {
             let place = Place::Field(self.place, &name);
             let node = Node {
@@ -173,8 +194,12 @@ impl<'de> Visitor<'de> for Node<'_> {
             };
             let value = members.next_value_seed(node)?;
             if map.contains_key(&name) {
-                let mut faults = self.notes.faults.borrow_mut();
-                faults.add(place.path(), "is given twice");
+                // A name that is given a thousand times is one fault, and costs one path.
+                if !repeated.contains(&name) {
+                    let mut faults = self.notes.faults.borrow_mut();
+                    faults.add_at(|| place.path(), || "is given twice".into());
+                    repeated.insert(name);
+                }
             } else {
                 map.insert(name, value);
             }

@@ -109,6 +109,40 @@ fn every_fault_is_told_with_its_path() {
 }
 
 #[test]
+fn a_body_full_of_faults_makes_no_more_paths_than_are_told() {
+    let nested = |members: &str| {
+        let name = "n".repeat(64);
+        let open = format!("{{\"{name}\":").repeat(62);
+        format!("{open}{{{members}}}{}", "}".repeat(62))
+    };
+    let again = vec!["\"a\":1"; 50_000].join(",");
+    let pairs: Vec<_> = (0..20_000)
+        .map(|n| format!("\"k{n}\":1,\"k{n}\":2"))
+        .collect();
+    let unknown: Vec<_> = (0..50_000).map(|n| format!("\"x{n}\":1")).collect();
+    let wrong = format!("{{\"mentions\":[{}]}}", vec!["1"; 50_000].join(","));
+    for (body, told) in [
+        // The name that is given again, and the outermost, which is not known.
+        (nested(&again), 2),
+        (nested(&pairs.join(",")), FAULTS + 1),
+        (format!("{{{}}}", unknown.join(",")), FAULTS + 1),
+        (wrong, FAULTS + 1),
+    ] {
+        parse::PATHS_MADE.set(0);
+        let found = decode::<SendRequest>(&HeaderMap::new(), body.as_bytes());
+        let made = parse::PATHS_MADE.get();
+        assert!(made <= FAULTS + 2, "{made} paths");
+        let (_, faults) = found.open().unwrap();
+        let required = 2;
+        let count = faults.into_vec().len();
+        assert!(
+            (told..=told + required).contains(&count),
+            "{count} of {told}"
+        );
+    }
+}
+
+#[test]
 fn duplicates_depth_and_syntax_are_faults() {
     assert_eq!(
         fields::<WebhookBody>(r#"{"url":"a","url":"b","retryPolicy":{"policy":"a","policy":"b"}}"#),

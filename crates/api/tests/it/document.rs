@@ -39,6 +39,15 @@ fn every_reference_resolves() {
 }
 
 #[test]
+fn what_files_events_say_and_what_a_full_list_answers_is_there() {
+    let document = serde_json::to_value(wagate_api::openapi()).unwrap();
+    let payload = &document["components"]["schemas"]["MediaEventPayload"];
+    assert!(payload["properties"]["waMessageId"].is_object());
+    let operation = &document["paths"]["/api/v1/storage/buckets"]["post"];
+    assert!(operation["responses"]["409"].is_object());
+}
+
+#[test]
 fn every_operation_is_explained_and_exemplified() {
     let document = serde_json::to_value(wagate_api::openapi()).unwrap();
     let mut ids = BTreeSet::new();

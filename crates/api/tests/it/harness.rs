@@ -17,7 +17,7 @@ use tower::ServiceExt as _;
 use wagate_api::{ApiConfig, ApiState, ServerLimits, router, serve};
 use wagate_cluster::{Bus, EventCopy, Placement, Serving, Signal};
 use wagate_core::{
-    Caller, Core, CoreConfig, FileIntake, FileLimits, Health, Parts, WebhookTestLimits,
+    Caller, Core, CoreConfig, Decoders, FileIntake, FileLimits, Health, Parts, WebhookTestLimits,
     WebhookTester,
 };
 use wagate_delivery::{
@@ -465,6 +465,7 @@ fn process(
             )
             .unwrap(),
             FileLimits::default(),
+            Decoders::default(),
         ),
         address_guard: AddressGuard::new(AllowList::none()),
         webhook_tester: tester(clock.clone()),

@@ -2,7 +2,9 @@
 
 use serde_json::json;
 use wagate_core::{AuditQuery, Error};
-use wagate_model::{AuditAction, Draft, Faults, PlatformRole, Role};
+use wagate_model::{
+    AuditAction, CreateSession, Draft, Faults, PlatformRole, Role, StorageBucketBody, WebhookBody,
+};
 
 use crate::harness::{Service, UNKNOWN};
 
@@ -58,6 +60,23 @@ async fn every_organizations_sessions_and_webhooks_are_reached() {
     assert_eq!(line.action, AuditAction::SessionDeleted);
     assert_eq!(line.organization_id, Some(session.organization_id()));
     assert_eq!(line.actor.id, operator.id.to_string());
+}
+
+#[tokio::test]
+async fn without_an_active_organization_nothing_is_made_whatever_the_request_says() {
+    let service = Service::start().await;
+    let operator = service.person(None, PlatformRole::SuperAdmin).await;
+    let (core, caller) = (&service.core, &operator.caller);
+    let faults = || Faults::one("label", "is wrong");
+    let session = Draft::new(CreateSession::default(), faults());
+    let session = core.create_session(caller, session).await;
+    assert!(matches!(session, Err(Error::Forbidden)));
+    let webhook = Draft::new(WebhookBody::default(), faults());
+    let webhook = core.create_webhook(caller, webhook).await;
+    assert!(matches!(webhook, Err(Error::Forbidden)));
+    let bucket = Draft::new(StorageBucketBody::default(), faults());
+    let bucket = core.create_bucket(caller, bucket).await;
+    assert!(matches!(bucket, Err(Error::Forbidden)));
 }
 
 #[tokio::test]

@@ -83,6 +83,25 @@ async fn filters_and_restrictions_hold() {
 }
 
 #[tokio::test]
+async fn a_long_log_of_others_sessions_is_passed_in_several_pulls() {
+    let service = Service::start().await;
+    let tenant = service.tenant().await;
+    let busy = service.store.session(tenant.organization).await;
+    let quiet = service.store.session(tenant.organization).await;
+    let (key, _) = service
+        .key(tenant.organization, Capabilities::all(), Some(vec![quiet]))
+        .await;
+    service.emit(tenant.organization, busy, 0..2_001).await;
+    service.emit(tenant.organization, quiet, 7..8).await;
+    let wait = "waitMs=30000";
+    let first = service.get(&format!("{EVENTS}?{wait}"), &key).await.ok(200);
+    assert!(numbers(&first).is_empty(), "one pull reads only so much");
+    let next = first["nextCursor"].as_str().unwrap();
+    let path = format!("{EVENTS}?{wait}&after={next}");
+    assert_eq!(numbers(&service.get(&path, &key).await.ok(200)), [7]);
+}
+
+#[tokio::test]
 async fn a_position_whose_events_are_gone_is_refused() {
     let service = Service::start().await;
     let tenant = service.tenant().await;

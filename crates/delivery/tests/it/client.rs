@@ -14,8 +14,8 @@ use futures::stream;
 use http::HeaderMap;
 use tokio::net::TcpListener;
 use wagate_delivery::{
-    AddressGuard, AllowList, Answer, ClientTimeouts, GuardError, GuardedClient, HostResolver,
-    PostError,
+    AddressGuard, AllowList, Answer, ClientTimeouts, FetchFileError, FetchLimits, GuardError,
+    GuardedClient, HostResolver, PostError,
 };
 
 use crate::receiver::Receiver;
@@ -133,6 +133,71 @@ async fn redirects_are_not_followed() {
         .unwrap();
     assert_eq!(answer.status, 307);
     assert_eq!(elsewhere.waiting(), 0);
+}
+
+fn limits(bytes: usize) -> FetchLimits {
+    FetchLimits {
+        bytes,
+        cuts: false,
+        total: LONG,
+        redirects: 3,
+    }
+}
+
+#[tokio::test]
+async fn of_a_file_that_is_too_large_the_beginning_is_taken_where_that_is_enough() {
+    let announced = Receiver::start(|_| async { "0123456789" }).await;
+    let endless = Receiver::start(|_| async {
+        let pieces = stream::repeat_with(|| Ok::<_, io::Error>(Bytes::from_static(b"0123")));
+        Body::from_stream(pieces)
+    })
+    .await;
+    let client = client(AllowList::loopback(), LONG);
+    for (url, beginning) in [(announced.url(), b"012345"), (endless.url(), b"012301")] {
+        let refused = client.fetch(&url, limits(6)).await;
+        assert_eq!(refused, Err(FetchFileError::TooLarge { limit: 6 }));
+        let cutting = FetchLimits {
+            cuts: true,
+            ..limits(6)
+        };
+        let cut = client.fetch(&url, cutting).await.unwrap();
+        assert_eq!(cut.bytes, beginning);
+    }
+}
+
+#[tokio::test]
+async fn a_file_is_found_behind_a_few_redirects_whose_addresses_are_judged() {
+    let last = Receiver::start(|_| async { "here" }).await;
+    let mut urls = vec![last.url()];
+    let mut receivers = Vec::new();
+    for _ in 0..4 {
+        let target = urls.last().unwrap().clone();
+        let receiver = Receiver::start(move |_| {
+            let target = target.clone();
+            async move { (StatusCode::FOUND, [(LOCATION, target)]) }
+        })
+        .await;
+        urls.push(receiver.url());
+        receivers.push(receiver);
+    }
+    let open = client(AllowList::loopback(), LONG);
+    let found = open.fetch(&urls[3], limits(9)).await.unwrap();
+    assert_eq!(
+        (found.bytes.as_slice(), found.url.as_str()),
+        (&b"here"[..], urls[0].as_str())
+    );
+    let too_far = open.fetch(&urls[4], limits(9)).await;
+    assert_eq!(too_far, Err(FetchFileError::Redirect(302)));
+    let inwards = Receiver::start(|_| async {
+        (
+            StatusCode::FOUND,
+            [(LOCATION, "http://169.254.169.254/latest")],
+        )
+    })
+    .await;
+    let refused = open.fetch(&inwards.url(), limits(9)).await;
+    let refusal = PostError::Refused(GuardError::Address);
+    assert_eq!(refused, Err(FetchFileError::NoAnswer(refusal)));
 }
 
 #[tokio::test]

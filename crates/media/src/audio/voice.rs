@@ -7,42 +7,38 @@ use crate::audio::{MAX_VOICE_SECONDS, OPUS_RATE, decode, file, opus};
 use crate::sniff::OGG_OPUS;
 use crate::{Kind, PrepareError, Prepared, boxes, sniff};
 
-const MAX_SAMPLES: u64 = MAX_VOICE_SECONDS as u64 * OPUS_RATE as u64;
-
-const TOO_LONG: PrepareError = PrepareError::TooLarge {
-    unit: "seconds",
-    limit: MAX_VOICE_SECONDS as u64,
-};
-
 /// Opus in Ogg stays as it is; what else can be decoded becomes that. The sound is worked off
 /// packet by packet, and never in memory as a whole.
-pub(crate) fn prepare_voice(file: &[u8]) -> Result<Prepared, PrepareError> {
+///
+/// What is longer than so many seconds is refused: all of it would be decoded.
+pub(crate) fn prepare_voice(file: &[u8], most_seconds: u32) -> Result<Prepared, PrepareError> {
+    let limit = Limit(most_seconds.min(MAX_VOICE_SECONDS));
     match sniff(file) {
-        Some(OGG_OPUS) => kept(file),
+        Some(OGG_OPUS) => kept(file, limit),
         Some("audio/mp4" | "video/mp4" | "video/3gpp" | "video/quicktime") => {
             file::in_boxes(file)?;
-            converted(file)
+            converted(file, limit)
         }
         Some("audio/mpeg" | "audio/aac" | "audio/ogg" | "audio/wav" | "audio/flac") => {
-            converted(file)
+            converted(file, limit)
         }
         other => Err(PrepareError::other(Kind::Audio, other, &["audio"])),
     }
 }
 
-fn kept(file: &[u8]) -> Result<Prepared, PrepareError> {
-    refuse_long(opus::duration(file)?)?;
+fn kept(file: &[u8], limit: Limit) -> Result<Prepared, PrepareError> {
+    limit.refuse_long(opus::duration(file)?)?;
     let mut loudness = Loudness::default();
     opus::mono(file, &mut |samples| {
         loudness.push(samples);
-        within(loudness.taken())
+        limit.check(loudness.taken())
     })?;
     prepared(None, loudness)
 }
 
-fn converted(file: &[u8]) -> Result<Prepared, PrepareError> {
+fn converted(file: &[u8], limit: Limit) -> Result<Prepared, PrepareError> {
     let (_, seconds) = decode::duration(file)?;
-    refuse_long(seconds)?;
+    limit.refuse_long(seconds)?;
     let mut loudness = Loudness::default();
     let mut encoder = Encoder::new()?;
     let mut resampler: Option<Resampler> = None;
@@ -60,7 +56,7 @@ fn converted(file: &[u8]) -> Result<Prepared, PrepareError> {
             resampler.push(samples, &mut output);
         }
         loudness.push(&output);
-        within(loudness.taken())?;
+        limit.check(loudness.taken())?;
         encoder.push(&output)
     })?;
     if let Some(resampler) = resampler {
@@ -75,20 +71,33 @@ fn converted(file: &[u8]) -> Result<Prepared, PrepareError> {
     prepared(Some(encoder.finish()?), loudness)
 }
 
-/// Refuses what is too long before any work is done; what a file says of itself is not
-/// believed afterwards.
-fn refuse_long(seconds: Option<u32>) -> Result<(), PrepareError> {
-    match seconds {
-        Some(seconds) if seconds > MAX_VOICE_SECONDS => Err(TOO_LONG),
-        _ => Ok(()),
-    }
-}
+/// The longest voice note, in seconds.
+#[derive(Clone, Copy)]
+struct Limit(u32);
 
-fn within(samples: u64) -> Result<(), PrepareError> {
-    if samples > MAX_SAMPLES {
-        return Err(TOO_LONG);
+impl Limit {
+    /// Refuses what is too long before any work is done; what a file says of itself is not
+    /// believed afterwards.
+    fn refuse_long(self, seconds: Option<u32>) -> Result<(), PrepareError> {
+        match seconds {
+            Some(seconds) if seconds > self.0 => Err(self.refusal()),
+            _ => Ok(()),
+        }
     }
-    Ok(())
+
+    fn check(self, samples: u64) -> Result<(), PrepareError> {
+        if samples > u64::from(self.0) * u64::from(OPUS_RATE) {
+            return Err(self.refusal());
+        }
+        Ok(())
+    }
+
+    fn refusal(self) -> PrepareError {
+        PrepareError::TooLarge {
+            unit: "seconds",
+            limit: self.0.into(),
+        }
+    }
 }
 
 fn prepared(converted: Option<Vec<u8>>, loudness: Loudness) -> Result<Prepared, PrepareError> {

@@ -3,7 +3,7 @@
 use image::{GenericImageView, ImageFormat, load_from_memory};
 
 use super::written::{BLUE, CLEAR, RED, encoded, gif, halves, prepared, turned};
-use crate::{Kind, PrepareError, sniff};
+use crate::{Kind, PrepareError, sniff, square_picture, thumbnail_of};
 
 fn is_near(seen: image::Rgba<u8>, wanted: [u8; 3]) -> bool {
     seen.0
@@ -90,6 +90,54 @@ fn pictures_that_unpack_to_too_much_are_refused() {
         let error = prepared(&bomb, Kind::Image).unwrap_err();
         assert!(matches!(error, PrepareError::TooLarge { .. }), "{error:?}");
     }
+}
+
+/// A JPEG that says it is larger than what it holds.
+fn inflated(width: u16, height: u16) -> Vec<u8> {
+    let mut file = encoded(&halves(64, 64, RED, BLUE), ImageFormat::Jpeg);
+    let frame = file
+        .windows(2)
+        .position(|marker| marker == [0xff, 0xc0])
+        .unwrap();
+    file[frame + 5..frame + 7].copy_from_slice(&height.to_be_bytes());
+    file[frame + 7..frame + 9].copy_from_slice(&width.to_be_bytes());
+    file
+}
+
+#[test]
+fn what_is_not_converted_goes_out_where_decoding_it_takes_too_much() {
+    // 63 million pixels: with all its coefficients it would take over 500 MiB.
+    let file = inflated(9_000, 7_000);
+    let image = prepared(&file, Kind::Image).unwrap();
+    assert_eq!((image.width, image.height), (Some(9_000), Some(7_000)));
+    assert_eq!((image.converted, image.thumbnail), (None, None));
+    assert_eq!(image.mime, "image/jpeg");
+    let held = prepared(&turned(&file, 6), Kind::Image).unwrap();
+    assert_eq!((held.width, held.height), (Some(7_000), Some(9_000)));
+    let sticker = prepared(&file, Kind::Sticker).unwrap_err();
+    let limit = 448 * 1024 * 1024 / 9;
+    let too_large = |limit| PrepareError::TooLarge {
+        unit: "pixels",
+        limit,
+    };
+    assert_eq!(sticker, too_large(limit));
+    assert_eq!(square_picture(&file).unwrap_err(), too_large(limit));
+    // 7,500 by 7,500 pixels with transparency, which are to be converted.
+    let mut webp = b"RIFF\x14\0\0\0WEBPVP8L\x08\0\0\0\x2f".to_vec();
+    let sides: u32 = 7_499 | 7_499 << 14 | 1 << 28;
+    webp.extend(sides.to_le_bytes());
+    webp.extend([0, 0, 0]);
+    let error = prepared(&webp, Kind::Image).unwrap_err();
+    assert!(matches!(error, PrepareError::TooLarge { .. }), "{error:?}");
+}
+
+#[test]
+fn a_small_picture_is_not_made_of_a_huge_one() {
+    let error = thumbnail_of(&inflated(5_000, 4_000), 72).unwrap_err();
+    let limit = 16_000_000;
+    let unit = "pixels";
+    assert_eq!(error, PrepareError::TooLarge { unit, limit });
+    assert!(thumbnail_of(&encoded(&halves(64, 64, RED, BLUE), ImageFormat::Jpeg), 72).is_ok());
 }
 
 #[test]

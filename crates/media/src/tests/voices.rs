@@ -6,7 +6,7 @@ use ogg::PacketReader;
 
 use super::written::{adts, amr, flac, m4a, mp3, tone, voice, wav};
 use crate::audio::{Resampler, opus_samples};
-use crate::{PrepareError, sniff};
+use crate::{Kind, PrepareError, Wanted, prepare, sniff};
 
 const OPUS: &str = "audio/ogg; codecs=opus";
 
@@ -158,6 +158,22 @@ fn what_cannot_be_a_voice_note_is_refused() {
     let slow = wav(1_000, 1, 8, &[0x80; 4_000]);
     let error = voice(&slow).unwrap_err();
     assert!(matches!(error, PrepareError::Broken { .. }), "{error:?}");
+}
+
+#[test]
+fn a_voice_note_is_as_long_as_is_allowed() {
+    let wanted = |voice_seconds| Wanted {
+        is_voice: true,
+        voice_seconds,
+        ..Wanted::new(Kind::Audio)
+    };
+    let sound = tone(16_000, 1, 2.0, |_| 0.5);
+    let note = prepare(&sound, &wanted(3)).unwrap().converted.unwrap();
+    for file in [sound, note] {
+        let error = prepare(&file, &wanted(1)).unwrap_err();
+        let (unit, limit) = ("seconds", 1);
+        assert_eq!(error, PrepareError::TooLarge { unit, limit });
+    }
 }
 
 #[test]

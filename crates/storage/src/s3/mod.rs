@@ -6,6 +6,8 @@ use std::io;
 use std::path::Path;
 use std::time::Duration;
 
+use bytes::Bytes;
+use futures::stream::{self, BoxStream};
 use futures::{StreamExt as _, TryStreamExt as _};
 use http::header::{CONTENT_LENGTH, CONTENT_RANGE, RANGE};
 use http::{Method, StatusCode};
@@ -22,8 +24,14 @@ use crate::error::StorageError;
 /// How long a bucket may take for the head of its answer.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(30);
 
+/// How long a bucket may pause within a file.
+const IDLE_TIMEOUT: Duration = Duration::from_secs(30);
+
 /// How long sending a file may take besides, for each MiB.
 const TIME_PER_MIB: Duration = Duration::from_secs(2);
+
+/// A file as it comes.
+type Bytestream = BoxStream<'static, io::Result<Bytes>>;
 
 /// The SHA-256 of nothing.
 const EMPTY_SHA256: &str = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
@@ -147,7 +155,7 @@ impl S3 {
         Ok(Content {
             size,
             part,
-            bytes: bytes.boxed(),
+            bytes: without_pauses(bytes.boxed(), IDLE_TIMEOUT),
         })
     }
 
@@ -164,6 +172,17 @@ impl S3 {
             Err(error) => Err(error),
         }
     }
+}
+
+/// The same bytes, with an error where none come for too long: whoever reads them holds a
+/// connection and a place for as long.
+fn without_pauses(bytes: Bytestream, longest: Duration) -> Bytestream {
+    let pieces = stream::try_unfold(bytes, move |mut bytes| async move {
+        let next = tokio::time::timeout(longest, bytes.try_next()).await;
+        let piece = next.map_err(|_| io::Error::from(io::ErrorKind::TimedOut))??;
+        Ok(piece.map(|piece| (piece, bytes)))
+    });
+    pieces.boxed()
 }
 
 /// The size of the whole file and which part of it an answer holds.
@@ -191,6 +210,19 @@ fn extent(response: &Response) -> Option<(u64, Part)> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[tokio::test]
+    async fn a_file_that_pauses_for_too_long_ends_with_an_error() {
+        let piece = || Ok(Bytes::from_static(b"a"));
+        let whole = stream::repeat_with(piece).take(3).boxed();
+        assert_eq!(without_pauses(whole, IDLE_TIMEOUT).count().await, 3);
+        let silent = stream::repeat_with(piece).take(1).chain(stream::pending());
+        let mut pieces = without_pauses(silent.boxed(), Duration::from_millis(1));
+        assert!(pieces.next().await.unwrap().is_ok());
+        let error = pieces.next().await.unwrap().unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::TimedOut);
+        assert!(pieces.next().await.is_none());
+    }
 
     #[test]
     fn urls_name_the_bucket_in_path_or_host() {

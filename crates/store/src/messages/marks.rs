@@ -244,20 +244,6 @@ impl Admin<'_> {
             return Ok(0);
         }
         self.tx.remove_media_of(&ids, before_ms).await?;
-        let count = on!(self.tx, |conn| {
-            let mut query = QueryBuilder::new("DELETE FROM message WHERE id IN (");
-            let mut list = query.separated(", ");
-            for id in &ids {
-                list.push_bind(*id);
-            }
-            query.push(")");
-            query
-                .build()
-                .persistent(false)
-                .execute(conn)
-                .await
-                .map(|done| done.rows_affected())
-        })?;
-        Ok(count)
+        self.tx.delete_messages(&ids).await
     }
 }

@@ -3,7 +3,9 @@ use wagate_model::{
     StorageBucket,
 };
 use wagate_store::testing::{self, TestStore};
-use wagate_store::{BucketKeys, ChatFacts, Fence, Lane, MediaRecord, NewMedia, NewMessage};
+use wagate_store::{
+    BucketKeys, ChatDeletion, ChatFacts, Fence, Lane, MediaRecord, NewMedia, NewMessage,
+};
 
 use crate::{fresh, write};
 
@@ -265,6 +267,42 @@ async fn files_go_with_their_messages_chats_and_sessions() {
     assert_eq!(world.sweep().await, [last]);
     assert!(purge().await > 0);
     assert!(world.sweep().await.is_empty());
+}
+
+#[tokio::test]
+async fn a_chat_is_deleted_in_steps_with_the_files_of_each() {
+    let world = world().await;
+    let (organization, session) = (world.organization, world.session);
+    let mut files = Vec::new();
+    let mut chat = 0;
+    for id in ["A", "B", "C"] {
+        let (row, file) = world.attach(id, Some(b"keys")).await;
+        chat = row;
+        files.push(file);
+    }
+    let step = async |of| {
+        let deleted = write!(world.store, of, |tx| {
+            tx.delete_part_of_chat(of, session, chat, 2, 7).await
+        });
+        let mut left = 0;
+        for file in &files {
+            left += usize::from(world.found(*file).await.is_some());
+        }
+        (deleted.unwrap(), left)
+    };
+    let elsewhere = world.store.organization().await;
+    assert_eq!(step(elsewhere).await, (ChatDeletion::NotThere, 3));
+    assert_eq!(step(organization).await, (ChatDeletion::Begun, 1));
+    // What comes meanwhile goes too.
+    let (same, late) = world.attach("D", Some(b"keys")).await;
+    assert_eq!(same, chat);
+    assert_eq!(step(organization).await, (ChatDeletion::Begun, 0));
+    assert!(world.found(late).await.is_none());
+    assert_eq!(step(organization).await, (ChatDeletion::Done, 0));
+    assert_eq!(step(organization).await, (ChatDeletion::NotThere, 0));
+    let mut tx = world.store.read().await.unwrap();
+    let unwanted = tx.admin().unwanted_media(None, 10).await.unwrap();
+    assert_eq!(unwanted.len(), 4, "no file is forgotten");
 }
 
 #[tokio::test]

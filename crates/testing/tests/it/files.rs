@@ -281,6 +281,14 @@ async fn file_server() -> String {
             "/away",
             get(|| async { (StatusCode::FOUND, [(LOCATION, "http://169.254.169.254/")]) }),
         )
+        .route(
+            "/moved",
+            get(|| async { (StatusCode::MOVED_PERMANENTLY, [(LOCATION, "/dot.png")]) }),
+        )
+        .route(
+            "/round",
+            get(|| async { (StatusCode::FOUND, [(LOCATION, "/round")]) }),
+        )
         .route("/gone", get(|| async { StatusCode::GONE }))
         .route(
             "/endless",
@@ -301,12 +309,14 @@ async fn files_are_fetched_from_where_it_is_allowed() {
     let (alice, bob) = (&sandbox.phones[0], &sandbox.phones[1]);
     let session = sandbox.pair(alice).await;
     let server = file_server().await;
-    let url = format!("{server}/dot.png");
-    let body = json!({"type": "image", "to": bob, "media": {"url": url}});
-    let id = send(&sandbox, &session, body).await;
-    sandbox.simulated.wait_for(bob, |m| m.id() == id).await;
+    for url in [format!("{server}/dot.png"), format!("{server}/moved")] {
+        let body = json!({"type": "image", "to": bob, "media": {"url": url}});
+        let id = send(&sandbox, &session, body).await;
+        sandbox.simulated.wait_for(bob, |m| m.id() == id).await;
+    }
     for url in [
         format!("{server}/away"),
+        format!("{server}/round"),
         format!("{server}/gone"),
         format!("{server}/endless"),
         "http://169.254.169.254/latest/meta-data".to_owned(),
@@ -322,7 +332,7 @@ async fn files_are_fetched_from_where_it_is_allowed() {
         let text = refused.to_string();
         assert!(!text.contains("169.254"), "addresses are not told: {text}");
     }
-    assert_eq!(session.messages(bob).await.len(), 1);
+    assert_eq!(session.messages(bob).await.len(), 2);
     sandbox.stop().await;
 }
 

@@ -225,6 +225,11 @@ fn check_numbers(config: &Config) -> Checked {
         "must not be smaller than media.file_limit_bytes",
     )?;
     require(
+        (1..=3_600).contains(&config.media.voice_limit_seconds),
+        "media.voice_limit_seconds",
+        "must be between 1 and 3600",
+    )?;
+    require(
         (1..=256).contains(&config.media.concurrency),
         "media.concurrency",
         "must be between 1 and 256",
@@ -306,6 +311,9 @@ mod tests {
             ("media.file_limit_bytes", |c| c.media.file_limit_bytes = 0),
             ("media.message_limit_bytes", |c| {
                 c.media.message_limit_bytes = c.media.file_limit_bytes - 1;
+            }),
+            ("media.voice_limit_seconds", |c| {
+                c.media.voice_limit_seconds = 3_601;
             }),
             ("retention.audit_days", |c| c.retention.audit_days = 0),
             ("webhooks.allowed_ranges", |c| {

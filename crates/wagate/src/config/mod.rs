@@ -269,6 +269,7 @@ pub(crate) struct MediaConfig {
     pub(crate) link_seconds: u64,
     pub(crate) file_limit_bytes: usize,
     pub(crate) message_limit_bytes: usize,
+    pub(crate) voice_limit_seconds: u32,
     pub(crate) concurrency: usize,
     pub(crate) link_previews: bool,
 }
@@ -280,6 +281,7 @@ impl Default for MediaConfig {
             link_seconds: 3_600,
             file_limit_bytes: 16 << 20,
             message_limit_bytes: 64 << 20,
+            voice_limit_seconds: 1_800,
             concurrency: 4,
             link_previews: true,
         }

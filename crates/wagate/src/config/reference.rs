@@ -253,6 +253,11 @@ const SETTINGS: &[(&str, &str, &str)] = &[
         "Largest sum of the files of one message.",
     ),
     (
+        "media.voice_limit_seconds",
+        "1800",
+        "Longest voice note that is sent. All of it is decoded, for its waveform, and for its conversion where it is no Opus.",
+    ),
+    (
         "media.concurrency",
         "4",
         "Files that a worker fetches from WhatsApp at the same time.",
