@@ -4,6 +4,7 @@
 
 mod attachments;
 mod audit;
+mod buckets;
 mod chats;
 mod claims;
 mod deliveries;
