@@ -234,6 +234,16 @@ impl Owned<'_> {
              is_pinned AS pinned, name AS other_name, disappearing_seconds AS timer \
              FROM chat WHERE id = $2) AS o \
              WHERE id = $1",
+            // Polls that are open close in the chat that stays, with all their votes.
+            "INSERT INTO timed_poll (chat_id, wa_message_id, poll, ends_at, is_unreadable) \
+             SELECT $1, p.wa_message_id, p.poll, p.ends_at, p.is_unreadable FROM timed_poll p \
+             WHERE p.chat_id = $2 ON CONFLICT (chat_id, wa_message_id) DO NOTHING",
+            "INSERT INTO timed_poll_vote (chat_id, wa_message_id, voter, name, options, voted_at) \
+             SELECT $1, v.wa_message_id, v.voter, v.name, v.options, v.voted_at \
+             FROM timed_poll_vote v WHERE v.chat_id = $2 \
+             ON CONFLICT (chat_id, wa_message_id, voter) DO UPDATE SET \
+             name = excluded.name, options = excluded.options, voted_at = excluded.voted_at \
+             WHERE excluded.voted_at > timed_poll_vote.voted_at",
         ] {
             on!(self.tx, |conn| sqlx::query(statement)
                 .bind(kept)
