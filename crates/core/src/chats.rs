@@ -196,10 +196,11 @@ impl Core {
     pub async fn delete_chat(&self, access: &SessionAccess, chat: &str) -> Result<()> {
         let id = self.chat_row(access, chat).await?;
         let (organization, session) = (access.organization_id(), access.id());
+        let now = self.clock.now_ms();
         let was_there = self
             .store
             .write::<_, Error, _>(organization, move |tx| {
-                Box::pin(async move { Ok(tx.delete_chat(organization, session, id).await?) })
+                Box::pin(async move { Ok(tx.delete_chat(organization, session, id, now).await?) })
             })
             .await?;
         if was_there {

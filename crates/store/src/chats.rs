@@ -155,7 +155,7 @@ impl Owned<'_> {
         };
         let has_others = found.len() > 0;
         for other in found {
-            self.merge_chat(chat.id, other.id).await?;
+            self.merge_chat(chat.id, other.id, now_ms).await?;
         }
         let other_address = match alias.as_deref() {
             Some(alias) if *alias != chat.jid => Some(alias),
@@ -216,7 +216,7 @@ impl Owned<'_> {
         })
     }
 
-    async fn merge_chat(&mut self, kept: i64, gone: i64) -> Result<()> {
+    async fn merge_chat(&mut self, kept: i64, gone: i64, now_ms: i64) -> Result<()> {
         self.write_own_messages().await?;
         for statement in [
             // What is in both stays once.
@@ -252,7 +252,7 @@ impl Owned<'_> {
                 .await
                 .map(drop))?;
         }
-        self.tx.remove_media_of_chat(gone).await?;
+        self.tx.remove_media_of_chat(gone, now_ms).await?;
         on!(self.tx, |conn| sqlx::query(
             "DELETE FROM chat WHERE id = $1"
         )
@@ -470,10 +470,11 @@ impl Tx {
         organization: OrganizationId,
         session: SessionId,
         chat_id: i64,
+        now_ms: i64,
     ) -> Result<bool> {
         self.write_own_messages().await?;
         if self.chat_is_of(organization, session, chat_id).await? {
-            self.remove_media_of_chat(chat_id).await?;
+            self.remove_media_of_chat(chat_id, now_ms).await?;
         }
         let count = on!(self, |conn| sqlx::query(
             "DELETE FROM chat WHERE id = $3 AND session_id = $2 \

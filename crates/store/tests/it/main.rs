@@ -18,6 +18,8 @@ mod leases;
 mod logins;
 mod marks;
 mod media;
+mod media_claims;
+mod media_removal;
 mod members;
 mod outbox;
 mod people;

@@ -280,6 +280,7 @@ pub(crate) struct MediaConfig {
     pub(crate) file_limit_bytes: usize,
     pub(crate) message_limit_bytes: usize,
     pub(crate) concurrency: usize,
+    pub(crate) capture_limit_bytes: u64,
     pub(crate) link_previews: bool,
 }
 
@@ -291,6 +292,7 @@ impl Default for MediaConfig {
             file_limit_bytes: 16 << 20,
             message_limit_bytes: 64 << 20,
             concurrency: 4,
+            capture_limit_bytes: 100 << 20,
             link_previews: true,
         }
     }

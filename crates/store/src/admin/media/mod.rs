@@ -1,18 +1,16 @@
 //! Files on their way in and out: claimed, stored, kept, removed.
 
+mod fetching;
+
 use sqlx::FromRow;
-use wagate_model::{
-    BucketId, EventKind, MediaId, MediaProblem, MediaStatus, OrganizationId, SessionId,
-    StorageBucket,
-};
+use wagate_model::{BucketId, MediaId, OrganizationId, SessionId, StorageBucket};
 
 use super::Admin;
 use crate::buckets::BucketKeys;
 use crate::error::Result;
-use crate::events::NewEvent;
-use crate::media::{MediaRecord, MediaRow, SOURCE_SEALED_AS, media_columns};
+use crate::media::{MediaRecord, MediaRow, media_columns};
 use crate::text::Text;
-use crate::tx::{Tx, on, sql};
+use crate::tx::{on, sql};
 
 /// A file that is no longer wanted, where it is kept.
 #[derive(Debug, Clone, PartialEq, Eq, FromRow)]
@@ -80,10 +78,34 @@ impl UnwantedMedia {
 }
 
 impl Admin<'_> {
-    /// Takes pending files that are due, for as long as a lease; those of ended organizations
-    /// and deleted sessions are left alone.
+    /// Organizations that have files to be fetched, in the order of their ids.
+    pub async fn organizations_with_due_media(
+        &mut self,
+        now_ms: i64,
+    ) -> Result<Vec<OrganizationId>> {
+        // From each organization to the next by the index, however many files one has.
+        let rows: Vec<Text<OrganizationId>> = on!(self.tx, |conn| sqlx::query_scalar(
+            "WITH RECURSIVE waiting (id) AS ( \
+             SELECT MIN(m.organization_id) FROM media m \
+             WHERE m.status = 'pending' AND NOT m.is_removed \
+             UNION ALL SELECT (SELECT MIN(m.organization_id) FROM media m \
+             WHERE m.status = 'pending' AND NOT m.is_removed AND m.organization_id > w.id) \
+             FROM waiting w WHERE w.id IS NOT NULL) \
+             SELECT w.id FROM waiting w WHERE w.id IS NOT NULL \
+             AND (SELECT MIN(m.next_attempt_at) FROM media m WHERE m.organization_id = w.id \
+             AND m.status = 'pending' AND NOT m.is_removed) <= $1 ORDER BY w.id"
+        )
+        .bind(now_ms)
+        .fetch_all(conn)
+        .await)?;
+        Ok(rows.into_iter().map(|row| row.0).collect())
+    }
+
+    /// Takes pending files of an organization that are due, for as long as a lease; those of
+    /// deleted sessions are left alone.
     pub async fn claim_media(
         &mut self,
+        organization: OrganizationId,
         owner: &str,
         now_ms: i64,
         lease_ms: i64,
@@ -93,9 +115,10 @@ impl Admin<'_> {
             self.tx,
             sqlite: concat!(
                 "UPDATE media AS m SET lease_owner = $1, next_attempt_at = $3, updated_at = $2 \
-                 WHERE m.id IN (SELECT d.id FROM media d WHERE d.status = 'pending' \
-                 AND NOT d.is_removed AND d.next_attempt_at <= $2 AND EXISTS (SELECT 1 FROM \
-                 session s WHERE s.id = d.session_id AND s.deleted_at IS NULL) \
+                 WHERE m.id IN (SELECT d.id FROM media d WHERE d.organization_id = $5 \
+                 AND d.status = 'pending' AND NOT d.is_removed AND d.next_attempt_at <= $2 \
+                 AND EXISTS (SELECT 1 FROM session s WHERE s.id = d.session_id \
+                 AND s.deleted_at IS NULL) \
                  ORDER BY d.next_attempt_at, d.id LIMIT $4) RETURNING ",
                 "id, organization_id, session_id, position, wa_message_id, kind, mimetype, \
                  filename, size, sha256, width, height, seconds, is_voice, source, status, \
@@ -103,9 +126,10 @@ impl Admin<'_> {
             ),
             postgres: concat!(
                 "UPDATE media AS m SET lease_owner = $1, next_attempt_at = $3, updated_at = $2 \
-                 WHERE m.id IN (SELECT d.id FROM media d WHERE d.status = 'pending' \
-                 AND NOT d.is_removed AND d.next_attempt_at <= $2 AND EXISTS (SELECT 1 FROM \
-                 session s WHERE s.id = d.session_id AND s.deleted_at IS NULL) \
+                 WHERE m.id IN (SELECT d.id FROM media d WHERE d.organization_id = $5 \
+                 AND d.status = 'pending' AND NOT d.is_removed AND d.next_attempt_at <= $2 \
+                 AND EXISTS (SELECT 1 FROM session s WHERE s.id = d.session_id \
+                 AND s.deleted_at IS NULL) \
                  ORDER BY d.next_attempt_at, d.id LIMIT $4 FOR UPDATE SKIP LOCKED) RETURNING ",
                 media_columns!(),
             ),
@@ -115,11 +139,11 @@ impl Admin<'_> {
             .bind(now_ms)
             .bind(now_ms + lease_ms)
             .bind(limit)
+            .bind(Text(organization))
             .fetch_all(conn)
             .await)?;
-        rows.into_iter()
-            .map(|row| row.into_record(self.tx))
-            .collect()
+        let records = rows.into_iter().map(|row| row.into_record(self.tx));
+        Ok(records.collect())
     }
 
     /// A bucket with its credentials, also of an organization that has ended.
@@ -150,7 +174,7 @@ impl Admin<'_> {
             "SELECT ",
             media_columns!(),
             " FROM media m WHERE m.status = 'ready' AND m.expires_at IS NOT NULL \
-             AND m.expires_at <= $1 ORDER BY m.expires_at LIMIT $2"
+             AND m.expires_at <= $1 AND NOT m.is_removed ORDER BY m.expires_at LIMIT $2"
         ))
         .bind(now_ms)
         .bind(limit)
@@ -158,14 +182,9 @@ impl Admin<'_> {
         .await)?;
         let mut expired = Vec::new();
         for row in rows {
-            let record = row.into_record(self.tx)?;
+            let record = row.into_record(self.tx);
             let (organization, id) = (record.organization_id, record.file.id);
-            let (status, problem) = (MediaStatus::Expired, Some(MediaProblem::Retention));
-            if self
-                .tx
-                .settle_media(organization, id, status, problem, now_ms)
-                .await?
-            {
+            if self.tx.expire_kept(organization, id, now_ms).await? {
                 expired.push(record);
             }
         }
@@ -173,18 +192,23 @@ impl Admin<'_> {
     }
 
     /// Files to be removed, and rows of which there is no file any more, after a row.
+    ///
+    /// What somebody is fetching just now waits for the end of that, or of its lease: its file
+    /// may still be on its way to where it is to be removed.
     pub async fn unwanted_media(
         &mut self,
         after: Option<MediaId>,
+        now_ms: i64,
         limit: i64,
     ) -> Result<Vec<UnwantedMedia>> {
         let after = after.map(|id| id.to_string()).unwrap_or_default();
         Ok(on!(self.tx, |conn| sqlx::query_as(
             "SELECT id, organization_id, session_id, bucket_id, has_file, is_removed, updated_at \
              FROM media WHERE id > $1 AND (is_removed OR (has_file AND status = 'expired')) \
-             ORDER BY id LIMIT $2"
+             AND (lease_owner IS NULL OR next_attempt_at <= $2) ORDER BY id LIMIT $3"
         )
         .bind(after)
+        .bind(now_ms)
         .bind(limit)
         .fetch_all(conn)
         .await)?)
@@ -211,177 +235,6 @@ impl Admin<'_> {
         .execute(conn)
         .await
         .map(drop))?;
-        Ok(())
-    }
-}
-
-impl Tx {
-    /// Takes one file for as long as a lease, whether it was to be captured or not; nothing
-    /// where it is not to be fetched, or somebody else has it.
-    pub async fn claim_one_media(
-        &mut self,
-        organization: OrganizationId,
-        id: MediaId,
-        owner: &str,
-        now_ms: i64,
-        lease_ms: i64,
-    ) -> Result<bool> {
-        let count = on!(self, |conn| sqlx::query(
-            "UPDATE media SET status = 'pending', problem = NULL, lease_owner = $3, \
-             next_attempt_at = $5, updated_at = $4 \
-             WHERE organization_id = $1 AND id = $2 AND NOT is_removed AND source IS NOT NULL \
-             AND (status IN ('available', 'failed') OR (status = 'pending' \
-             AND (lease_owner IS NULL OR next_attempt_at <= $4)))"
-        )
-        .bind(Text(organization))
-        .bind(Text(id))
-        .bind(owner)
-        .bind(now_ms)
-        .bind(now_ms + lease_ms)
-        .execute(conn)
-        .await
-        .map(|done| done.rows_affected()))?;
-        Ok(count > 0)
-    }
-
-    /// Notes where the file of a claimed row is about to be written; whether the claim holds.
-    pub async fn begin_storing_media(
-        &mut self,
-        organization: OrganizationId,
-        id: MediaId,
-        owner: &str,
-        bucket: Option<BucketId>,
-        now_ms: i64,
-    ) -> Result<bool> {
-        let count = on!(self, |conn| sqlx::query(
-            "UPDATE media SET bucket_id = $4, has_file = $6, updated_at = $5 \
-             WHERE organization_id = $1 AND id = $2 AND lease_owner = $3 \
-             AND status = 'pending' AND NOT is_removed"
-        )
-        .bind(Text(organization))
-        .bind(Text(id))
-        .bind(owner)
-        .bind(bucket.map(Text))
-        .bind(now_ms)
-        .bind(true)
-        .execute(conn)
-        .await
-        .map(|done| done.rows_affected()))?;
-        Ok(count > 0)
-    }
-
-    /// Notes that the file of a claimed row is stored; whether the claim held.
-    pub async fn finish_storing_media(
-        &mut self,
-        organization: OrganizationId,
-        id: MediaId,
-        owner: &str,
-        size: i64,
-        expires_at_ms: Option<i64>,
-        now_ms: i64,
-    ) -> Result<bool> {
-        let count = on!(self, |conn| sqlx::query(
-            "UPDATE media SET status = 'ready', problem = NULL, lease_owner = NULL, size = $4, \
-             stored_at = $6, expires_at = $5, updated_at = $6 \
-             WHERE organization_id = $1 AND id = $2 AND lease_owner = $3 \
-             AND status = 'pending' AND NOT is_removed"
-        )
-        .bind(Text(organization))
-        .bind(Text(id))
-        .bind(owner)
-        .bind(size)
-        .bind(expires_at_ms)
-        .bind(now_ms)
-        .execute(conn)
-        .await
-        .map(|done| done.rows_affected()))?;
-        Ok(count > 0)
-    }
-
-    /// Gives a claimed row back, to be tried again at a time.
-    pub async fn postpone_media(
-        &mut self,
-        organization: OrganizationId,
-        id: MediaId,
-        owner: &str,
-        is_failure: bool,
-        next_attempt_at_ms: i64,
-        now_ms: i64,
-    ) -> Result<bool> {
-        let count = on!(self, |conn| sqlx::query(
-            "UPDATE media SET lease_owner = NULL, next_attempt_at = $5, \
-             attempts = attempts + $4, updated_at = $6 \
-             WHERE organization_id = $1 AND id = $2 AND lease_owner = $3 AND status = 'pending'"
-        )
-        .bind(Text(organization))
-        .bind(Text(id))
-        .bind(owner)
-        .bind(i64::from(is_failure))
-        .bind(next_attempt_at_ms)
-        .bind(now_ms)
-        .execute(conn)
-        .await
-        .map(|done| done.rows_affected()))?;
-        Ok(count > 0)
-    }
-
-    /// Notes how it ended with a file; whether it was there and not so before.
-    pub async fn settle_media(
-        &mut self,
-        organization: OrganizationId,
-        id: MediaId,
-        status: MediaStatus,
-        problem: Option<MediaProblem>,
-        now_ms: i64,
-    ) -> Result<bool> {
-        let count = on!(self, |conn| sqlx::query(
-            "UPDATE media SET status = $3, problem = $4, lease_owner = NULL, updated_at = $5 \
-             WHERE organization_id = $1 AND id = $2 AND status <> $3 AND NOT is_removed"
-        )
-        .bind(Text(organization))
-        .bind(Text(id))
-        .bind(status.as_str())
-        .bind(problem.map(Text))
-        .bind(now_ms)
-        .execute(conn)
-        .await
-        .map(|done| done.rows_affected()))?;
-        Ok(count > 0)
-    }
-
-    /// Replaces where a file is at WhatsApp, as its phone has told.
-    pub async fn set_media_source(
-        &mut self,
-        organization: OrganizationId,
-        id: MediaId,
-        source: &[u8],
-        now_ms: i64,
-    ) -> Result<()> {
-        let row = id.to_string();
-        let sealed = self.seal(SOURCE_SEALED_AS, row.as_bytes(), source);
-        on!(self, |conn| sqlx::query(
-            "UPDATE media SET source = $3, updated_at = $4 WHERE organization_id = $1 AND id = $2"
-        )
-        .bind(Text(organization))
-        .bind(&row)
-        .bind(sealed)
-        .bind(now_ms)
-        .execute(conn)
-        .await
-        .map(drop))?;
-        Ok(())
-    }
-
-    /// Adds the event that tells of a file.
-    pub fn append_media_event(
-        &mut self,
-        record: &MediaRecord,
-        kind: EventKind,
-        payload: &impl serde::Serialize,
-        now_ms: i64,
-    ) -> Result<()> {
-        let (organization, session) = (record.organization_id, record.file.session_id);
-        self.append_event(NewEvent::new(organization, session, kind, now_ms, payload)?);
         Ok(())
     }
 }
