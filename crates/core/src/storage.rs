@@ -171,7 +171,8 @@ impl Core {
         self.store
             .write::<_, Error, _>(organization, move |tx| {
                 Box::pin(async move {
-                    let current = tx.bucket(organization, id).await?.ok_or(NOT_FOUND)?;
+                    let current = tx.bucket_for_update(organization, id).await?;
+                    let current = current.ok_or(NOT_FOUND)?;
                     let (changed, keys, parts) = merged(current, body, endpoint, now);
                     if !tx.update_bucket(organization, &changed, &keys).await? {
                         return Err(NOT_FOUND);
@@ -197,6 +198,9 @@ impl Core {
         self.store
             .write::<_, Error, _>(organization, move |tx| {
                 Box::pin(async move {
+                    // Who would keep something in it waits, and finds it gone.
+                    let held = tx.bucket_for_update(organization, bucket.id).await?;
+                    held.ok_or(NOT_FOUND)?;
                     if tx.is_bucket_used(organization, bucket.id).await? {
                         return Err(Error::conflict(Reason::BucketInUse));
                     }
@@ -239,7 +243,7 @@ impl Core {
             .write::<_, Error, _>(organization, move |tx| {
                 Box::pin(async move {
                     const GONE: Error = Error::NotFound(What::Session);
-                    let before = tx.session_storage(organization, session).await?;
+                    let before = tx.session_storage_for_update(organization, session).await?;
                     let before = before.ok_or(GONE)?;
                     require_bucket(tx, organization, bucket).await?;
                     let after = SessionStorage {
@@ -274,7 +278,7 @@ async fn require_bucket(
     bucket: Option<BucketId>,
 ) -> Result<()> {
     if let Some(id) = bucket
-        && tx.bucket(organization, id).await?.is_none()
+        && !tx.hold_bucket(organization, id).await?
     {
         return Err(Faults::one("bucketId", NO_BUCKET).into());
     }

@@ -1,7 +1,7 @@
 //! Files that messages refer to: where they are, and fetching them without a session.
 
 use std::fs::File;
-use std::io;
+use std::io::{self, Seek, SeekFrom, Write};
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
@@ -9,7 +9,7 @@ use wagate_model::{Jid, MediaKind, hide_contents};
 use whatsapp_rust::TokioRuntime;
 use whatsapp_rust::anyhow;
 use whatsapp_rust::download::{
-    DownloadParams, Downloadable, MediaDownloadError, MediaDownloader, MediaType,
+    DownloadParams, DownloadWriter, Downloadable, MediaDownloadError, MediaDownloader, MediaType,
 };
 
 use whatsapp_rust::http::HttpStatusError;
@@ -111,9 +111,48 @@ pub enum FetchError {
     /// It could not be written here.
     #[error("the file could not be written")]
     Disk(#[source] io::Error),
+    /// There is more of it than was to be fetched.
+    #[error("the file is larger than what is fetched")]
+    TooLarge,
     /// The hosts could not be reached, or did not answer.
     #[error("the media hosts could not be reached")]
     Unreachable,
+}
+
+/// A file that takes no more than some bytes, however many come.
+#[derive(Debug)]
+struct Limited {
+    file: File,
+    at: u64,
+    limit: u64,
+}
+
+impl Write for Limited {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        if self.at.saturating_add(bytes.len() as u64) > self.limit {
+            return Err(io::ErrorKind::FileTooLarge.into());
+        }
+        let count = self.file.write(bytes)?;
+        self.at += count as u64;
+        Ok(count)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.file.flush()
+    }
+}
+
+impl Seek for Limited {
+    fn seek(&mut self, position: SeekFrom) -> io::Result<u64> {
+        self.at = self.file.seek(position)?;
+        Ok(self.at)
+    }
+}
+
+impl DownloadWriter for Limited {
+    fn truncate(&mut self, len: u64) -> io::Result<()> {
+        self.file.set_len(len)
+    }
 }
 
 /// Fetches files from WhatsApp's media hosts, for all sessions and without any; cheap to clone.
@@ -138,8 +177,16 @@ impl MediaFetcher {
 
     /// Fetches a file into an empty one, decrypting and verifying what comes as it comes.
     ///
-    /// Where it fails, nothing of it is left in the file.
-    pub async fn fetch(&self, source: &MediaSource, file: File) -> Result<File, FetchError> {
+    /// Where it fails, nothing of it is left in the file. Where a limit is given, no more bytes
+    /// than that are written, whatever the source says of its size.
+    pub async fn fetch(
+        &self,
+        source: &MediaSource,
+        file: File,
+        limit_bytes: Option<u64>,
+    ) -> Result<File, FetchError> {
+        let limit = limit_bytes.unwrap_or(u64::MAX);
+        let file = Limited { file, at: 0, limit };
         let params = DownloadParams {
             direct_path: source.direct_path.clone(),
             media_key: source.media_key.clone(),
@@ -149,13 +196,15 @@ impl MediaFetcher {
             media_type: media_type(source.kind),
         };
         let fetched = self.0.download_to_writer(&params, file).await;
-        fetched.map_err(|error| match error {
-            MediaDownloadError::ReferenceRejected(_) => FetchError::Gone,
-            MediaDownloadError::HostsUnreachable(cause) | MediaDownloadError::Other(cause) => {
-                fetch_error(&cause)
-            }
-            _ => FetchError::Unreachable,
-        })
+        fetched
+            .map(|limited| limited.file)
+            .map_err(|error| match error {
+                MediaDownloadError::ReferenceRejected(_) => FetchError::Gone,
+                MediaDownloadError::HostsUnreachable(cause) | MediaDownloadError::Other(cause) => {
+                    fetch_error(&cause)
+                }
+                _ => FetchError::Unreachable,
+            })
     }
 }
 
@@ -168,6 +217,9 @@ fn fetch_error(cause: &anyhow::Error) -> FetchError {
         let Some(error) = link.downcast_ref::<io::Error>() else {
             continue;
         };
+        if error.kind() == io::ErrorKind::FileTooLarge {
+            return FetchError::TooLarge;
+        }
         is_transport = true;
         let is_disk = matches!(
             error.kind(),

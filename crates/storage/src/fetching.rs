@@ -1,21 +1,17 @@
 //! From WhatsApp to where a file is kept.
 
-use std::sync::PoisonError;
+use std::time::Duration;
 
-use futures::FutureExt as _;
-use wagate_model::{BucketId, EventKind, MediaProblem, MediaStatus};
+use wagate_model::{BucketId, EventKind, MediaStatus};
 use wagate_store::{MediaRecord, StoreError};
 
-use crate::content::{Content, Part};
+use crate::content::Part;
 use crate::disk::{Digest, Incoming};
-use crate::error::{ReadError, StorageError, is_full};
+use crate::error::{StorageError, is_full};
 use crate::files::{Files, place};
-use crate::outcome::Outcome;
+use crate::outcome::{MAX_ATTEMPTS, Outcome};
 use crate::ports::{FetchFailure, PhoneAnswer};
 use crate::storage::{Place, key};
-
-/// How often one who waits for somebody else's fetching looks.
-const LOOK: std::time::Duration = std::time::Duration::from_millis(500);
 
 /// Where a session's new files go.
 struct Target {
@@ -25,141 +21,72 @@ struct Target {
 }
 
 impl Files {
-    /// Opens a file, or a part of it; fetches it first where it is still at WhatsApp.
-    pub async fn read(
-        &self,
-        record: &MediaRecord,
-        part: Option<Part>,
-    ) -> Result<Content, ReadError> {
-        match self.open(record, part).await? {
-            Some(content) => return Ok(content),
-            None if !is_worth_fetching(record) => return Err(refusal(record)),
-            None => {}
-        }
-        self.fetch_once(record).await;
-        let record = self.again(record).await?;
-        match self.open(&record, part).await? {
-            Some(content) => Ok(content),
-            None => Err(refusal(&record)),
-        }
+    pub(crate) fn lease_ms(&self) -> i64 {
+        i64::try_from(self.0.config.lease.as_millis()).unwrap_or(i64::MAX)
     }
 
-    /// The row as it is now.
-    async fn again(&self, record: &MediaRecord) -> Result<MediaRecord, ReadError> {
-        let mut tx = self.0.store.read().await?;
-        let found = tx.media(record.organization_id, record.file.id).await?;
-        found.ok_or(ReadError::NotFound)
-    }
-
-    /// Opens what is kept; nothing where it is not kept.
-    async fn open(
+    /// Fetches a file that is claimed, up to a size where one is given, and notes how it ended.
+    pub(crate) async fn fetch_claimed(
         &self,
-        record: &MediaRecord,
-        part: Option<Part>,
-    ) -> Result<Option<Content>, ReadError> {
-        if record.file.status != MediaStatus::Ready {
-            return Ok(None);
-        }
-        let Some(place) = self.place_of(record).await? else {
-            return Err(ReadError::Expired);
+        record: MediaRecord,
+        limit_bytes: Option<u64>,
+    ) -> Result<(), StoreError> {
+        let outcome = tokio::select! {
+            outcome = self.fetch_and_keep(&record, limit_bytes) => outcome?,
+            () = self.hold(&record) => Outcome::Lost,
         };
-        let key = key(
-            record.organization_id,
-            record.file.session_id,
-            record.file.id,
-        );
-        match self.0.storage.read(&place, &key, part).await {
-            Ok(content) => Ok(Some(content)),
-            Err(error) => {
-                tracing::warn!(media.id = %record.file.id, %error, "a file cannot be read");
-                match error {
-                    StorageError::Missing => Err(ReadError::Expired),
-                    _ => Err(ReadError::NotNow),
+        self.conclude(&record, outcome).await
+    }
+
+    /// Keeps a claim for as long as this is waited for; ends where somebody else has it.
+    async fn hold(&self, record: &MediaRecord) {
+        let every = (self.0.config.lease / 3).max(Duration::from_millis(1));
+        let mut ticks = tokio::time::interval_at(tokio::time::Instant::now() + every, every);
+        loop {
+            ticks.tick().await;
+            match self.renew(record).await {
+                Ok(true) => {}
+                Ok(false) => return,
+                Err(error) => {
+                    tracing::warn!(media.id = %record.file.id, %error, "a claim was not renewed");
                 }
             }
         }
     }
 
-    /// Fetches a file, once for all who ask at the same time; whoever stops waiting stops
-    /// nobody else.
-    async fn fetch_once(&self, record: &MediaRecord) {
-        let id = record.file.id;
-        let under_way = {
-            let mut all = self
-                .0
-                .under_way
-                .lock()
-                .unwrap_or_else(PoisonError::into_inner);
-            let entry = all.entry(id).or_insert_with(|| {
-                let (files, record) = (self.clone(), record.clone());
-                let task = tokio::spawn(async move {
-                    if let Err(error) = files.fetch_now(&record).await {
-                        tracing::warn!(media.id = %id, %error, "a file was not fetched");
-                    }
-                    let mut all = files
-                        .0
-                        .under_way
-                        .lock()
-                        .unwrap_or_else(PoisonError::into_inner);
-                    all.remove(&id);
-                });
-                task.map(drop).boxed().shared()
-            });
-            entry.clone()
-        };
-        // Who waits longer than this is told to come again; the fetching goes on.
-        let _ = tokio::time::timeout(self.0.config.patience, under_way).await;
-    }
-
-    async fn fetch_now(&self, record: &MediaRecord) -> Result<(), StoreError> {
+    async fn renew(&self, record: &MediaRecord) -> Result<bool, StoreError> {
         let (organization, id) = (record.organization_id, record.file.id);
         let (now_ms, owner) = (self.0.clock.now_ms(), self.0.owner.clone());
-        let lease_ms = self.lease_ms();
-        let is_ours = self
-            .0
+        let until_ms = now_ms.saturating_add(self.lease_ms());
+        self.0
             .store
             .write(organization, move |tx| {
                 Box::pin(async move {
-                    tx.claim_one_media(organization, id, &owner, now_ms, lease_ms)
+                    tx.renew_media_claim(organization, id, &owner, until_ms)
                         .await
                 })
             })
-            .await?;
-        if is_ours {
-            return self.fetch_claimed(record.clone()).await;
+            .await
+    }
+
+    async fn fetch_and_keep(
+        &self,
+        record: &MediaRecord,
+        limit_bytes: Option<u64>,
+    ) -> Result<Outcome, StoreError> {
+        if record.source.is_none() {
+            return Ok(Outcome::Corrupt);
         }
-        // Somebody else has it: the capture, or another process.
-        let ends = tokio::time::Instant::now() + self.0.config.patience;
-        while tokio::time::Instant::now() < ends {
-            let mut tx = self.0.store.read().await?;
-            let found = tx.media(organization, id).await?;
-            drop(tx);
-            if found.is_none_or(|found| found.file.status != MediaStatus::Pending) {
-                break;
-            }
-            tokio::time::sleep(LOOK).await;
-        }
-        Ok(())
-    }
-
-    pub(crate) fn lease_ms(&self) -> i64 {
-        i64::try_from(self.0.config.lease.as_millis()).unwrap_or(i64::MAX)
-    }
-
-    /// Fetches a file that is claimed, and notes how it ended.
-    pub(crate) async fn fetch_claimed(&self, record: MediaRecord) -> Result<(), StoreError> {
-        let outcome = self.fetch_and_keep(&record).await?;
-        self.conclude(&record, outcome).await
-    }
-
-    async fn fetch_and_keep(&self, record: &MediaRecord) -> Result<Outcome, StoreError> {
         if !self.takes_files() {
-            return Ok(Outcome::Full);
+            return Ok(Outcome::Paused);
         }
         let Some(target) = self.target(record).await? else {
             return Ok(Outcome::Unreachable);
         };
-        let incoming = match self.fetch_to_disk(record).await? {
+        if !self.is_usable(record, &target).await || !self.vacate(record, &target).await? {
+            return Ok(Outcome::Unreachable);
+        }
+        let incoming = match self.fetch_to_disk(record, limit_bytes).await? {
             Ok(incoming) => incoming,
             Err(outcome) => return Ok(outcome),
         };
@@ -172,6 +99,50 @@ impl Files {
             return Ok(Outcome::Corrupt);
         }
         self.keep(record, &target, &incoming, &digest).await
+    }
+
+    /// Whether a place answers, so that nothing is fetched in vain for one that does not. What
+    /// it says of a file that is not there yet depends on what its keys may do, and says nothing.
+    async fn is_usable(&self, record: &MediaRecord, target: &Target) -> bool {
+        if target.bucket.is_none() {
+            return true;
+        }
+        let (organization, file) = (record.organization_id, &record.file);
+        let key = key(organization, file.session_id, file.id);
+        let part = Some(Part { start: 0, end: 1 });
+        match self.0.storage.read(&target.place, &key, part).await {
+            Ok(_) | Err(StorageError::Missing) => true,
+            Err(StorageError::Refused(status)) => status < 500,
+            Err(error) => {
+                tracing::warn!(media.id = %file.id, %error, "a bucket cannot be used");
+                false
+            }
+        }
+    }
+
+    /// Removes what an earlier attempt has put elsewhere, before the row says another place;
+    /// whether nothing is left there. On the last attempt it is left to the bucket's owner.
+    async fn vacate(&self, record: &MediaRecord, target: &Target) -> Result<bool, StoreError> {
+        let (organization, id) = (record.organization_id, record.file.id);
+        if !record.has_file || record.bucket_id == target.bucket {
+            return Ok(true);
+        }
+        if let Some(place) = self.place_of(record).await? {
+            let key = key(organization, record.file.session_id, id);
+            if let Err(error) = self.0.storage.remove(&place, &key).await {
+                tracing::warn!(media.id = %id, %error, "a file may be left in a former bucket");
+                if record.attempts + 1 < MAX_ATTEMPTS {
+                    return Ok(false);
+                }
+            }
+        }
+        let (now_ms, owner) = (self.0.clock.now_ms(), self.0.owner.clone());
+        self.0
+            .store
+            .write(organization, move |tx| {
+                Box::pin(async move { tx.vacate_media(organization, id, &owner, now_ms).await })
+            })
+            .await
     }
 
     /// Where a session's new files go; nothing where the bucket's settings make no place.
@@ -188,7 +159,13 @@ impl Files {
                 retention_days: settings.retention_days,
             }));
         };
-        let found = tx.bucket(organization, id).await?;
+        let found = match tx.bucket(organization, id).await {
+            Err(StoreError::Seal(error)) => {
+                tracing::warn!(%error, "a bucket's keys cannot be unsealed");
+                None
+            }
+            found => found?,
+        };
         Ok(found.and_then(|(bucket, keys)| {
             Some(Target {
                 bucket: Some(id),
@@ -203,9 +180,10 @@ impl Files {
     async fn fetch_to_disk(
         &self,
         record: &MediaRecord,
+        limit_bytes: Option<u64>,
     ) -> Result<Result<Incoming, Outcome>, StoreError> {
         let first = match &record.source {
-            Some(source) => self.fetch_from(source).await,
+            Some(source) => self.fetch_from(source, limit_bytes).await,
             None => return Ok(Err(Outcome::Corrupt)),
         };
         if !matches!(first, Err(Outcome::Gone)) {
@@ -222,19 +200,24 @@ impl Files {
         let found = tx.media(organization, id).await?;
         drop(tx);
         match found.and_then(|found| found.source) {
-            Some(source) => Ok(self.fetch_from(&source).await),
+            Some(source) => Ok(self.fetch_from(&source, limit_bytes).await),
             None => Ok(Err(Outcome::Lost)),
         }
     }
 
-    async fn fetch_from(&self, source: &[u8]) -> Result<Incoming, Outcome> {
+    async fn fetch_from(
+        &self,
+        source: &[u8],
+        limit_bytes: Option<u64>,
+    ) -> Result<Incoming, Outcome> {
         let made = self.0.storage.disk.incoming().await;
         let (incoming, file) = made.map_err(|error| of_disk(&error))?;
-        let fetched = self.0.fetch.fetch(source, file).await;
+        let fetched = self.0.fetch.fetch(source, file, limit_bytes).await;
         fetched.map_err(|failure| match failure {
             FetchFailure::Gone => Outcome::Gone,
             FetchFailure::Corrupt => Outcome::Corrupt,
             FetchFailure::Full => Outcome::Full,
+            FetchFailure::TooLarge => Outcome::TooLarge,
             FetchFailure::Unreachable => Outcome::Unreachable,
         })?;
         Ok(incoming)
@@ -328,24 +311,5 @@ fn of_disk(error: &std::io::Error) -> Outcome {
         Outcome::Full
     } else {
         Outcome::Unreachable
-    }
-}
-
-/// Whether a file may be had from WhatsApp, as far as its row says.
-fn is_worth_fetching(record: &MediaRecord) -> bool {
-    record.source.is_some()
-        && match record.file.status {
-            MediaStatus::Available | MediaStatus::Pending => true,
-            MediaStatus::Failed => record.file.problem == Some(MediaProblem::Unreachable),
-            MediaStatus::Ready | MediaStatus::Expired => false,
-        }
-}
-
-/// Why a file that is not kept cannot be read.
-fn refusal(record: &MediaRecord) -> ReadError {
-    match record.file.status {
-        MediaStatus::Expired => ReadError::Expired,
-        MediaStatus::Failed => ReadError::Failed(record.file.problem),
-        MediaStatus::Available | MediaStatus::Pending | MediaStatus::Ready => ReadError::NotNow,
     }
 }

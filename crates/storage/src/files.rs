@@ -11,6 +11,7 @@ use wagate_model::{BucketId, Clock, MediaId, OrganizationId, StorageBucket};
 use wagate_store::{BucketKeys, MediaRecord, Store, StoreError};
 
 use crate::links::LinkKeys;
+use crate::places::Places;
 use crate::ports::{AskPhone, Fetch};
 use crate::s3::Bucket;
 use crate::storage::{Place, Storage};
@@ -20,8 +21,14 @@ use crate::storage::{Place, Storage};
 pub struct FilesConfig {
     /// How long a link to a file works.
     pub link_ttl: Duration,
-    /// How many files are fetched at the same time by the capture.
+    /// How many files are fetched at the same time by the capture; one organization has half
+    /// of these places at most.
     pub concurrency: usize,
+    /// How many files are fetched at the same time because somebody asks for them; one
+    /// organization has half of these places at most.
+    pub on_demand: usize,
+    /// The largest file that the capture fetches; larger ones wait until somebody asks.
+    pub capture_limit_bytes: u64,
     /// How long one who fetches a file has it to itself.
     pub lease: Duration,
     /// How often there is a look for files to fetch.
@@ -39,6 +46,8 @@ impl Default for FilesConfig {
         Self {
             link_ttl: Duration::from_hours(1),
             concurrency: 4,
+            on_demand: 16,
+            capture_limit_bytes: 100 << 20,
             lease: Duration::from_mins(15),
             poll_interval: Duration::from_secs(1),
             sweep_interval: Duration::from_mins(1),
@@ -62,6 +71,7 @@ pub(crate) struct Inner {
     pub(crate) owner: String,
     pub(crate) links: LinkKeys,
     pub(crate) under_way: Mutex<HashMap<MediaId, UnderWay>>,
+    pub(crate) on_demand: Places,
     paused_until_ms: AtomicI64,
 }
 
@@ -98,6 +108,7 @@ impl Files {
             owner: format!("{:032x}", rand::random::<u128>()),
             links,
             under_way: Mutex::default(),
+            on_demand: Places::new(config.on_demand),
             paused_until_ms: AtomicI64::new(0),
         }))
     }
@@ -111,7 +122,12 @@ impl Files {
     /// Whether files come in; not while the disk is full.
     #[must_use]
     pub fn takes_files(&self) -> bool {
-        self.0.clock.now_ms() >= self.0.paused_until_ms.load(Ordering::Relaxed)
+        self.0.clock.now_ms() >= self.paused_until_ms()
+    }
+
+    /// Until when nothing is taken, in milliseconds since 1970; in the past where all is well.
+    pub(crate) fn paused_until_ms(&self) -> i64 {
+        self.0.paused_until_ms.load(Ordering::Relaxed)
     }
 
     /// Takes nothing for a while; gives until when.

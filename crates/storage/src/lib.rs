@@ -8,12 +8,14 @@
 
 mod capture;
 mod content;
+mod demand;
 mod disk;
 mod error;
 mod fetching;
 mod files;
 mod links;
 mod outcome;
+mod places;
 mod ports;
 mod s3;
 mod storage;

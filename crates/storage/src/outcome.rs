@@ -18,6 +18,10 @@ pub(crate) enum Outcome {
     Unreachable,
     /// The disk takes nothing.
     Full,
+    /// The disk took nothing just before, and nothing is tried until a while has passed.
+    Paused,
+    /// It is larger than what is fetched without being asked for.
+    TooLarge,
     /// Somebody else has it, or nobody wants it any more.
     Lost,
 }
@@ -31,13 +35,15 @@ impl Outcome {
             Self::Corrupt => "corrupt",
             Self::Unreachable => "unreachable",
             Self::Full => "full",
+            Self::Paused => "paused",
+            Self::TooLarge => "too_large",
             Self::Lost => "lost",
         }
     }
 }
 
 /// Failures after which a file is given up.
-const MAX_ATTEMPTS: i64 = 8;
+pub(crate) const MAX_ATTEMPTS: i64 = 8;
 
 /// How long a file waits after its first failure; each time twice as long.
 const FIRST_WAIT_MS: i64 = 30_000;
@@ -62,7 +68,11 @@ impl Files {
     ) -> Result<(), StoreError> {
         metrics::counter!("wagate_media_fetched_total", "outcome" => outcome.as_str()).increment(1);
         match outcome {
-            Outcome::Stored | Outcome::Lost => Ok(()),
+            Outcome::Stored => Ok(()),
+            // Where the claim holds after all, nobody needs to wait for its end.
+            Outcome::Lost => self.postpone(record, false, self.0.clock.now_ms()).await,
+            Outcome::Paused => self.postpone(record, false, self.paused_until_ms()).await,
+            Outcome::TooLarge => self.leave(record).await,
             Outcome::Gone => {
                 self.settle(record, MediaStatus::Expired, MediaProblem::Gone)
                     .await
@@ -95,18 +105,38 @@ impl Files {
     ) -> Result<(), StoreError> {
         let (organization, id) = (record.organization_id, record.file.id);
         let (now_ms, record) = (self.0.clock.now_ms(), record.clone());
+        let owner = self.0.owner.clone();
         self.0
             .store
             .write(organization, move |tx| {
                 Box::pin(async move {
-                    let problem = Some(problem);
                     let is_new = tx
-                        .settle_media(organization, id, status, problem, now_ms)
+                        .settle_media(organization, id, &owner, status, problem, now_ms)
                         .await?;
-                    if is_new && status == MediaStatus::Expired {
+                    if !is_new {
+                        // It is not wanted any more, or somebody else's by now.
+                        tx.postpone_media(organization, id, &owner, false, now_ms, now_ms)
+                            .await?;
+                    } else if status == MediaStatus::Expired {
                         tell_expired(tx, &record, now_ms)?;
                     }
                     Ok(())
+                })
+            })
+            .await
+    }
+
+    /// Leaves a claimed file where it is, until somebody asks for it.
+    pub(crate) async fn leave(&self, record: &MediaRecord) -> Result<(), StoreError> {
+        let (organization, id) = (record.organization_id, record.file.id);
+        let (now_ms, owner) = (self.0.clock.now_ms(), self.0.owner.clone());
+        self.0
+            .store
+            .write(organization, move |tx| {
+                Box::pin(async move {
+                    tx.leave_media(organization, id, &owner, now_ms)
+                        .await
+                        .map(drop)
                 })
             })
             .await

@@ -14,6 +14,8 @@ pub enum FetchFailure {
     Corrupt,
     /// The disk takes nothing.
     Full,
+    /// There is more of it than was to be fetched.
+    TooLarge,
     /// WhatsApp could not be reached.
     Unreachable,
 }
@@ -21,8 +23,14 @@ pub enum FetchFailure {
 /// Fetches files from WhatsApp.
 #[async_trait]
 pub trait Fetch: Send + Sync + 'static {
-    /// Fetches a file into an empty one; `source` is what its row says of where it is.
-    async fn fetch(&self, source: &[u8], file: File) -> Result<(), FetchFailure>;
+    /// Fetches a file into an empty one; `source` is what its row says of where it is. Where a
+    /// limit is given, no more bytes than that are written, whatever was said of its size.
+    async fn fetch(
+        &self,
+        source: &[u8],
+        file: File,
+        limit_bytes: Option<u64>,
+    ) -> Result<(), FetchFailure>;
 }
 
 /// What became of asking a phone to send a file again.

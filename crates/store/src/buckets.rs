@@ -7,7 +7,7 @@ use wagate_model::{
 
 use crate::error::Result;
 use crate::text::{Text, storable};
-use crate::tx::{Tx, on};
+use crate::tx::{Tx, on, sql};
 
 pub(crate) const ACCESS_KEY_SEALED_AS: &str = "storage_bucket.access_key";
 pub(crate) const BUCKET_SECRET_SEALED_AS: &str = "storage_bucket.secret_key";
@@ -31,6 +31,16 @@ macro_rules! select_bucket {
              FROM storage_bucket b JOIN organization o ON o.id = b.organization_id \
              WHERE b.organization_id = $1",
             $condition
+        )
+    };
+}
+
+macro_rules! select_storage {
+    ($lock:literal) => {
+        concat!(
+            "SELECT storage_bucket_id, captures_media, media_retention_days FROM session \
+             WHERE organization_id = $1 AND id = $2 AND deleted_at IS NULL",
+            $lock
         )
     };
 }
@@ -96,13 +106,58 @@ impl Tx {
         organization: OrganizationId,
         id: BucketId,
     ) -> Result<Option<(StorageBucket, BucketKeys)>> {
-        let row: Option<BucketRow> = on!(self, |conn| sqlx::query_as(select_bucket!(
-            " AND o.deleted_at IS NULL AND b.id = $2"
-        ))
-        .bind(Text(organization))
-        .bind(Text(id))
-        .fetch_optional(conn)
-        .await)?;
+        let text = select_bucket!(" AND o.deleted_at IS NULL AND b.id = $2");
+        self.bucket_by(text, organization, id).await
+    }
+
+    /// A bucket with its credentials, which nobody else changes or begins to use until the end
+    /// of the transaction.
+    pub async fn bucket_for_update(
+        &mut self,
+        organization: OrganizationId,
+        id: BucketId,
+    ) -> Result<Option<(StorageBucket, BucketKeys)>> {
+        let text = sql!(
+            self,
+            sqlite: select_bucket!(" AND o.deleted_at IS NULL AND b.id = $2"),
+            postgres: select_bucket!(
+                " AND o.deleted_at IS NULL AND b.id = $2 FOR NO KEY UPDATE OF b"
+            ),
+        );
+        self.bucket_by(text, organization, id).await
+    }
+
+    /// Whether there is a bucket; it stays until the end of the transaction.
+    pub async fn hold_bucket(
+        &mut self,
+        organization: OrganizationId,
+        id: BucketId,
+    ) -> Result<bool> {
+        let text = sql!(
+            self,
+            sqlite: "SELECT id FROM storage_bucket WHERE organization_id = $1 AND id = $2",
+            postgres: "SELECT id FROM storage_bucket WHERE organization_id = $1 AND id = $2 \
+                       FOR SHARE",
+        );
+        let found: Option<Text<BucketId>> = on!(self, |conn| sqlx::query_scalar(text)
+            .bind(Text(organization))
+            .bind(Text(id))
+            .fetch_optional(conn)
+            .await)?;
+        Ok(found.is_some())
+    }
+
+    async fn bucket_by(
+        &mut self,
+        text: &'static str,
+        organization: OrganizationId,
+        id: BucketId,
+    ) -> Result<Option<(StorageBucket, BucketKeys)>> {
+        let row: Option<BucketRow> = on!(self, |conn| sqlx::query_as(text)
+            .bind(Text(organization))
+            .bind(Text(id))
+            .fetch_optional(conn)
+            .await)?;
         row.map(|row| row.into_parts(self)).transpose()
     }
 
@@ -112,14 +167,8 @@ impl Tx {
         organization: OrganizationId,
         id: BucketId,
     ) -> Result<Option<(StorageBucket, BucketKeys)>> {
-        let row: Option<BucketRow> = on!(self, |conn| sqlx::query_as(select_bucket!(
-            " AND b.id = $2"
-        ))
-        .bind(Text(organization))
-        .bind(Text(id))
-        .fetch_optional(conn)
-        .await)?;
-        row.map(|row| row.into_parts(self)).transpose()
+        self.bucket_by(select_bucket!(" AND b.id = $2"), organization, id)
+            .await
     }
 
     /// Adds a bucket.
@@ -245,15 +294,38 @@ impl Tx {
         organization: OrganizationId,
         session: SessionId,
     ) -> Result<Option<SessionStorage>> {
+        self.storage_by(select_storage!(""), organization, session)
+            .await
+    }
+
+    /// Where a session keeps its files, which nobody else changes until the end of the
+    /// transaction.
+    pub async fn session_storage_for_update(
+        &mut self,
+        organization: OrganizationId,
+        session: SessionId,
+    ) -> Result<Option<SessionStorage>> {
+        // Rows that refer to the session may be written meanwhile.
+        let text = sql!(
+            self,
+            sqlite: select_storage!(""),
+            postgres: select_storage!(" FOR NO KEY UPDATE"),
+        );
+        self.storage_by(text, organization, session).await
+    }
+
+    async fn storage_by(
+        &mut self,
+        text: &'static str,
+        organization: OrganizationId,
+        session: SessionId,
+    ) -> Result<Option<SessionStorage>> {
         let row: Option<(Option<Text<BucketId>>, bool, Option<i64>)> =
-            on!(self, |conn| sqlx::query_as(
-                "SELECT storage_bucket_id, captures_media, media_retention_days FROM session \
-                 WHERE organization_id = $1 AND id = $2 AND deleted_at IS NULL"
-            )
-            .bind(Text(organization))
-            .bind(Text(session))
-            .fetch_optional(conn)
-            .await)?;
+            on!(self, |conn| sqlx::query_as(text)
+                .bind(Text(organization))
+                .bind(Text(session))
+                .fetch_optional(conn)
+                .await)?;
         Ok(row.map(|(bucket, capture, retention_days)| SessionStorage {
             bucket_id: bucket.map(|bucket| bucket.0),
             capture,

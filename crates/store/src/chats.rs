@@ -159,7 +159,7 @@ impl Owned<'_> {
         };
         let has_others = found.len() > 0;
         for other in found {
-            self.merge_chat(chat.id, other.id).await?;
+            self.merge_chat(chat.id, other.id, now_ms).await?;
         }
         let other_address = match alias.as_deref() {
             Some(alias) if *alias != chat.jid => Some(alias),
@@ -222,7 +222,7 @@ impl Owned<'_> {
         })
     }
 
-    async fn merge_chat(&mut self, kept: i64, gone: i64) -> Result<()> {
+    async fn merge_chat(&mut self, kept: i64, gone: i64, now_ms: i64) -> Result<()> {
         self.write_own_messages().await?;
         for statement in [
             // What is in both stays once.
@@ -240,6 +240,16 @@ impl Owned<'_> {
              is_pinned AS pinned, name AS other_name, disappearing_seconds AS timer \
              FROM chat WHERE id = $2) AS o \
              WHERE id = $1",
+            // Polls that are open close in the chat that stays, with all their votes.
+            "INSERT INTO timed_poll (chat_id, wa_message_id, poll, ends_at, is_unreadable) \
+             SELECT $1, p.wa_message_id, p.poll, p.ends_at, p.is_unreadable FROM timed_poll p \
+             WHERE p.chat_id = $2 ON CONFLICT (chat_id, wa_message_id) DO NOTHING",
+            "INSERT INTO timed_poll_vote (chat_id, wa_message_id, voter, name, options, voted_at) \
+             SELECT $1, v.wa_message_id, v.voter, v.name, v.options, v.voted_at \
+             FROM timed_poll_vote v WHERE v.chat_id = $2 \
+             ON CONFLICT (chat_id, wa_message_id, voter) DO UPDATE SET \
+             name = excluded.name, options = excluded.options, voted_at = excluded.voted_at \
+             WHERE excluded.voted_at > timed_poll_vote.voted_at",
         ] {
             on!(self.tx, |conn| sqlx::query(statement)
                 .bind(kept)
@@ -248,7 +258,7 @@ impl Owned<'_> {
                 .await
                 .map(drop))?;
         }
-        self.tx.remove_media_of_chat(gone).await?;
+        self.tx.remove_media_of_chat(gone, now_ms).await?;
         on!(self.tx, |conn| sqlx::query(
             "DELETE FROM chat WHERE id = $1"
         )
@@ -466,10 +476,11 @@ impl Tx {
         organization: OrganizationId,
         session: SessionId,
         chat_id: i64,
+        now_ms: i64,
     ) -> Result<bool> {
         self.write_own_messages().await?;
         if self.chat_is_of(organization, session, chat_id).await? {
-            self.remove_media_of_chat(chat_id).await?;
+            self.remove_media_of_chat(chat_id, now_ms).await?;
         }
         let count = on!(self, |conn| sqlx::query(
             "DELETE FROM chat WHERE id = $3 AND session_id = $2 \

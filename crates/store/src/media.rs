@@ -65,7 +65,7 @@ pub struct MediaRecord {
     pub has_file: bool,
     /// How often fetching it has failed.
     pub attempts: i64,
-    /// Where it is at WhatsApp.
+    /// Where it is at WhatsApp; nothing where that was sealed under a key that is gone, too.
     pub source: Option<Vec<u8>>,
 }
 
@@ -80,6 +80,17 @@ macro_rules! media_columns {
 }
 
 pub(crate) use media_columns;
+
+/// Has files removed, at the time that is the second parameter: from then on their removal is
+/// tried, for as long as the sweeper has patience.
+macro_rules! mark_removed {
+    ($which:literal) => {
+        concat!(
+            "UPDATE media SET is_removed = TRUE, updated_at = $2 WHERE NOT is_removed AND ",
+            $which
+        )
+    };
+}
 
 #[derive(FromRow)]
 pub(crate) struct MediaRow {
@@ -108,20 +119,20 @@ pub(crate) struct MediaRow {
 }
 
 impl MediaRow {
-    pub(crate) fn into_record(self, tx: &Tx) -> Result<MediaRecord> {
+    pub(crate) fn into_record(self, tx: &Tx) -> MediaRecord {
         let id = self.id.0;
-        let source = self.source.as_deref().map(|sealed| {
+        let source = self.source.as_deref().and_then(|sealed| {
             let row = id.to_string();
-            tx.unseal(SOURCE_SEALED_AS, row.as_bytes(), sealed)
+            tx.unseal(SOURCE_SEALED_AS, row.as_bytes(), sealed).ok()
         });
         let is_ready = self.status.0 == MediaStatus::Ready;
         let bucket_id = self.bucket_id.map(|bucket| bucket.0);
-        Ok(MediaRecord {
+        MediaRecord {
             organization_id: self.organization_id.0,
             bucket_id,
             has_file: self.has_file,
             attempts: self.attempts,
-            source: source.transpose()?,
+            source,
             file: MediaFile {
                 bucket_id: bucket_id.filter(|_| is_ready),
                 expires_at: None,
@@ -144,7 +155,7 @@ impl MediaRow {
                 wa_message_id: self.wa_message_id,
                 width: self.width,
             },
-        })
+        }
     }
 }
 
@@ -215,7 +226,7 @@ impl Tx {
         .bind(Text(id))
         .fetch_optional(conn)
         .await)?;
-        row.map(|row| row.into_record(self)).transpose()
+        Ok(row.map(|row| row.into_record(self)))
     }
 
     /// Has the files of messages removed, which are deleted in this transaction.
@@ -224,9 +235,9 @@ impl Tx {
             return Ok(());
         }
         on!(self, |conn| {
-            let mut query = QueryBuilder::new("UPDATE media SET is_removed = ");
-            query.push_bind(true).push(", updated_at = ");
-            query.push_bind(now_ms).push(" WHERE message_id IN (");
+            let mut query = QueryBuilder::new("UPDATE media SET is_removed = TRUE, updated_at = ");
+            query.push_bind(now_ms);
+            query.push(" WHERE NOT is_removed AND message_id IN (");
             let mut list = query.separated(", ");
             for message in messages {
                 list.push_bind(*message);
@@ -238,16 +249,33 @@ impl Tx {
     }
 
     /// Has the files of a chat's messages removed.
-    pub(crate) async fn remove_media_of_chat(&mut self, chat: i64) -> Result<()> {
-        on!(self, |conn| sqlx::query(
-            "UPDATE media SET is_removed = $2 WHERE message_id IN \
-             (SELECT id FROM message WHERE chat_id = $1)"
-        )
+    pub(crate) async fn remove_media_of_chat(&mut self, chat: i64, now_ms: i64) -> Result<()> {
+        on!(self, |conn| sqlx::query(mark_removed!(
+            "message_id IN (SELECT id FROM message WHERE chat_id = $1)"
+        ))
         .bind(chat)
-        .bind(true)
+        .bind(now_ms)
         .execute(conn)
         .await
         .map(drop))?;
         Ok(())
+    }
+
+    /// Has some of a session's files removed; gives how many.
+    pub(crate) async fn remove_media_of_session(
+        &mut self,
+        session: Text<SessionId>,
+        now_ms: i64,
+        limit: i64,
+    ) -> Result<u64> {
+        Ok(on!(self, |conn| sqlx::query(mark_removed!(
+            "id IN (SELECT id FROM media WHERE session_id = $1 AND NOT is_removed LIMIT $3)"
+        ))
+        .bind(session)
+        .bind(now_ms)
+        .bind(limit)
+        .execute(conn)
+        .await
+        .map(|done| done.rows_affected()))?)
     }
 }

@@ -360,25 +360,58 @@ impl Owned<'_> {
     }
 }
 
+/// Messages of one session that are found at once, so that no session delays the others.
+const OF_ONE_SESSION: i64 = 20;
+
+macro_rules! due_columns {
+    () => {
+        "SELECT session_id, id FROM (SELECT m.session_id, m.id, m.next_attempt_at, m.send_at, \
+         ROW_NUMBER() OVER (PARTITION BY m.session_id \
+         ORDER BY m.next_attempt_at, m.send_at, m.id) AS turn FROM session_lease l "
+    };
+}
+
+macro_rules! due_of_session {
+    () => {
+        "SELECT d.id, d.session_id, d.next_attempt_at, d.send_at FROM scheduled_message d \
+         WHERE d.session_id = l.session_id AND d.failed_at IS NULL AND d.next_attempt_at <= $2 \
+         ORDER BY d.next_attempt_at, d.send_at, d.id LIMIT $4"
+    };
+}
+
 impl Admin<'_> {
-    /// Messages of a gateway's sessions whose time has come, in its order.
+    /// Messages of a gateway's sessions whose time has come: the first of each session, then
+    /// the second of each, and so on.
     pub async fn due_scheduled(
         &mut self,
         gateway: &GatewayId,
         now_ms: i64,
         limit: i64,
     ) -> Result<Vec<DueScheduled>> {
-        let rows: Vec<DueRow> = on!(self.tx, |conn| sqlx::query_as(
-            "SELECT m.session_id, m.id FROM scheduled_message m \
-             JOIN session_lease l ON l.session_id = m.session_id \
-             WHERE m.failed_at IS NULL AND m.next_attempt_at <= $2 AND l.gateway_id = $1 \
-             ORDER BY m.next_attempt_at, m.send_at, m.id LIMIT $3"
-        )
-        .bind(gateway.as_str())
-        .bind(now_ms)
-        .bind(limit)
-        .fetch_all(conn)
-        .await)?;
+        let text = sql!(
+            self.tx,
+            sqlite: concat!(
+                due_columns!(),
+                "CROSS JOIN scheduled_message m ON m.id IN (SELECT id FROM (",
+                due_of_session!(),
+                ")) WHERE l.gateway_id = $1) AS due \
+                 ORDER BY turn, next_attempt_at, send_at, id LIMIT $3",
+            ),
+            postgres: concat!(
+                due_columns!(),
+                "CROSS JOIN LATERAL (",
+                due_of_session!(),
+                ") m WHERE l.gateway_id = $1) AS due \
+                 ORDER BY turn, next_attempt_at, send_at, id LIMIT $3",
+            ),
+        );
+        let rows: Vec<DueRow> = on!(self.tx, |conn| sqlx::query_as(text)
+            .bind(gateway.as_str())
+            .bind(now_ms)
+            .bind(limit)
+            .bind(OF_ONE_SESSION)
+            .fetch_all(conn)
+            .await)?;
         let due = rows.into_iter().map(|row| DueScheduled {
             session_id: row.session_id.0,
             id: row.id.0,

@@ -50,6 +50,7 @@ pub(crate) fn open(
         FilesConfig {
             link_ttl: Duration::from_secs(config.media.link_seconds),
             concurrency: config.media.concurrency,
+            capture_limit_bytes: config.media.capture_limit_bytes,
             ..FilesConfig::default()
         },
     )))
@@ -89,15 +90,21 @@ struct WhatsApp(MediaFetcher);
 
 #[async_trait]
 impl Fetch for WhatsApp {
-    async fn fetch(&self, source: &[u8], file: File) -> Result<(), FetchFailure> {
+    async fn fetch(
+        &self,
+        source: &[u8],
+        file: File,
+        limit_bytes: Option<u64>,
+    ) -> Result<(), FetchFailure> {
         let origin = MediaOrigin::from_bytes(source).ok_or(FetchFailure::Corrupt)?;
-        let fetched = self.0.fetch(&origin.source, file).await;
+        let fetched = self.0.fetch(&origin.source, file, limit_bytes).await;
         fetched.map(drop).map_err(|error| {
             tracing::debug!(%error, "a file was not fetched");
             match error {
                 FetchError::Gone => FetchFailure::Gone,
                 FetchError::Corrupt => FetchFailure::Corrupt,
                 FetchError::Disk(_) => FetchFailure::Full,
+                FetchError::TooLarge => FetchFailure::TooLarge,
                 _ => FetchFailure::Unreachable,
             }
         })

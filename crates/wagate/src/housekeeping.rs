@@ -180,7 +180,7 @@ async fn sweep_once(
                     Chore::Links => admin.purge_links(before_ms, BATCH).await,
                     Chore::Invitations => admin.purge_invitations(before_ms, BATCH).await,
                     Chore::LoginFailures => admin.purge_login_failures(before_ms, BATCH).await,
-                    Chore::DeletedSessions => admin.purge_deleted_sessions(BATCH).await,
+                    Chore::DeletedSessions => admin.purge_deleted_sessions(now_ms, BATCH).await,
                     Chore::EndedOrganizations => admin.purge_ended_organizations(BATCH).await,
                 }
             }

@@ -149,7 +149,12 @@ pub(crate) const CONTENT: &str = "hello files";
 
 #[async_trait]
 impl Fetch for Hosts {
-    async fn fetch(&self, source: &[u8], mut file: std::fs::File) -> Result<(), FetchFailure> {
+    async fn fetch(
+        &self,
+        source: &[u8],
+        mut file: std::fs::File,
+        _: Option<u64>,
+    ) -> Result<(), FetchFailure> {
         if source != SOURCE {
             return Err(FetchFailure::Gone);
         }

@@ -49,8 +49,16 @@ impl Host {
 }
 
 async fn fetch(fetcher: &MediaFetcher, source: &MediaSource) -> Result<Vec<u8>, FetchError> {
+    fetch_up_to(None, fetcher, source).await
+}
+
+async fn fetch_up_to(
+    limit_bytes: Option<u64>,
+    fetcher: &MediaFetcher,
+    source: &MediaSource,
+) -> Result<Vec<u8>, FetchError> {
     let file = tempfile::tempfile().unwrap();
-    let mut file = fetcher.fetch(source, file).await?;
+    let mut file = fetcher.fetch(source, file, limit_bytes).await?;
     let mut content = Vec::new();
     file.read_to_end(&mut content).unwrap();
     Ok(content)
@@ -91,4 +99,21 @@ async fn what_is_gone_broken_or_out_of_reach_is_told_apart() {
     let nobody = MediaFetcher::new(&nobody).unwrap();
     let away = fetch(&nobody, &source).await.unwrap_err();
     assert!(matches!(away, FetchError::Unreachable), "{away:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn no_more_is_written_than_was_to_be_fetched() {
+    let host = Host::default();
+    let fetcher = host.start().await;
+    let content = vec![7; 300_000];
+    let source = MediaSource {
+        // What is said of the size is not believed.
+        size: 1,
+        ..host.upload("/v/1", &content)
+    };
+    let larger = fetch_up_to(Some(299_999), &fetcher, &source).await;
+    let larger = larger.unwrap_err();
+    assert!(matches!(larger, FetchError::TooLarge), "{larger:?}");
+    let fetched = fetch_up_to(Some(300_000), &fetcher, &source).await;
+    assert_eq!(fetched.unwrap(), content);
 }

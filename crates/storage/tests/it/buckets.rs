@@ -1,6 +1,7 @@
 //! Files in buckets, at a store of the tests' own.
 
 use std::collections::HashMap;
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex};
 
 use axum::Router;
@@ -15,9 +16,9 @@ use crate::world::World;
 
 /// An object store that keeps what is signed, and answers with a status where told.
 #[derive(Clone, Default)]
-struct ObjectStore {
-    objects: Arc<Mutex<HashMap<String, Bytes>>>,
-    status: Arc<Mutex<Option<StatusCode>>>,
+pub(crate) struct ObjectStore {
+    pub(crate) objects: Arc<Mutex<HashMap<String, Bytes>>>,
+    pub(crate) status: Arc<Mutex<Option<StatusCode>>>,
 }
 
 fn is_signed(headers: &HeaderMap) -> bool {
@@ -77,7 +78,7 @@ async fn answer(State(store): State<ObjectStore>, request: Request<Body>) -> Res
 
 impl ObjectStore {
     /// Listens; gives its URL.
-    async fn start(&self) -> String {
+    pub(crate) async fn start(&self) -> String {
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let router = Router::new().fallback(answer).with_state(self.clone());
@@ -85,13 +86,17 @@ impl ObjectStore {
         format!("http://{address}/")
     }
 
-    fn paths(&self) -> Vec<String> {
+    pub(crate) fn paths(&self) -> Vec<String> {
         self.objects.lock().unwrap().keys().cloned().collect()
     }
 }
 
 /// A session that keeps its files in a bucket, for as many days as the bucket says.
-async fn with_bucket(world: &World, endpoint: String, retention_days: Option<i64>) -> BucketId {
+pub(crate) async fn with_bucket(
+    world: &World,
+    endpoint: String,
+    retention_days: Option<i64>,
+) -> BucketId {
     let bucket = StorageBucket {
         bucket: "files".into(),
         created_at: 1,
@@ -157,6 +162,7 @@ async fn a_bucket_that_is_away_holds_up_its_own_files_only() {
         let refused = world.read(id, None).await.unwrap_err();
         assert!(matches!(refused, ReadError::NotNow), "{refused}");
     }
+    assert_eq!(world.whatsapp.fetched.load(Ordering::SeqCst), 1, "in vain");
     let on_disk = SessionStorage {
         bucket_id: None,
         capture: false,

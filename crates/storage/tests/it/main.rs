@@ -4,6 +4,8 @@
 
 mod buckets;
 mod capture;
+mod fairness;
+mod leaving;
 mod reading;
 mod sweeping;
 mod world;

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 use std::io::Write as _;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -33,18 +33,29 @@ pub(crate) struct WhatsApp {
     pub(crate) asked: AtomicUsize,
     /// How many fetches may go on; closed at first in tests that want to look in between.
     pub(crate) gate: Semaphore,
+    /// Whether fetching panics.
+    pub(crate) panics: AtomicBool,
     store: Store,
 }
 
 #[async_trait]
 impl Fetch for WhatsApp {
-    async fn fetch(&self, source: &[u8], mut file: std::fs::File) -> Result<(), FetchFailure> {
+    async fn fetch(
+        &self,
+        source: &[u8],
+        mut file: std::fs::File,
+        limit_bytes: Option<u64>,
+    ) -> Result<(), FetchFailure> {
         self.fetched.fetch_add(1, Ordering::SeqCst);
+        assert!(!self.panics.load(Ordering::SeqCst), "as it was told");
         self.gate.acquire().await.unwrap().forget();
         self.gate.add_permits(1);
         let contents = self.contents.lock().unwrap();
         let content = contents.get(source).cloned();
         let content = content.unwrap_or(Err(FetchFailure::Gone))?;
+        if limit_bytes.is_some_and(|limit| content.len() as u64 > limit) {
+            return Err(FetchFailure::TooLarge);
+        }
         file.write_all(&content).unwrap();
         Ok(())
     }
@@ -81,6 +92,10 @@ pub(crate) struct World {
 
 impl World {
     pub(crate) async fn new() -> Self {
+        Self::with(FilesConfig::default()).await
+    }
+
+    pub(crate) async fn with(config: FilesConfig) -> Self {
         let store = testing::store().await;
         let organization = store.organization().await;
         let session = store.session(organization).await;
@@ -91,10 +106,11 @@ impl World {
             fetched: AtomicUsize::new(0),
             asked: AtomicUsize::new(0),
             gate: Semaphore::new(1),
+            panics: AtomicBool::new(false),
             store: store.handle(),
         });
         let folder = tempfile::tempdir().unwrap();
-        let files = files(&store, &whatsapp, &folder);
+        let files = files_with(&store, &whatsapp, &folder, config);
         Self {
             store,
             organization,
@@ -128,16 +144,35 @@ impl World {
 
     /// A message with a file.
     pub(crate) async fn attach(&self, source: &'static str) -> MediaId {
-        let (fence, now_ms) = (self.fence.clone(), self.store.now_ms());
+        self.attach_of_size(source, None).await
+    }
+
+    /// A message with a file that is said to have a size.
+    pub(crate) async fn attach_of_size(&self, source: &'static str, size: Option<i64>) -> MediaId {
+        let of = (self.organization, self.fence.clone());
+        self.attach_of(of, source, size).await
+    }
+
+    /// A message with a file in a session of an organization.
+    pub(crate) async fn attach_of(
+        &self,
+        (organization, fence): (OrganizationId, Fence),
+        source: &'static str,
+        size: Option<i64>,
+    ) -> MediaId {
+        let now_ms = self.store.now_ms();
         let id = MediaId::from_parts(1, rand::random::<u128>() >> 48);
         self.store
-            .write::<_, StoreError, _>(self.organization, move |tx| {
+            .write::<_, StoreError, _>(organization, move |tx| {
                 Box::pin(async move {
                     let mut owned = tx.owned(&fence).await?;
                     let facts = testing::person_chat("15551234567@s.whatsapp.net");
                     let chat = owned.upsert_chat(&facts, 1).await?.id;
                     let row = owned.insert_message(&message(chat, id), 1).await?;
-                    let media = media(row.unwrap(), id, source);
+                    let media = NewMedia {
+                        size,
+                        ..media(row.unwrap(), id, source)
+                    };
                     owned.insert_media(&media, now_ms).await
                 })
             })
@@ -204,11 +239,20 @@ impl World {
             .await;
     }
 
+    /// Waits until fetching has begun so many times.
+    pub(crate) async fn until_fetched(&self, times: usize) {
+        let fetched = &self.whatsapp.fetched;
+        eventually(async || fetched.load(Ordering::SeqCst) >= times).await;
+    }
+
     pub(crate) async fn purge(&self) {
         loop {
-            let rows = self.store.write::<_, StoreError, _>(Lane::SHARED, |tx| {
-                Box::pin(async move { tx.admin().purge_deleted_sessions(100).await })
-            });
+            let now_ms = self.store.now_ms();
+            let rows = self
+                .store
+                .write::<_, StoreError, _>(Lane::SHARED, move |tx| {
+                    Box::pin(async move { tx.admin().purge_deleted_sessions(now_ms, 100).await })
+                });
             if rows.await.unwrap() == 0 {
                 return;
             }
@@ -216,15 +260,34 @@ impl World {
     }
 }
 
+/// Waits until something holds.
+pub(crate) async fn eventually(holds: impl AsyncFn() -> bool) {
+    let reached = tokio::time::timeout(Duration::from_secs(30), async {
+        while !holds().await {
+            tokio::task::yield_now().await;
+        }
+    });
+    reached.await.unwrap();
+}
+
 /// Files over a store, as another process would have them.
 pub(crate) fn files(store: &TestStore, whatsapp: &Arc<WhatsApp>, folder: &TempDir) -> Files {
+    files_with(store, whatsapp, folder, FilesConfig::default())
+}
+
+pub(crate) fn files_with(
+    store: &TestStore,
+    whatsapp: &Arc<WhatsApp>,
+    folder: &TempDir,
+    config: FilesConfig,
+) -> Files {
     let guard = AddressGuard::new(AllowList::loopback());
     let client = GuardedClient::new(guard, ClientTimeouts::default()).unwrap();
     let clock = store.clock.clone();
     let storage = Storage::open(folder.path().to_owned(), client, clock.clone()).unwrap();
     let config = FilesConfig {
         poll_interval: Duration::from_millis(20),
-        ..FilesConfig::default()
+        ..config
     };
     Files::new(
         store.handle(),

@@ -37,9 +37,7 @@ macro_rules! oldest_of {
 /// What a deleted session leaves behind, the largest first; the rest goes with its row.
 ///
 /// Rows of files go by themselves once their files are removed; see [`Admin::unwanted_media`].
-const SESSION_TABLES: [&str; 11] = [
-    "UPDATE media SET is_removed = TRUE WHERE id IN \
-     (SELECT id FROM media WHERE session_id = $1 AND NOT is_removed LIMIT $2)",
+const SESSION_TABLES: [&str; 18] = [
     some_of!("message", "session_id"),
     some_of!("group_member", "session_id"),
     some_of!("chat_group", "session_id"),
@@ -49,8 +47,26 @@ const SESSION_TABLES: [&str; 11] = [
     some_of!("scheduled_message", "session_id"),
     "DELETE FROM webhook_delivery WHERE id IN (SELECT d.id FROM webhook_delivery d \
      JOIN webhook w ON w.id = d.webhook_id WHERE w.session_id = $1 LIMIT $2)",
-    "DELETE FROM engine_record WHERE session_id = $1 AND key IN \
-     (SELECT key FROM engine_record WHERE session_id = $1 LIMIT $2)",
+    "DELETE FROM engine_record WHERE (session_id, kind, key) IN \
+     (SELECT session_id, kind, key FROM engine_record WHERE session_id = $1 LIMIT $2)",
+    "DELETE FROM engine_message_secret WHERE (session_id, key) IN \
+     (SELECT session_id, key FROM engine_message_secret WHERE session_id = $1 LIMIT $2)",
+    "DELETE FROM engine_sent_message WHERE (session_id, key) IN \
+     (SELECT session_id, key FROM engine_sent_message WHERE session_id = $1 LIMIT $2)",
+    "DELETE FROM engine_lid_mapping WHERE (session_id, lid) IN \
+     (SELECT session_id, lid FROM engine_lid_mapping WHERE session_id = $1 LIMIT $2)",
+    "DELETE FROM engine_sender_key_device WHERE (session_id, group_jid, device_jid) IN \
+     (SELECT session_id, group_jid, device_jid FROM engine_sender_key_device \
+     WHERE session_id = $1 LIMIT $2)",
+    "DELETE FROM engine_contact_token WHERE (session_id, key) IN \
+     (SELECT session_id, key FROM engine_contact_token WHERE session_id = $1 LIMIT $2)",
+    "DELETE FROM label_message WHERE (session_id, wa_message_id, chat_jid, wa_label_id) IN \
+     (SELECT session_id, wa_message_id, chat_jid, wa_label_id FROM label_message \
+     WHERE session_id = $1 LIMIT $2)",
+    "DELETE FROM label_chat WHERE (session_id, chat_jid, wa_label_id) IN \
+     (SELECT session_id, chat_jid, wa_label_id FROM label_chat WHERE session_id = $1 LIMIT $2)",
+    "DELETE FROM label WHERE (session_id, wa_label_id) IN \
+     (SELECT session_id, wa_label_id FROM label WHERE session_id = $1 LIMIT $2)",
     some_of!("attachment", "session_id"),
 ];
 
@@ -246,7 +262,7 @@ impl Admin<'_> {
     /// Deletes what deleted sessions left, at most `limit` rows of each table; gives how many.
     ///
     /// Call it until it gives 0.
-    pub async fn purge_deleted_sessions(&mut self, limit: i64) -> Result<u64> {
+    pub async fn purge_deleted_sessions(&mut self, now_ms: i64, limit: i64) -> Result<u64> {
         let session: Option<Text<SessionId>> = on!(self.tx, |conn| sqlx::query_scalar(
             "SELECT id FROM session WHERE deleted_at IS NOT NULL ORDER BY id LIMIT 1"
         )
@@ -259,7 +275,12 @@ impl Admin<'_> {
         if i64::try_from(pieces).is_ok_and(|count| count >= limit.min(PIECES)) {
             return Ok(pieces);
         }
-        let mut total = pieces;
+        let files = self.tx.remove_media_of_session(session, now_ms, limit);
+        let files = files.await?;
+        let mut total = pieces + files;
+        if i64::try_from(files).is_ok_and(|count| count >= limit) {
+            return Ok(total);
+        }
         for text in SESSION_TABLES {
             let count = on!(self.tx, |conn| sqlx::query(text)
                 .bind(session)
@@ -387,5 +408,39 @@ impl Admin<'_> {
             limit,
         )
         .await
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::tx::sql;
+
+    /// Tables with one row for a session, or a few; they go with its own.
+    const SMALL: [&str; 3] = ["rate_window", "session_lease", "webhook"];
+
+    #[tokio::test]
+    async fn every_table_of_sessions_is_emptied_in_steps() {
+        let store = crate::testing::store().await;
+        let mut tx = store.read().await.unwrap();
+        let text = sql!(
+            tx,
+            sqlite: "SELECT DISTINCT t.name FROM sqlite_schema t \
+                     JOIN pragma_foreign_key_list(t.name) f \
+                     WHERE t.type = 'table' AND f.\"table\" = 'session' ORDER BY t.name",
+            postgres: "SELECT DISTINCT conrelid::regclass::text FROM pg_constraint \
+                       WHERE contype = 'f' AND confrelid = 'session'::regclass ORDER BY 1",
+        );
+        let tables: Vec<String> = on!(tx, |conn| sqlx::query_scalar(text)
+            .fetch_all(conn)
+            .await
+            .map_err(crate::error::StoreError::Database))
+        .unwrap();
+        assert!(tables.iter().any(|table| table == "engine_record"));
+        for table in tables {
+            let step = format!("DELETE FROM {table} WHERE");
+            let is_emptied = SESSION_TABLES.iter().any(|text| text.starts_with(&step));
+            assert_ne!(is_emptied, SMALL.contains(&&*table), "{table}");
+        }
     }
 }

@@ -428,13 +428,13 @@ async fn settings_and_deletion_of_a_chat_are_the_organizations() {
     );
     assert!(
         !write!(store, stranger, |tx| tx
-            .delete_chat(stranger, session, id)
+            .delete_chat(stranger, session, id, 9)
             .await)
         .unwrap()
     );
     assert!(
         write!(store, organization, |tx| tx
-            .delete_chat(organization, session, id)
+            .delete_chat(organization, session, id, 9)
             .await)
         .unwrap()
     );

@@ -432,7 +432,7 @@ async fn its_rows_go_in_bounded_steps_and_nobody_elses() {
     let purge_sessions = async || {
         write!(store, Lane::SHARED, |tx| tx
             .admin()
-            .purge_deleted_sessions(3)
+            .purge_deleted_sessions(START_MS, 3)
             .await)
         .unwrap()
     };

@@ -4,6 +4,7 @@
 
 mod attachments;
 mod audit;
+mod buckets;
 mod chats;
 mod claims;
 mod deliveries;
@@ -17,6 +18,8 @@ mod leases;
 mod logins;
 mod marks;
 mod media;
+mod media_claims;
+mod media_removal;
 mod members;
 mod outbox;
 mod people;

@@ -9,14 +9,14 @@ use wagate_store::{
 
 use crate::{fresh, write};
 
-struct World {
-    store: TestStore,
-    organization: OrganizationId,
-    session: SessionId,
-    fence: Fence,
+pub(crate) struct World {
+    pub(crate) store: TestStore,
+    pub(crate) organization: OrganizationId,
+    pub(crate) session: SessionId,
+    pub(crate) fence: Fence,
 }
 
-async fn world() -> World {
+pub(crate) async fn world() -> World {
     let store = testing::store().await;
     let organization = store.organization().await;
     let session = store.session(organization).await;
@@ -62,7 +62,11 @@ fn media(message_id: i64, source: Option<&[u8]>) -> NewMedia {
 
 impl World {
     /// A message with a file; gives the chat's row and the file's id.
-    async fn attach(&self, id: &'static str, source: Option<&'static [u8]>) -> (i64, MediaId) {
+    pub(crate) async fn attach(
+        &self,
+        id: &'static str,
+        source: Option<&'static [u8]>,
+    ) -> (i64, MediaId) {
         let fence = self.fence.clone();
         write!(self.store, self.organization, |tx| {
             let mut owned = tx.owned(&fence).await?;
@@ -75,20 +79,29 @@ impl World {
         .unwrap()
     }
 
-    async fn found(&self, id: MediaId) -> Option<MediaRecord> {
+    pub(crate) async fn found(&self, id: MediaId) -> Option<MediaRecord> {
         let mut tx = self.store.read().await.unwrap();
         tx.media(self.organization, id).await.unwrap()
     }
 
-    async fn claim(&self, owner: &'static str, now_ms: i64) -> Vec<MediaId> {
+    pub(crate) async fn claim(&self, owner: &'static str, now_ms: i64) -> Vec<MediaId> {
+        let organization = self.organization;
         let claimed = write!(self.store, Lane::SHARED, |tx| {
-            tx.admin().claim_media(owner, now_ms, 100, 10).await
+            let mut admin = tx.admin();
+            admin
+                .claim_media(organization, owner, now_ms, 100, 10)
+                .await
         });
         let claimed = claimed.unwrap().into_iter();
         claimed.map(|record| record.file.id).collect()
     }
 
-    async fn store_file(&self, id: MediaId, owner: &'static str, expires: Option<i64>) -> bool {
+    pub(crate) async fn store_file(
+        &self,
+        id: MediaId,
+        owner: &'static str,
+        expires: Option<i64>,
+    ) -> bool {
         let organization = self.organization;
         write!(self.store, organization, |tx| {
             let holds = tx
@@ -104,9 +117,9 @@ impl World {
     }
 
     /// Removes what is unwanted, as the sweeper does; gives whose files were removed.
-    async fn sweep(&self) -> Vec<MediaId> {
+    pub(crate) async fn sweep(&self) -> Vec<MediaId> {
         let mut tx = self.store.read().await.unwrap();
-        let unwanted = tx.admin().unwanted_media(None, 10).await.unwrap();
+        let unwanted = tx.admin().unwanted_media(None, 9, 10).await.unwrap();
         drop(tx);
         let mut removed = Vec::new();
         for gone in unwanted {
@@ -236,7 +249,7 @@ async fn files_go_with_their_messages_chats_and_sessions() {
     let elsewhere = world.store.organization().await;
     for (of, is_deleted) in [(elsewhere, false), (organization, true)] {
         let deleted = write!(world.store, of, |tx| {
-            tx.delete_chat(of, session, chat).await
+            tx.delete_chat(of, session, chat, 3).await
         });
         assert_eq!(deleted.unwrap(), is_deleted);
         assert_eq!(world.found(of_chat).await.is_none(), is_deleted);
@@ -257,7 +270,7 @@ async fn files_go_with_their_messages_chats_and_sessions() {
     let purge = async || {
         write!(world.store, Lane::SHARED, |tx| {
             let mut admin = tx.admin();
-            let sessions = admin.purge_deleted_sessions(10).await?;
+            let sessions = admin.purge_deleted_sessions(7, 10).await?;
             Ok(sessions + admin.purge_ended_organizations(10).await?)
         })
         .unwrap()

@@ -125,3 +125,53 @@ async fn a_row_that_cannot_be_read_harms_no_other() {
     write!(store, organization, |tx| tx.set_poll_aside(&broken).await).unwrap();
     assert!(due().await == DuePolls::default());
 }
+
+#[tokio::test]
+async fn a_poll_stays_open_when_its_chat_is_merged_into_another() {
+    let store = testing::store().await;
+    let organization = store.organization().await;
+    let session = store.session(organization).await;
+    let fence = store.claim(session).await;
+    let facts = |jid: &str, alias: Option<&str>| ChatFacts {
+        jid: jid.into(),
+        alias_jid: alias.map(str::to_owned),
+        kind: ChatType::Dm,
+        name: None,
+    };
+    let (phone, lid) = ("15551234567@s.whatsapp.net", "7@lid");
+    let kept = write!(store, organization, |tx| {
+        let mut owned = tx.owned(&fence).await?;
+        let kept = owned.upsert_chat(&facts(phone, None), 1).await?.id;
+        let gone = owned.upsert_chat(&facts(lid, None), 1).await?.id;
+        let poll = PollData::default();
+        for (chat, id) in [(kept, "both"), (gone, "both"), (gone, "one")] {
+            owned.note_timed_poll(chat, id, &poll, START_MS).await?;
+        }
+        for (chat, id, vote) in [
+            (kept, "both", vote("x@lid", "old", 2)),
+            (gone, "both", vote("x@lid", "new", 3)),
+            (kept, "both", vote("y@lid", "new", 5)),
+            (gone, "both", vote("y@lid", "old", 4)),
+            (gone, "one", vote("x@lid", "a", 2)),
+        ] {
+            owned.note_poll_vote(chat, id, &vote).await?;
+        }
+        let merged = owned.upsert_chat(&facts(phone, Some(lid)), 2).await?.id;
+        assert_eq!(merged, kept);
+        Ok(kept)
+    })
+    .unwrap();
+    let mut tx = store.read().await.unwrap();
+    let mut due = tx.admin().due_polls(START_MS, 10).await.unwrap().polls;
+    drop(tx);
+    due.sort_by(|a, b| a.wa_message_id.cmp(&b.wa_message_id));
+    assert!(due.iter().all(|poll| poll.chat_id == kept));
+    let mut closed = Vec::new();
+    for poll in due {
+        let votes = write!(store, organization, |tx| tx.close_poll(&poll).await);
+        closed.push(votes.unwrap().unwrap().votes);
+    }
+    assert_eq!(closed.len(), 2);
+    assert!(closed[0] == [vote("x@lid", "new", 3), vote("y@lid", "new", 5)]);
+    assert!(closed[1] == [vote("x@lid", "a", 2)]);
+}

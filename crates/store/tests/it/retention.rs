@@ -267,7 +267,7 @@ async fn a_deleted_session_is_purged_in_steps() {
     loop {
         let count = write!(store, Lane::SHARED, |tx| tx
             .admin()
-            .purge_deleted_sessions(2)
+            .purge_deleted_sessions(START_MS, 2)
             .await)
         .unwrap();
         if count == 0 {

@@ -150,3 +150,30 @@ async fn what_is_due_is_found_by_the_gateway_that_holds_the_session() {
     assert_eq!(purge(START_MS).await.unwrap(), 0);
     assert_eq!(purge(START_MS + 1).await.unwrap(), 1);
 }
+
+#[tokio::test]
+async fn however_much_is_due_for_one_session_the_others_have_their_turn() {
+    let store = testing::store().await;
+    let organization = store.organization().await;
+    let (busy, other) = (
+        store.session(organization).await,
+        store.session(organization).await,
+    );
+    let fence = store.claim(busy).await;
+    store.claim(other).await;
+    let mut all: Vec<_> = (0..25).map(|n| at(busy, START_MS + n)).collect();
+    let last = at(other, START_MS + 50);
+    all.push(last.clone());
+    insert(&store, organization, &all).await;
+    let due = async |limit| {
+        let mut tx = store.read().await.unwrap();
+        let mut admin = tx.admin();
+        let due = admin.due_scheduled(&fence.gateway_id, START_MS + 60, limit);
+        let due = due.await.unwrap().into_iter().map(|due| due.id);
+        due.collect::<Vec<_>>()
+    };
+    assert_eq!(due(2).await, [all[0].id, last.id]);
+    let mut expected: Vec<_> = all[..20].iter().map(|new| new.id).collect();
+    expected.insert(1, last.id);
+    assert_eq!(due(100).await, expected);
+}

@@ -172,7 +172,7 @@ async fn the_index_follows_edits_and_deletions() {
     assert_eq!(world.found(&words(&[])).await, ["E", "C", "A"]);
     let session = world.session;
     write!(world.store, organization, |tx| {
-        tx.delete_chat(organization, session, chat).await
+        tx.delete_chat(organization, session, chat, 9).await
     })
     .unwrap();
     assert!(world.found(&words(&["plum"])).await.is_empty());

@@ -235,6 +235,11 @@ fn check_numbers(config: &Config) -> Checked {
         "must be between 1 and 256",
     )?;
     require(
+        (1..=2 << 30).contains(&config.media.capture_limit_bytes),
+        "media.capture_limit_bytes",
+        "must be between 1 and 2147483648",
+    )?;
+    require(
         config.retention.idempotency_hours >= 24,
         "retention.idempotency_hours",
         "must be at least 24",
@@ -309,6 +314,9 @@ mod tests {
             }),
             ("retention.events_days", |c| c.retention.events_days = 0),
             ("media.file_limit_bytes", |c| c.media.file_limit_bytes = 0),
+            ("media.capture_limit_bytes", |c| {
+                c.media.capture_limit_bytes = 0;
+            }),
             ("media.message_limit_bytes", |c| {
                 c.media.message_limit_bytes = c.media.file_limit_bytes - 1;
             }),

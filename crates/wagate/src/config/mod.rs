@@ -271,6 +271,7 @@ pub(crate) struct MediaConfig {
     pub(crate) message_limit_bytes: usize,
     pub(crate) voice_limit_seconds: u32,
     pub(crate) concurrency: usize,
+    pub(crate) capture_limit_bytes: u64,
     pub(crate) link_previews: bool,
 }
 
@@ -283,6 +284,7 @@ impl Default for MediaConfig {
             message_limit_bytes: 64 << 20,
             voice_limit_seconds: 1_800,
             concurrency: 4,
+            capture_limit_bytes: 100 << 20,
             link_previews: true,
         }
     }

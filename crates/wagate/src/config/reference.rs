@@ -260,7 +260,12 @@ const SETTINGS: &[(&str, &str, &str)] = &[
     (
         "media.concurrency",
         "4",
-        "Files that a worker fetches from WhatsApp at the same time.",
+        "Files that a worker fetches from WhatsApp at the same time; at most half of them for one organization.",
+    ),
+    (
+        "media.capture_limit_bytes",
+        "104857600",
+        "Largest incoming file that is fetched as it comes; larger ones are fetched when somebody asks for them.",
     ),
     (
         "media.link_previews",

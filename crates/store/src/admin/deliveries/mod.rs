@@ -46,3 +46,31 @@ impl Admin<'_> {
         .await)?)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::tx::Conn;
+
+    /// SQLite tells its plan whatever is in the tables; the indexes are the same in both.
+    #[tokio::test]
+    async fn those_that_were_given_up_are_counted_by_an_index_of_their_own() {
+        let store = crate::testing::store().await;
+        let mut tx = store.read().await.unwrap();
+        let Conn::Sqlite(conn) = tx.conn() else {
+            return;
+        };
+        let plan: Vec<(i64, i64, i64, String)> = sqlx::query_as(
+            "EXPLAIN QUERY PLAN SELECT COUNT(*) FROM webhook_delivery WHERE status = 'dead'",
+        )
+        .fetch_all(conn)
+        .await
+        .unwrap();
+        let steps: Vec<_> = plan.iter().map(|(_, _, _, step)| step.as_str()).collect();
+        assert!(
+            steps
+                .iter()
+                .any(|step| step.contains("webhook_delivery_dead")),
+            "{steps:?}"
+        );
+    }
+}
