@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use sqlx::{FromRow, QueryBuilder};
+use sqlx::FromRow;
 use wagate_model::{
     EventAnswer, EventData, EventResponder, LocationData, MessageDetails, MessageType,
 };

@@ -52,7 +52,9 @@ impl Tx {
         if !is_all {
             return Ok(ChatDeletion::Begun);
         }
-        let was_there = self.delete_chat(organization, session, chat_id).await?;
+        let was_there = self
+            .delete_chat(organization, session, chat_id, now_ms)
+            .await?;
         Ok(if was_there {
             ChatDeletion::Done
         } else {
