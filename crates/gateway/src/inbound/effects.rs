@@ -135,19 +135,23 @@ impl Batch<'_, '_> {
         chat: &ChatRef,
         target: &MessageRef,
     ) -> Result<bool> {
+        let own = self.authored(message, chat, &target.id).await?;
         let is_group = message.chat.kind() == JidKind::Group;
-        let mut stored = self.authored(message, chat, &target.id).await?;
-        let names_other = target.from_me != Some(message.from_me) || stored.is_none();
-        if is_group && names_other && self.may_delete(message).await? {
-            // Of a message that names nobody, the revoker's own comes first.
-            let whose = Whose::of(&message.chat, target);
-            if stored.is_none() || whose != Whose::Anybody {
-                stored = referred(self.owned, chat.id, &target.id, whose).await?;
-            }
-        }
+        let whose = Whose::of(&message.chat, target);
+        // Where nobody is named, the revoker's own comes first.
+        let is_named = is_group && (whose != Whose::Anybody || own.is_none());
+        let stored = if is_named {
+            referred(self.owned, chat.id, &target.id, whose).await?
+        } else {
+            own.clone()
+        };
         let Some(stored) = stored else {
             return self.may_be_unknown(chat, &target.id).await;
         };
+        let is_own = own.is_some_and(|own| own.id == stored.id);
+        if !is_own && !self.may_delete(message).await? {
+            return Ok(false);
+        }
         let key = Some(stored.sender_key.as_str());
         self.owned
             .revoke_message(chat.id, &target.id, key, self.now_ms)
