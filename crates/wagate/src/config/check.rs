@@ -283,7 +283,7 @@ mod tests {
     #[test]
     fn a_wrong_value_is_named_by_its_own_key() {
         type Change = fn(&mut Config);
-        let wrong: [(&str, Change); 22] = [
+        let wrong: [(&str, Change); 24] = [
             ("data_dir", |c| c.data_dir = "".into()),
             ("store.url", |c| c.store.url = Some("mysql://h/d".into())),
             ("store.master_keys", |c| {
