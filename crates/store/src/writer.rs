@@ -329,9 +329,10 @@ mod tests {
             work.1
         };
         let mut urgent = give(true).await;
+        // The writer takes it; what is given from here on waits for the next group.
+        tokio::task::yield_now().await;
         let mut other = give(false).await;
-        // The writer may take two of them into its first group: that leaves two more groups.
-        for _ in 0..4 {
+        for _ in 0..3 {
             // As when leases are to be renewed: the next one waits before the last one fails.
             let next = give(true).await;
             let failed = std::mem::replace(&mut urgent, next).await.unwrap();
