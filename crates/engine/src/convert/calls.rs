@@ -73,6 +73,7 @@ pub(crate) fn ended_elsewhere(ended: &CallEndedElsewhere) -> Option<Call> {
 #[cfg(test)]
 mod tests {
     use whatsapp_rust::Jid;
+    use whatsapp_rust::wacore::chrono::DateTime;
 
     use super::*;
 
@@ -80,7 +81,7 @@ mod tests {
         IncomingCall::builder()
             .from(Jid::pn("15551234567"))
             .stanza_id("S1".to_owned())
-            .timestamp(Default::default())
+            .timestamp(DateTime::UNIX_EPOCH)
             .offline(false)
             .action(action)
             .build()

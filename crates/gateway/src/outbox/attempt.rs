@@ -173,7 +173,7 @@ async fn after_failure(
     if is_final {
         let mut reason = Failure::of(&failure);
         if is_reachout_restricted(&failure) {
-            learn_restrictions(cx, session).await;
+            Box::pin(learn_restrictions(cx, session)).await;
             reason.restricted_seconds = restricted_seconds(session, cx.now_ms());
         }
         let item = &*item;
