@@ -53,7 +53,7 @@ pub(crate) fn routes() -> Vec<UtoipaMethodRouter<ApiState>> {
     params(("media" = String, Path, description = "The file's id.")),
     extensions(("x-capability" = json!("read"))),
     responses((status = 200, description = "The file.", body = MediaFile, example = json!({
-        "id": "med_01J9ZX8K2QHV0M3T6R7P4N5W8C", "sessionId": "01J9ZX8K2QHV0M3T6R7P4N5W8C",
+        "id": "med_01J9ZX8K2QHV0M3T6R7P4N5W8C", "sessionId": "01J9ZX8K2QHV0M3T6R7P4N5W8C", "waMessageId": "A",
         "waMessageId": "3EB0C767D26A1B5F7C83", "index": 0, "kind": "image",
         "mimetype": "image/jpeg", "size": 48_213, "width": 1280, "height": 720,
         "isVoice": false, "status": "ready", "storedAt": 1_767_225_700_000_i64,
@@ -234,7 +234,7 @@ mod tests {
             let file: MediaFile = serde_json::from_value(serde_json::json!({
                 "id": "med_01J9ZX8K2QHV0M3T6R7P4N5W8C", "index": 0, "isVoice": false,
                 "kind": "document", "mimetype": given, "status": "ready",
-                "sessionId": "01J9ZX8K2QHV0M3T6R7P4N5W8C",
+                "sessionId": "01J9ZX8K2QHV0M3T6R7P4N5W8C", "waMessageId": "A",
             }))
             .unwrap();
             let mut headers = HeaderMap::new();

@@ -348,7 +348,7 @@ mod tests {
             let mut open = Vec::new();
             while let Ok((mut stream, _)) = listener.accept().await {
                 let mut head = [0; 1_024];
-                let _ = stream.read(&mut head).await.unwrap();
+                assert!(stream.read(&mut head).await.unwrap() > 0);
                 let answer = b"HTTP/1.1 200 OK\r\nContent-Length: 9000000\r\n\r\nx";
                 stream.write_all(answer).await.unwrap();
                 open.push(stream);

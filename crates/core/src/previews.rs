@@ -282,7 +282,7 @@ mod tests {
         tokio::spawn(async move {
             while let Ok((mut stream, _)) = listener.accept().await {
                 let mut head = [0; 1_024];
-                let _ = stream.read(&mut head).await.unwrap();
+                assert!(stream.read(&mut head).await.unwrap() > 0);
                 asked.fetch_add(1, Ordering::SeqCst);
                 // Its head comes first, and then more than is read of a page.
                 let length = PAGE_BYTES * 2;
