@@ -127,10 +127,10 @@ impl Files {
         let claimed = self.claim_dealt(dealt, now_ms).await?;
         let mut wanted = Vec::new();
         for record in claimed {
-            if self.is_too_large(&record) {
-                self.leave(&record).await?;
-            } else {
+            if !self.is_too_large(&record) {
                 wanted.push(record);
+            } else if let Err(error) = self.leave(&record).await {
+                tracing::warn!(media.id = %record.file.id, %error, "a large file is looked at again");
             }
         }
         Ok(wanted)

@@ -125,7 +125,7 @@ const COUNTERS: &[(&str, &str)] = &[
     ),
     (
         "wagate_media_fetched_total",
-        "Files of messages that were to be fetched from WhatsApp, by outcome: stored, gone, corrupt, unreachable, full, lost.",
+        "Files of messages that were to be fetched from WhatsApp, by outcome: stored, gone, corrupt, unreachable, full, paused, too_large, lost.",
     ),
     (
         "wagate_store_unreadable_subscriptions_total",
