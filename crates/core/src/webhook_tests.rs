@@ -224,7 +224,7 @@ mod tests {
         let courier = Courier::new(
             GuardedClient::new(guard, ClientTimeouts::default()).unwrap(),
             SigningRoot::from_bytes([1; 32]),
-            Arc::new(ManualClock::new(0)),
+            Arc::new(ManualClock::at(0)),
             Arc::new(|| 0.0),
         );
         WebhookTester::new(courier, limits)
