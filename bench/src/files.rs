@@ -13,7 +13,7 @@ use crate::process::{peak_kib, resident_kib};
 use crate::setup::{Attached, Setup};
 
 /// Bytes that compress no better than a film does.
-fn noise(bytes: usize) -> Vec<u8> {
+pub(crate) fn noise(bytes: usize) -> Vec<u8> {
     let mut state = 0x2545_f491_4f6c_dd1d_u64;
     let mut noise = Vec::with_capacity(bytes + 8);
     while noise.len() < bytes {

@@ -8,7 +8,7 @@ use anyhow::ensure;
 use serde_json::{Value, json};
 use wagate_testing::Session;
 
-use crate::latency::Latencies;
+use crate::latency::{Latencies, watch};
 use crate::process::{peak_kib, resident_kib};
 use crate::setup::{Attached, Setup};
 
@@ -42,17 +42,6 @@ async fn stored(setup: &Setup, session: &Session) -> usize {
         ids.extend(column(setup, &path, "waMessageId").await);
     }
     ids.len()
-}
-
-/// Asks for something over and over while the history comes in.
-async fn watch<F: Future>(is_over: &AtomicBool, ask: impl Fn() -> F) -> Latencies {
-    let mut latencies = Latencies::default();
-    while !is_over.load(Ordering::Acquire) {
-        let asked = Instant::now();
-        ask().await;
-        latencies.add(asked.elapsed());
-    }
-    latencies
 }
 
 /// Waits for the end of the history, and gives how it is told of.

@@ -1,7 +1,8 @@
 //! Percentiles of durations.
 
 use std::fmt;
-use std::time::Duration;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
 
 /// Collected durations.
 #[derive(Debug, Default)]
@@ -41,4 +42,15 @@ impl fmt::Display for Latencies {
             ms(1_000)
         )
     }
+}
+
+/// Asks for something over and over until something else is over.
+pub(crate) async fn watch<F: Future>(is_over: &AtomicBool, ask: impl Fn() -> F) -> Latencies {
+    let mut latencies = Latencies::default();
+    while !is_over.load(Ordering::Acquire) {
+        let asked = Instant::now();
+        ask().await;
+        latencies.add(asked.elapsed());
+    }
+    latencies
 }

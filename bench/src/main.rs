@@ -5,6 +5,7 @@
 
 mod auth;
 mod files;
+mod files_in;
 mod groups;
 mod history;
 mod inbound;
@@ -92,6 +93,19 @@ enum Program {
         #[arg(long, default_value_t = 4)]
         concurrency: usize,
     },
+    /// Large files in, kept as they come, and read by clients: time, memory, and what other
+    /// requests take meanwhile.
+    FilesIn {
+        /// The size of a file, in MiB.
+        #[arg(long, default_value_t = 16)]
+        mebibytes: usize,
+        /// How many come in.
+        #[arg(long, default_value_t = 16)]
+        files: usize,
+        /// How many phones send at the same time, and how many clients read.
+        #[arg(long, default_value_t = 4)]
+        concurrency: usize,
+    },
     /// Sending to a large group.
     Groups {
         /// How many members it has.
@@ -146,6 +160,11 @@ async fn main() -> anyhow::Result<()> {
             files,
             concurrency,
         } => files::measure(mebibytes, files, concurrency).await,
+        Program::FilesIn {
+            mebibytes,
+            files,
+            concurrency,
+        } => files_in::measure(mebibytes, files, concurrency).await,
         Program::Groups { members, messages } => groups::measure(members, messages).await,
         Program::History { messages, chats } => history::measure(messages, chats).await,
         Program::Restart { sessions } => restart::measure(sessions).await,

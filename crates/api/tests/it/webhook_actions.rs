@@ -34,9 +34,8 @@ async fn a_secret_is_rotated_and_shown_once() {
     assert!(secret.starts_with("whsec_") && secret.len() > 32, "{made}");
     assert_eq!(made["previousValidUntil"], now + DAY_MS);
     // The webhook has one of its own by now, which is shown no more.
-    let shown = service
-        .get(&format!("{path}/signing-secret"), &tenant.key)
-        .await;
+    let signing = format!("{path}/signing-secret");
+    let shown = service.get(&signing, &tenant.key).await;
     assert_eq!(shown.ok(200), json!({}));
     let read = service.get(&path, &tenant.key).await;
     assert!(!String::from_utf8_lossy(&read.bytes).contains(secret));
@@ -98,9 +97,8 @@ async fn a_test_tells_what_was_posted_and_what_went_wrong() {
     assert_eq!(named["event"]["payload"]["totalVotes"], 1);
     let wrong = call(Some(json!({ "event": "*" }))).await;
     assert_eq!(wrong.faults(), ["event"]);
-    let deliveries = service
-        .get(&format!("{path}/deliveries"), &tenant.key)
-        .await;
+    let deliveries = format!("{path}/deliveries");
+    let deliveries = service.get(&deliveries, &tenant.key).await;
     assert_eq!(deliveries.ok(200)["data"], json!([]));
     let events = service.get("/api/v1/events", &tenant.key).await.ok(200);
     assert_eq!(events["data"], json!([]));

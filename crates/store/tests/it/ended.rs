@@ -3,7 +3,7 @@
 use serde_json::value::to_raw_value;
 use wagate_model::{
     ApiKey, ApiKeyId, ApiKeySecret, Capabilities, EventKind, Invitation, InvitationId,
-    OrganizationId, Role, SessionId, UserId, WebhookId,
+    OrganizationId, ReplayScope, Role, SessionId, UserId, WebhookId,
 };
 use wagate_store::testing::{self, START_MS, TestStore};
 use wagate_store::{
@@ -16,6 +16,7 @@ use crate::deliveries::{LIMITS, claim, emit, setup};
 use crate::events::webhook;
 use crate::logins::{login, standing};
 use crate::users::{changed, insert};
+use crate::webhook_secrets::rotation;
 use crate::{fresh, write};
 
 /// An organization with some of everything.
@@ -403,8 +404,12 @@ async fn nothing_is_added_to_it_any_more() {
             tx.rename_organization(organization, "x").await?,
             tx.update_webhook(organization, &hook, &SecretChange::Keep, 1)
                 .await?,
-            tx.rotate_webhook_secret(organization, id, "x", 1, 1)
-                .await?,
+            tx.rotate_webhook_secret(organization, id, &rotation("x"), 1)
+                .await?
+                .is_some(),
+            tx.replay_events(organization, id, &[event], ReplayScope::All, 1)
+                .await?
+                > 0,
             tx.delete_webhook(organization, id).await?,
             tx.replay_event(organization, id, event, 1).await?.is_some(),
             tx.set_session_wanted(organization, session, true, 1)
@@ -412,7 +417,7 @@ async fn nothing_is_added_to_it_any_more() {
             tx.set_member_role(organization, user, Role::Member).await?,
         ])
     });
-    assert_eq!(changed.unwrap(), [false; 7]);
+    assert_eq!(changed.unwrap(), [false; 8]);
     assert!(store.commits.take().into_iter().flatten().next().is_none());
 }
 

@@ -3,12 +3,13 @@ use wagate_model::{AttachmentId, EventKind, OutboxId, SendMode, Webhook};
 use wagate_store::testing::{self, START_MS};
 use wagate_store::{
     AttemptRecord, ClaimLimits, DeliveryFilter, DeliveryOutcome, GroupFacts, IdempotencyKey,
-    IdentityFacts, IgnoreCommits, Lane, MASTER_KEY_LEN, MasterKeys, NewEvent, NewOutbox,
+    IdentityFacts, IgnoreCommits, Lane, MASTER_KEY_LEN, MasterKeys, NewEvent, NewOutbox, Rotated,
     SealedColumn, SecretChange, Store, StoreError, Workload,
 };
 
 use crate::deliveries::{LIMITS, claim, emit, setup};
 use crate::events::webhook;
+use crate::webhook_secrets::rotation;
 use crate::{fresh, write};
 
 #[tokio::test]
@@ -361,12 +362,12 @@ async fn values_are_sealed_again_with_a_new_master_key() {
     let id = hooks[0].id;
     let rotate = async |store: &Store| {
         write!(store, Lane::SHARED, |tx| {
-            tx.rotate_webhook_secret(organization, id, "next", 1, 1)
+            tx.rotate_webhook_secret(organization, id, &rotation("next"), 1)
                 .await
         })
     };
     assert!(matches!(rotate(&store).await, Err(StoreError::Seal(_))));
     let only_new = open(MasterKeys::new(fresh_key.into(), Vec::new())).await;
-    assert!(rotate(&only_new).await.unwrap());
+    assert_eq!(rotate(&only_new).await.unwrap(), Some(Rotated::Now));
     only_new.close().await;
 }

@@ -9,6 +9,15 @@ use crate::write;
 
 const DAY_MS: i64 = 86_400_000;
 
+/// A new secret, beside which the one before it stays valid for a while.
+pub(crate) fn rotation(secret: &str) -> SecretRotation {
+    SecretRotation {
+        secret: secret.into(),
+        derived: "d3rived".into(),
+        valid_until_ms: START_MS + DAY_MS,
+    }
+}
+
 /// An organization with a webhook, and the time by which it is looked at.
 struct Place {
     store: TestStore,
@@ -36,9 +45,8 @@ impl Place {
     async fn rotate(&self, secret: &str, now_ms: i64) -> Rotated {
         let (organization, hook) = (self.organization, self.hook);
         let rotation = SecretRotation {
-            secret: secret.into(),
-            derived: "d3rived".into(),
             valid_until_ms: now_ms + DAY_MS,
+            ..rotation(secret)
         };
         let rotated = write!(self.store, organization, |tx| {
             tx.rotate_webhook_secret(organization, hook, &rotation, now_ms)
