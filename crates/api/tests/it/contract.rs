@@ -143,6 +143,7 @@ const FIELDS_BEYOND_THE_CONTRACT: &[&str] = &[
     "SendRequest.linkPreview",
     "SendRequest.list",
     "SendRequest.sendAt",
+    "SendResult.fileMessageIds",
     "SessionStatusPayload.detail",
     "SessionStatusPayload.reason",
     "UpdateChatInputBody.disappearingSeconds",
@@ -161,7 +162,6 @@ const DESCRIBED_OTHERWISE: &[&str] = &[
     // A closed set where the contract says any text.
     "Me.status",
     "MessagePayload.type",
-    "SendResult.fileMessageIds",
     "SendResult.mode",
     // Beyond the contract, events, buttons and lists too.
     "SendRequest.type",

@@ -101,6 +101,7 @@ const REFERENCES: &[Reference] = &[
 const NO_REFERENCES: &[(&str, &str)] = &[
     // An event that people are invited to, and a choice of a message.
     ("sendMessage", "event"),
+    ("editMessage", "event"),
     ("selectChoice", "selectedId"),
     // Kinds of events.
     ("replayWebhook", "event"),

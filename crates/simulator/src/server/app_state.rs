@@ -90,6 +90,12 @@ impl Collections {
         self.by_name.entry(name.to_owned()).or_default()
     }
 
+    /// The names of those that hold something.
+    pub(crate) fn kept(&self) -> Vec<String> {
+        let kept = self.by_name.iter().filter(|(_, kept)| kept.version() > 0);
+        kept.map(|(name, _)| name.clone()).collect()
+    }
+
     pub(crate) fn clear(&mut self) {
         self.by_name.clear();
     }

@@ -200,6 +200,7 @@ impl Server {
             }),
             device_identity: Vec::new(),
             has_logged_in: false,
+            kept_before: state.collections.kept(),
         };
         drop(state);
         Ok(Allotted {

@@ -65,6 +65,15 @@ pub(crate) struct AccountState {
 const MAX_DEVICE_ID: u16 = 255;
 
 impl AccountState {
+    /// Whether a collection of app state held something when a device was linked.
+    pub(crate) fn held_before(&self, device_id: u16, collection: &str) -> bool {
+        let device = self.devices.get(&device_id);
+        device.is_some_and(|device| {
+            let kept = &device.record.kept_before;
+            kept.iter().any(|name| name == collection)
+        })
+    }
+
     /// A device id that no companion has, nor an attempt to link one.
     pub(crate) fn free_device_id(&self) -> Option<u16> {
         let next = self.record.next_device_id.clamp(1, MAX_DEVICE_ID);

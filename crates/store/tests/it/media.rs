@@ -314,7 +314,11 @@ async fn a_chat_is_deleted_in_steps_with_the_files_of_each() {
     assert_eq!(step(organization).await, (ChatDeletion::Done, 0));
     assert_eq!(step(organization).await, (ChatDeletion::NotThere, 0));
     let mut tx = world.store.read().await.unwrap();
-    let unwanted = tx.admin().unwanted_media(None, world.store.now_ms(), 10).await.unwrap();
+    let unwanted = tx
+        .admin()
+        .unwanted_media(None, world.store.now_ms(), 10)
+        .await
+        .unwrap();
     assert_eq!(unwanted.len(), 4, "no file is forgotten");
 }
 

@@ -80,6 +80,9 @@ impl Server {
         let base = number_attr(asked, "version").unwrap_or_default();
         let patch = asked.get_optional_child("patch").and_then(content_bytes);
         let mut state = account.lock();
+        let is_first = base == 0
+            && text_attr(asked, "return_snapshot").as_deref() == Some("true")
+            && state.held_before(request.session.device_id, name);
         let collection = state.collections.entry(name);
         if let Some(patch) = patch {
             if base != collection.version() {
@@ -107,7 +110,7 @@ impl Server {
                 .build();
             return Ok((taken, Some(version)));
         }
-        let is_first = base == 0 && text_attr(asked, "return_snapshot").as_deref() == Some("true");
+        // A device that was linked to nothing has seen every change come.
         if is_first && let Some(snapshot) = collection.snapshot() {
             // The media host has a lock of its own.
             drop(state);
