@@ -7,6 +7,7 @@ use whatsapp_rust::wacore::event::{
 };
 use whatsapp_rust::wacore::message_edit::{MessageEditContext, decrypt_secret_encrypted};
 use whatsapp_rust::wacore::secret_enc_addon::{AddonContext, ModificationType, encrypt_addon};
+use whatsapp_rust::wacore::store::error::StoreError;
 use whatsapp_rust::wacore::store::traits::MsgSecretEntry;
 use whatsapp_rust::wacore::{poll as poll_crypto, time};
 use whatsapp_rust::waproto::buffa::MessageField;
@@ -15,6 +16,7 @@ use whatsapp_rust::waproto::whatsapp::message::secret_encrypted_message::SecretE
 use whatsapp_rust::{Client, SendError, waproto};
 
 use super::hook::other_address;
+use super::secrets::RecentSecrets;
 use crate::convert::{
     self, Own, Sealed, SealedKind, edited_content, event_edit_message, event_response, library_jid,
     option_hashes, response_message,
@@ -25,12 +27,16 @@ use crate::{Content, InboundMessage, Outgoing, OutgoingContent, Target, VoteChoi
 const EVENT_SECRET_SECONDS: i64 = 90 * 86_400;
 
 /// Decrypts what a message has sealed, where the session has seen the message that it is about.
+///
+/// Where that cannot be looked up now, the message is to be looked at again: read without it, it
+/// would stay unreadable.
 pub(super) async fn open(
     client: &Client,
     own: &Own,
+    recent: &RecentSecrets,
     message: &mut InboundMessage,
     sealed: &Sealed,
-) {
+) -> Result<(), StoreError> {
     let target = &sealed.target;
     let mut authors = Vec::new();
     match (&target.sender, target.from_me) {
@@ -46,8 +52,13 @@ pub(super) async fn open(
         chats: [Some(&message.chat), message.chat_alias.as_ref()],
         authors: authors.into_iter().flatten().collect(),
     };
-    let Some((_, secret)) = secret(client, &parent).await else {
-        return;
+    let known = recent.find(parent.id, parent.chats, &parent.authors);
+    let stored = match known {
+        Some(known) => Some(known),
+        None => secret(client, &parent).await?,
+    };
+    let Some((_, secret)) = stored else {
+        return Ok(());
     };
     // The key depends on the addresses by which the author of the parent and the sender are
     // known, and either may have been used by phone number or LID.
@@ -57,10 +68,11 @@ pub(super) async fn open(
             let pair = (author, sender);
             if let Some(content) = decrypt(client, sealed, &secret, pair).await {
                 message.content = content;
-                return;
+                return Ok(());
             }
         }
     }
+    Ok(())
 }
 
 async fn decrypt(
@@ -124,20 +136,22 @@ struct Parent<'a> {
 }
 
 /// The secret of a message, and the address of its author that it is stored under.
-async fn secret(client: &Client, parent: &Parent<'_>) -> Option<(Jid, Vec<u8>)> {
+async fn secret(
+    client: &Client,
+    parent: &Parent<'_>,
+) -> Result<Option<(Jid, Vec<u8>)>, StoreError> {
     let backend = client.persistence_manager().backend();
     for chat in parent.chats.into_iter().flatten() {
         for author in &parent.authors {
             let stored = backend
                 .get_msg_secret(chat.as_str(), author.as_str(), parent.id)
-                .await;
-            // A failed look-up leaves it unreadable, as an unknown message does.
-            if let Ok(Some(secret)) = stored {
-                return Some((author.clone(), secret));
+                .await?;
+            if let Some(secret) = stored {
+                return Ok(Some((author.clone(), secret)));
             }
         }
     }
-    None
+    Ok(None)
 }
 
 /// Keeps the secret of an event that this account sends: the answers to it are read with it.
@@ -195,7 +209,7 @@ async fn key(client: &Client, own: &Own, chat: &Jid, target: &Target) -> Option<
         chats: [Some(chat), alias.as_ref()],
         authors: authors.into_iter().flatten().collect(),
     };
-    let (author, secret) = secret(client, &parent).await?;
+    let (author, secret) = secret(client, &parent).await.ok()??;
     // The author derives the key from the sender's address in its own form.
     let is_lid = author.kind() == JidKind::Lid;
     let sender = if is_lid { own.lid.as_ref() } else { None }.or(own.phone.as_ref())?;

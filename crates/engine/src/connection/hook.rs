@@ -2,14 +2,17 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use wagate_model::{Jid, JidKind};
 use whatsapp_rust::anyhow;
 use whatsapp_rust::types::events::InboundMessage as LibraryMessage;
+use whatsapp_rust::wacore::store::error::StoreError;
 use whatsapp_rust::{Client, InboundDurabilityHook, async_trait};
 
 use super::addons;
 use super::history::HistoryIntake;
+use super::secrets::RecentSecrets;
 use crate::convert::{self, Converted, Own, library_jid, model_jid};
 use crate::{BufferedMessage, InboundBatch, InboundMessage, InboundSink};
 
@@ -17,7 +20,13 @@ use crate::{BufferedMessage, InboundBatch, InboundMessage, InboundSink};
 pub(super) struct CommitFirst {
     pub(super) sink: Arc<dyn InboundSink>,
     pub(super) history: Arc<HistoryIntake>,
+    pub(super) secrets: RecentSecrets,
 }
+
+/// How often messages are looked at while what they refer to cannot be looked up.
+const LOOKS: usize = 60;
+/// How long the next look waits.
+const LOOK_PAUSE: Duration = Duration::from_secs(1);
 
 #[async_trait]
 impl InboundDurabilityHook for CommitFirst {
@@ -27,7 +36,8 @@ impl InboundDurabilityHook for CommitFirst {
         batch: &[LibraryMessage],
     ) -> Result<(), anyhow::Error> {
         let history = self.history.announced_in(batch);
-        let messages = converted(&client, batch).await;
+        self.secrets.note(batch);
+        let messages = self.patiently_converted(&client, batch).await?;
         if messages.is_empty() && history.is_empty() {
             return Ok(());
         }
@@ -45,6 +55,31 @@ impl InboundDurabilityHook for CommitFirst {
     }
 }
 
+impl CommitFirst {
+    /// Converts a batch, however long the database is away, so that a chat keeps its order.
+    async fn patiently_converted(
+        &self,
+        client: &Client,
+        batch: &[LibraryMessage],
+    ) -> Result<Vec<InboundMessage>, anyhow::Error> {
+        let mut looks = 0;
+        loop {
+            looks += 1;
+            match converted(client, &self.secrets, batch).await {
+                Ok(messages) => return Ok(messages),
+                Err(error) if looks < LOOKS => {
+                    tracing::debug!(%error, "messages wait for what they refer to");
+                    tokio::time::sleep(LOOK_PAUSE).await;
+                }
+                Err(error) => {
+                    tracing::warn!(%error, "messages not read; WhatsApp will deliver them again");
+                    return Err(anyhow::Error::new(error));
+                }
+            }
+        }
+    }
+}
+
 /// The key under which the library buffers a message (its commit batcher makes the same texts).
 fn buffered(message: &LibraryMessage) -> BufferedMessage {
     BufferedMessage {
@@ -55,20 +90,25 @@ fn buffered(message: &LibraryMessage) -> BufferedMessage {
 }
 
 /// Converts a batch and adds what the session knows: other addresses, and what is sealed.
-async fn converted(client: &Client, batch: &[LibraryMessage]) -> Vec<InboundMessage> {
+async fn converted(
+    client: &Client,
+    secrets: &RecentSecrets,
+    batch: &[LibraryMessage],
+) -> Result<Vec<InboundMessage>, StoreError> {
     let own = own(client);
     let converted = batch
         .iter()
         .filter_map(|item| convert::message(&item.info, &item.message, &own));
-    completed(client, &own, converted).await
+    completed(client, &own, secrets, converted).await
 }
 
 /// Adds what the session knows: other addresses, and what is sealed.
 pub(super) async fn completed(
     client: &Client,
     own: &Own,
+    secrets: &RecentSecrets,
     converted: impl Iterator<Item = Converted>,
-) -> Vec<InboundMessage> {
+) -> Result<Vec<InboundMessage>, StoreError> {
     let mut addresses = Addresses::new(client);
     let mut messages = Vec::with_capacity(converted.size_hint().0);
     for one in converted {
@@ -78,11 +118,11 @@ pub(super) async fn completed(
         } = one;
         addresses.complete(&mut message).await;
         if let Some(sealed) = sealed {
-            addons::open(client, own, &mut message, &sealed).await;
+            addons::open(client, own, secrets, &mut message, &sealed).await?;
         }
         messages.push(message);
     }
-    messages
+    Ok(messages)
 }
 
 /// The account's addresses as the session knows them now.

@@ -32,6 +32,7 @@ mod profile;
 mod refusal;
 mod restrictions;
 mod runtime;
+mod secrets;
 mod sending;
 mod supervisor;
 mod unhooked;

@@ -15,6 +15,7 @@ use super::history::{self, HistoryIntake};
 use super::hook::CommitFirst;
 use super::observer::{Observer, Work};
 use super::runtime::SessionRuntime;
+use super::secrets::RecentSecrets;
 use super::{Connection, Inner, Session, SessionOptions, supervisor};
 use crate::acks::AckBook;
 use crate::engine::Shared;
@@ -70,6 +71,7 @@ impl Connection {
             .with_inbound_durability_hook(CommitFirst {
                 sink,
                 history: Arc::clone(&intake),
+                secrets: RecentSecrets::default(),
             })
             .with_skip_history_sync(!options.is_history_wanted)
             .with_wanted_pre_key_count(caches::PRE_KEYS_WANTED)

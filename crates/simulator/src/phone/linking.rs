@@ -89,6 +89,7 @@ impl Phone {
         adv_secret: [u8; 32],
         identity: [u8; 32],
     ) -> Result<Device, PhoneError> {
+        self.ask(|reply| Command::BeginAppState { reply }).await??;
         let shared = self.shared.clone();
         let sign = move |context: LinkContext| {
             if context.registration.identity != identity {

@@ -90,9 +90,9 @@ impl Collections {
         self.by_name.entry(name.to_owned()).or_default()
     }
 
-    /// The names of those that hold something.
+    /// The names of those that hold more than one change.
     pub(crate) fn kept(&self) -> Vec<String> {
-        let kept = self.by_name.iter().filter(|(_, kept)| kept.version() > 0);
+        let kept = self.by_name.iter().filter(|(_, kept)| kept.version() > 1);
         kept.map(|(name, _)| name.clone()).collect()
     }
 

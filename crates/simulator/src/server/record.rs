@@ -116,8 +116,8 @@ pub(crate) struct DeviceRecord {
     /// Whether everybody concerned has been told of the device, at its first login.
     #[serde(default)]
     pub(crate) has_logged_in: bool,
-    /// The collections of app state that held something when the device was linked: these it gets
-    /// summed up.
+    /// The collections of app state that held more than one change when the device was linked:
+    /// these it gets summed up.
     #[serde(default)]
     pub(crate) kept_before: Vec<String>,
 }

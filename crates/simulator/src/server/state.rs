@@ -65,7 +65,7 @@ pub(crate) struct AccountState {
 const MAX_DEVICE_ID: u16 = 255;
 
 impl AccountState {
-    /// Whether a collection of app state held something when a device was linked.
+    /// Whether a collection of app state held more than one change when a device was linked.
     pub(crate) fn held_before(&self, device_id: u16, collection: &str) -> bool {
         let device = self.devices.get(&device_id);
         device.is_some_and(|device| {

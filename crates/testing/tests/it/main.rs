@@ -18,6 +18,7 @@ mod crashes;
 mod event_messages;
 mod files;
 mod files_in;
+mod forwards;
 mod group_world;
 mod groups;
 mod guide;

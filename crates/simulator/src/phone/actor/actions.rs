@@ -97,6 +97,9 @@ impl Actor {
             Command::Request { query, reply } => {
                 let _ = reply.send(self.ask_server(query).await);
             }
+            Command::BeginAppState { reply } => {
+                let _ = reply.send(self.begin_app_state().await);
+            }
             Command::Serve { reply } => {
                 self.serve_companions().await;
                 let _ = reply.send(Ok(()));

@@ -157,6 +157,28 @@ impl Actor {
         ))
     }
 
+    /// Writes the first change of each collection, as phones do before a companion is linked: a
+    /// device takes whatever comes into an empty one for old.
+    pub(super) async fn begin_app_state(&mut self) -> Result<(), PhoneError> {
+        for name in COLLECTIONS {
+            let newer = self.sync_collection(name, 0, None).await?;
+            if !newer.patches.is_empty() {
+                continue;
+            }
+            let change = first_change(name, self.server.clock().now_ms());
+            let keys = self.app_state_keys();
+            let key_id = self.record.app_state_key.id.clone();
+            let patch = Collection::default().patch(&change, &keys, &key_id)?;
+            let answer = self.sync_collection(name, 0, Some(patch)).await?;
+            match answer.error {
+                // Somebody else has begun it.
+                None | Some(CollectionSyncError::Conflict { .. }) => {}
+                Some(error) => return Err(odd(&error)),
+            }
+        }
+        Ok(())
+    }
+
     /// All that the account keeps.
     pub(super) async fn kept(&mut self) -> Result<Vec<KeptEntry>, PhoneError> {
         let mut kept = Vec::new();
@@ -273,6 +295,19 @@ fn shown(value: &wa::SyncActionValue) -> Value {
 }
 
 /// What devices have written does not hold together.
+/// A change that says nothing to companions: which version of the app the phone has.
+fn first_change(collection: &'static str, now_ms: i64) -> Mutation {
+    Mutation {
+        collection,
+        index: vec!["primary_version".to_owned(), "current".to_owned()],
+        value: wa::SyncActionValue {
+            timestamp: Some(now_ms),
+            ..Default::default()
+        },
+        version: 7,
+    }
+}
+
 fn odd(error: &impl ToString) -> PhoneError {
     PhoneError::Conflict(format!(
         "the account's state cannot be read: {}",

@@ -129,6 +129,10 @@ pub(crate) enum Command {
         query: InfoQuery<'static>,
         reply: oneshot::Sender<Result<Node, PhoneError>>,
     },
+    /// Begin what all devices keep in common, before a companion is linked.
+    BeginAppState {
+        reply: Reply,
+    },
     /// A companion was linked; tell when it has been given keys and history.
     Serve {
         reply: Reply,

@@ -110,7 +110,7 @@ impl Server {
                 .build();
             return Ok((taken, Some(version)));
         }
-        // A device that was linked to nothing has seen every change come.
+        // A device has seen every change come since it was linked.
         if is_first && let Some(snapshot) = collection.snapshot() {
             // The media host has a lock of its own.
             drop(state);
