@@ -64,6 +64,8 @@ pub(super) struct Actor<'a> {
     pub(super) failures: u32,
     pub(super) qr: Option<Qr>,
     pub(super) waiting: Waiting,
+    /// When a phone was linked, where this task has seen it, in milliseconds since 1970.
+    pub(super) paired_at_ms: Option<i64>,
     /// Requests to WhatsApp that the loop must not wait for.
     pub(super) jobs: JoinSet<Job>,
 }
@@ -107,6 +109,7 @@ impl<'a> Actor<'a> {
             slot: None,
             patience: Patience::default(),
             cycle: None,
+            paired_at_ms: None,
             last_cycle: None,
             cycles: 0,
             failures,
@@ -203,6 +206,7 @@ impl<'a> Actor<'a> {
         let mut news = Vec::new();
         let mut count = 0;
         while let Some(event) = next.take() {
+            let event = since_pairing(event, self.paired_at_ms);
             count += 1;
             let is_enough = count >= MAX_NEWS || matches!(event, EngineEvent::History(_));
             if is_news(&event) {
@@ -326,6 +330,16 @@ impl<'a> Actor<'a> {
             tracing::warn!(session.id = %self.session.id(), error = %error, "credentials were not stored yet");
         }
     }
+}
+
+/// What another device changes right after a pairing can come in together with what the account
+/// kept before; it is told nonetheless.
+fn since_pairing(mut event: EngineEvent, paired_at_ms: Option<i64>) -> EngineEvent {
+    if let EngineEvent::Chat(change) = &mut event {
+        let is_old = paired_at_ms.is_none_or(|paired_at| change.timestamp_ms < paired_at);
+        change.is_initial &= is_old;
+    }
+    event
 }
 
 async fn next_opened(opening: &mut Option<BoxFuture<'static, Opened>>) -> Opened {

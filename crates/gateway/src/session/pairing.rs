@@ -59,6 +59,7 @@ impl Actor<'_> {
     /// The phone linked this device: the number is stored and told before the login.
     pub(super) async fn paired(&mut self, account: &wagate_engine::Account) -> Result<Step> {
         let (cx, session, now_ms) = (self.cx, self.session, self.cx.now_ms());
+        self.paired_at_ms = Some(now_ms);
         self.save_credentials().await;
         let stored = stored_account(account);
         let payload = AuthCodePayload {
