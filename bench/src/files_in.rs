@@ -141,14 +141,14 @@ pub(crate) async fn measure(
     );
     let (links, ready) = ready?;
     let peak_in = peak_kib(service)?;
-    let (reads, reading) = read_all(&setup, &links, &content, concurrency).await?;
+    let (fetches, reading) = read_all(&setup, &links, &content, concurrency).await?;
     let seconds = |duration: Duration| duration.as_secs_f64();
     let total = u32::try_from(files * mebibytes).unwrap_or(u32::MAX);
     Ok(format!(
         "{files} files of {mebibytes} MiB from {concurrency} phones at a time: sent within \
          {:.1} s, all ready after {:.1} s\n\
          meanwhile, the session's row: {} times, {meanwhile} (before: {rest})\n\
-         read by {concurrency} clients: {:.1} s, {:.0} MiB/s; one file {reads}\n\
+         read by {concurrency} clients: {:.1} s, {:.0} MiB/s; one file {fetches}\n\
          the service: {before} KiB before, {peak_in} KiB at most, {} KiB at most with reading",
         seconds(sent - started),
         seconds(ready - started),

@@ -148,8 +148,8 @@ impl FileIntake {
         mut file: Incoming,
     ) -> Result<Vec<u8>> {
         let (bytes, _share) = self.take(organization, &mut file).await?;
-        let make = move || wagate_media::square_picture(&bytes);
-        let made = self.decoders.run(organization, PATIENCE, make).await?;
+        let work = move || wagate_media::square_picture(&bytes);
+        let made = self.decoders.run(organization, PATIENCE, work).await?;
         Ok(made.map_err(|error| file.fault(sentence(&error)))?)
     }
 
@@ -382,7 +382,9 @@ mod tests {
         assert!(intake.fetches.take(two, 1, now).await.is_ok());
         assert!(intake.fetches.take(one, 1, now).await.is_err());
         assert!(asked.try_recv().is_err());
-        waiting.into_iter().for_each(|waiting| waiting.abort());
+        for waiting in waiting {
+            waiting.abort();
+        }
     }
 
     #[tokio::test]

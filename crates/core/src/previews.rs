@@ -167,8 +167,8 @@ impl LinkPreviews {
             return Ok(None);
         };
         let patience = until.saturating_duration_since(Instant::now());
-        let make = move || thumbnail_of(&fetched.bytes, PICTURE_SIDE);
-        match self.decoders.run(organization, patience, make).await {
+        let work = move || thumbnail_of(&fetched.bytes, PICTURE_SIDE);
+        match self.decoders.run(organization, patience, work).await {
             Ok(made) => Ok(made.ok().map(|made| BASE64_STANDARD.encode(made))),
             Err(Undone::Crowded(crowded)) => Err(crowded),
             Err(Undone::Panicked(_)) => Ok(None),

@@ -208,7 +208,10 @@ impl HttpClient for SharedHttpClient {
             let response = builder.send().await.map_err(reqwest::Error::without_url)?;
             read_whole(response).await
         });
-        let outcome = self.push(&mut body, chunks).and_then(|()| {
+        let pushed = self.push(&mut body, &chunks);
+        // Without it the request waits for more.
+        drop(chunks);
+        let outcome = pushed.and_then(|()| {
             let answer = tokio::time::timeout(self.patience.answer, &mut exchange);
             self.runtime
                 .block_on(answer)
@@ -226,7 +229,7 @@ impl SharedHttpClient {
     fn push(
         &self,
         body: &mut UploadBody,
-        chunks: mpsc::Sender<io::Result<Bytes>>,
+        chunks: &mpsc::Sender<io::Result<Bytes>>,
     ) -> Result<(), anyhow::Error> {
         while let Some(chunk) = next_chunk(body)? {
             let taken = tokio::time::timeout(self.patience.still, chunks.send(Ok(chunk)));
@@ -316,12 +319,12 @@ mod tests {
     const LONG: Duration = Duration::from_secs(30);
 
     async fn server() -> (TcpListener, SharedHttpClient) {
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let address = listener.local_addr().unwrap();
-        let origin = Url::parse(&format!("http://{address}")).unwrap();
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+        let address = listener.local_addr().expect("its address");
+        let origin = Url::parse(&format!("http://{address}")).expect("a URL");
         let client = SharedHttpClient {
-            client: client_of(Some(SHORT)).unwrap(),
-            ..SharedHttpClient::new(DialGuard::new(Some(origin))).unwrap()
+            client: client_of(Some(SHORT)).expect("a client"),
+            ..SharedHttpClient::new(DialGuard::new(Some(origin))).expect("a client")
         };
         (listener, client)
     }
@@ -338,7 +341,9 @@ mod tests {
             body: None,
         };
         let work = move || client.execute_upload(request, Box::new(body), length);
-        tokio::task::spawn_blocking(work).await.unwrap()
+        tokio::task::spawn_blocking(work)
+            .await
+            .expect("the upload does not panic")
     }
 
     /// A byte, and another one once the connection has outlived the time of an answer.
@@ -374,7 +379,7 @@ mod tests {
             }
         }
         let answer = b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok";
-        stream.write_all(answer).await.unwrap();
+        stream.write_all(answer).await.expect("the answer is taken");
     }
 
     #[tokio::test]

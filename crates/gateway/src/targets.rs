@@ -80,7 +80,7 @@ pub(crate) enum Named {
     /// No message that is stored.
     Nothing,
     /// This one.
-    One(StoredMessage),
+    One(Box<StoredMessage>),
     /// One of several people's: the request has to say whose.
     Ambiguous,
 }
@@ -100,7 +100,9 @@ pub(crate) async fn named(
         return Ok(Named::Ambiguous);
     }
     found.truncate(1);
-    Ok(found.pop().map_or(Named::Nothing, Named::One))
+    Ok(found
+        .pop()
+        .map_or(Named::Nothing, |one| Named::One(Box::new(one))))
 }
 
 /// The message of a request that was accepted: it was the only one then, and is the first now.

@@ -324,17 +324,17 @@ mod tests {
     async fn while_the_database_is_away_nobody_waits_for_ever_behind_urgent_jobs() {
         let queue = queue_of_nothing();
         let give = async |is_urgent| {
-            let work = Job::new::<_, (), StoreError>(None, |_| Box::pin(async { Ok(()) }));
-            queue.push(work.0, is_urgent).await.unwrap();
-            work.1
+            let (job, told) = Job::new::<_, (), StoreError>(None, |_| Box::pin(async { Ok(()) }));
+            queue.push(job, is_urgent).await.unwrap();
+            Some(told)
         };
-        let mut urgent = give(true).await;
+        let mut urgent = give(true).await.unwrap();
         // The writer takes it; what is given from here on waits for the next group.
         tokio::task::yield_now().await;
-        let mut other = give(false).await;
+        let mut other = give(false).await.unwrap();
         for _ in 0..3 {
             // As when leases are to be renewed: the next one waits before the last one fails.
-            let next = give(true).await;
+            let next = give(true).await.unwrap();
             let failed = std::mem::replace(&mut urgent, next).await.unwrap();
             assert!(failed.unwrap_err().is_retryable());
         }

@@ -114,6 +114,6 @@ async fn no_more_is_written_than_was_to_be_fetched() {
     let larger = fetch_up_to(Some(299_999), &fetcher, &source).await;
     let larger = larger.unwrap_err();
     assert!(matches!(larger, FetchError::TooLarge), "{larger:?}");
-    let fetched = fetch_up_to(Some(300_000), &fetcher, &source).await;
-    assert_eq!(fetched.unwrap(), content);
+    let whole = fetch_up_to(Some(300_000), &fetcher, &source).await;
+    assert_eq!(whole.unwrap(), content);
 }

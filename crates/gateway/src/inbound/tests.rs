@@ -29,10 +29,10 @@ impl World {
         let organization = store.organization().await;
         let session = store.session(organization).await;
         let fence = store.claim(session).await;
-        let owner = fence.clone();
+        let held = fence.clone();
         let known = store.write::<_, StoreError, _>(organization, move |tx| {
             Box::pin(async move {
-                let mut owned = tx.owned(&owner).await?;
+                let mut owned = tx.owned(&held).await?;
                 let person = IdentityFacts {
                     lid: Some(LID.into()),
                     phone_jid: Some(PHONE.into()),

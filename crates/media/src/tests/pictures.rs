@@ -124,7 +124,8 @@ fn what_is_not_converted_goes_out_where_decoding_it_takes_too_much() {
     assert_eq!(square_picture(&file).unwrap_err(), too_large(limit));
     // 7,500 by 7,500 pixels with transparency, which are to be converted.
     let mut webp = b"RIFF\x14\0\0\0WEBPVP8L\x08\0\0\0\x2f".to_vec();
-    let sides: u32 = 7_499 | (7_499 << 14) | (1 << 28);
+    let side: u32 = 7_499;
+    let sides = side | (side << 14) | (1 << 28);
     webp.extend(sides.to_le_bytes());
     webp.extend([0, 0, 0]);
     let error = prepared(&webp, Kind::Image).unwrap_err();

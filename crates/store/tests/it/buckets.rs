@@ -48,8 +48,8 @@ async fn world() -> World {
 /// How often each of four changes something.
 const TIMES: i64 = 10;
 
-fn one_more(days: Option<i64>) -> Option<i64> {
-    Some(days.unwrap_or(0) + 1)
+fn one_more(days: Option<i64>) -> i64 {
+    days.unwrap_or(0) + 1
 }
 
 #[tokio::test]
@@ -69,11 +69,11 @@ async fn no_change_is_lost_between_two_processes() {
                 write!(store, organization, |tx| {
                     let found = tx.bucket_for_update(organization, bucket).await?;
                     let (mut found, keys) = found.unwrap();
-                    found.retention_days = one_more(found.retention_days);
+                    found.retention_days = Some(one_more(found.retention_days));
                     assert!(tx.update_bucket(organization, &found, &keys).await?);
                     let found = tx.session_storage_for_update(organization, session).await?;
                     let storage = SessionStorage {
-                        retention_days: one_more(found.unwrap().retention_days),
+                        retention_days: Some(one_more(found.unwrap().retention_days)),
                         bucket_id: Some(bucket),
                         capture: true,
                     };

@@ -26,8 +26,8 @@ async fn what_the_phone_is_asked_for_is_as_complete_as_what_comes_by_itself() {
     let withhold = sandbox.simulated.fault(&withhold).await;
     let path = votes.path(&format!("/messages/{id}/vote"));
     let vote = json!({"chat": alice, "options": ["Tuesday"]});
-    let voted = sandbox.api.call(Method::POST, &path, Some(&vote)).await;
-    voted.expect(200);
+    let taken = sandbox.api.call(Method::POST, &path, Some(&vote)).await;
+    taken.expect(200);
     let vote = of_asks
         .wait_for(|frame| frame["event"] == "poll.vote")
         .await;

@@ -1,5 +1,6 @@
 //! Who, where, and what a message says about itself.
 
+use wagate_model::Jid;
 use whatsapp_rust::waproto::buffa::MessageField;
 use whatsapp_rust::waproto::whatsapp as wa;
 
@@ -196,10 +197,7 @@ fn what_comes_by_somebodys_list_stands_in_the_chat_with_them() {
     of_other.source.sender_alt = PHONE.parse().ok();
     let told = message(&of_other, &body, &own()).unwrap().message;
     assert_eq!(told.chat.as_str(), "205227043110953@lid");
-    assert_eq!(
-        told.chat_alias.as_ref().map(|jid| jid.as_str()),
-        Some(PHONE)
-    );
+    assert_eq!(told.chat_alias.as_ref().map(Jid::as_str), Some(PHONE));
     // Their own lists stay what they are.
     of_other.source.is_from_me = true;
     let own_list = message(&of_other, &body, &own()).unwrap().message;
