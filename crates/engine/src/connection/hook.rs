@@ -23,8 +23,10 @@ pub(super) struct CommitFirst {
     pub(super) secrets: RecentSecrets,
 }
 
-/// How often messages are looked at while what they refer to cannot be looked up.
-const LOOKS: usize = 60;
+/// How often messages are looked at while what they refer to cannot be looked up. Where the database
+/// is away for as long, the session is another owner's by then, and its sink takes nothing; and what
+/// can never be looked up must not hold up the rest.
+const LOOKS: usize = 15;
 /// How long the next look waits.
 const LOOK_PAUSE: Duration = Duration::from_secs(1);
 
@@ -37,7 +39,7 @@ impl InboundDurabilityHook for CommitFirst {
     ) -> Result<(), anyhow::Error> {
         let history = self.history.announced_in(batch);
         self.secrets.note(batch);
-        let messages = self.patiently_converted(&client, batch).await?;
+        let messages = self.patiently_converted(&client, batch).await;
         if messages.is_empty() && history.is_empty() {
             return Ok(());
         }
@@ -56,27 +58,26 @@ impl InboundDurabilityHook for CommitFirst {
 }
 
 impl CommitFirst {
-    /// Converts a batch, however long the database is away, so that a chat keeps its order.
+    /// Converts a batch, and waits for a while where the database is away: what is read without it
+    /// stays unreadable.
     async fn patiently_converted(
         &self,
         client: &Client,
         batch: &[LibraryMessage],
-    ) -> Result<Vec<InboundMessage>, anyhow::Error> {
-        let mut looks = 0;
-        loop {
-            looks += 1;
-            match converted(client, &self.secrets, batch).await {
-                Ok(messages) => return Ok(messages),
-                Err(error) if looks < LOOKS => {
-                    tracing::debug!(%error, "messages wait for what they refer to");
-                    tokio::time::sleep(LOOK_PAUSE).await;
-                }
-                Err(error) => {
-                    tracing::warn!(%error, "messages not read; WhatsApp will deliver them again");
-                    return Err(anyhow::Error::new(error));
-                }
-            }
+    ) -> Vec<InboundMessage> {
+        for _ in 1..LOOKS {
+            let (messages, failed) = converted(client, &self.secrets, batch).await;
+            let Some(error) = failed else {
+                return messages;
+            };
+            tracing::debug!(%error, "messages wait for what they refer to");
+            tokio::time::sleep(LOOK_PAUSE).await;
         }
+        let (messages, failed) = converted(client, &self.secrets, batch).await;
+        if let Some(error) = failed {
+            tracing::warn!(%error, "messages are taken without what they refer to");
+        }
+        messages
     }
 }
 
@@ -94,7 +95,7 @@ async fn converted(
     client: &Client,
     secrets: &RecentSecrets,
     batch: &[LibraryMessage],
-) -> Result<Vec<InboundMessage>, StoreError> {
+) -> (Vec<InboundMessage>, Option<StoreError>) {
     let own = own(client);
     let converted = batch
         .iter()
@@ -102,13 +103,15 @@ async fn converted(
     completed(client, &own, secrets, converted).await
 }
 
-/// Adds what the session knows: other addresses, and what is sealed.
+/// Adds what the session knows: other addresses, and what is sealed; with the last failure to look
+/// up what something was sealed with, which is left sealed.
 pub(super) async fn completed(
     client: &Client,
     own: &Own,
     secrets: &RecentSecrets,
     converted: impl Iterator<Item = Converted>,
-) -> Result<Vec<InboundMessage>, StoreError> {
+) -> (Vec<InboundMessage>, Option<StoreError>) {
+    let mut failed = None;
     let mut addresses = Addresses::new(client);
     let mut messages = Vec::with_capacity(converted.size_hint().0);
     for one in converted {
@@ -118,11 +121,12 @@ pub(super) async fn completed(
         } = one;
         addresses.complete(&mut message).await;
         if let Some(sealed) = sealed {
-            addons::open(client, own, secrets, &mut message, &sealed).await?;
+            let opened = addons::open(client, own, secrets, &mut message, &sealed).await;
+            failed = opened.err().or(failed);
         }
         messages.push(message);
     }
-    Ok(messages)
+    (messages, failed)
 }
 
 /// The account's addresses as the session knows them now.

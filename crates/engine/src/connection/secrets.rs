@@ -11,8 +11,9 @@ use whatsapp_rust::types::events::InboundMessage as LibraryMessage;
 
 use crate::convert::model_jid;
 
-/// So many are kept: by then the library has long stored the oldest.
-const KEPT: usize = 256;
+/// So many are kept, and all of the last batch: by then the library has long stored the oldest.
+/// Each session keeps them.
+const KEPT: usize = 32;
 
 struct Recent {
     chat: Jid,
@@ -41,7 +42,7 @@ impl RecentSecrets {
             let addresses = model_jid(&source.chat).zip(model_jid(&source.sender));
             if let Some((chat, author)) = addresses {
                 let id = item.info.id.clone();
-                self.keep(Recent {
+                self.lock().push_back(Recent {
                     chat,
                     author,
                     id,
@@ -49,14 +50,15 @@ impl RecentSecrets {
                 });
             }
         }
+        self.forget_but(batch.len());
     }
 
-    fn keep(&self, recent: Recent) {
+    /// Forgets all but the last, of which so many at least are kept.
+    fn forget_but(&self, count: usize) {
         let mut kept = self.lock();
-        if kept.len() >= KEPT {
-            kept.pop_front();
-        }
-        kept.push_back(recent);
+        let surplus = kept.len().saturating_sub(count.max(KEPT));
+        kept.drain(..surplus);
+        kept.shrink_to(KEPT);
     }
 
     /// The secret of a message that one of `authors` has sent to one of `chats`, and the author's
@@ -97,7 +99,7 @@ mod tests {
     #[test]
     fn a_secret_is_found_for_its_chat_and_author_only() {
         let secrets = RecentSecrets::default();
-        secrets.keep(recent("POLL"));
+        secrets.lock().push_back(recent("POLL"));
         let (group, other) = (jid("120363@g.us"), jid("120364@g.us"));
         let authors = [jid("15551234567@s.whatsapp.net"), jid("1@lid")];
         let found = secrets.find("POLL", [Some(&group), None], &authors);
@@ -115,8 +117,12 @@ mod tests {
     fn only_the_last_are_kept() {
         let secrets = RecentSecrets::default();
         for number in 0..=KEPT {
-            secrets.keep(recent(&number.to_string()));
+            secrets.lock().push_back(recent(&number.to_string()));
         }
+        // A larger batch stays as a whole.
+        secrets.forget_but(KEPT + 1);
+        assert_eq!(secrets.lock().len(), KEPT + 1);
+        secrets.forget_but(1);
         let (group, authors) = (jid("120363@g.us"), [jid("1@lid")]);
         let found = |id: &str| secrets.find(id, [Some(&group), None], &authors);
         assert!(found("0").is_none() && found("1").is_some());

@@ -59,9 +59,10 @@ impl Unhooked {
 async fn tell(client: &Client, batch: Vec<Converted>, mailbox: &Mailbox) {
     // Nothing that is sealed comes right behind what it refers to on these ways.
     let recent = RecentSecrets::default();
-    let plain: Vec<_> = batch.iter().map(|one| one.message.clone()).collect();
-    let completed = completed(client, &own(client), &recent, batch.into_iter()).await;
-    // They do not come again: what is known of them is better than nothing.
-    let messages = completed.unwrap_or(plain);
+    let (messages, failed) = completed(client, &own(client), &recent, batch.into_iter()).await;
+    if let Some(error) = failed {
+        // They do not come again: what is known of them is better than nothing.
+        tracing::warn!(%error, "messages are told without what they refer to");
+    }
     mailbox.tell(EngineEvent::Messages(messages));
 }

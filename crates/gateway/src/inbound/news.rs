@@ -226,15 +226,13 @@ async fn receipt(owned: &mut Owned<'_>, receipt: &Receipt, now_ms: i64) -> Resul
             .chat(organization, session, receipt.chat.as_str())
             .await?;
         return match chat {
-            Some(chat) => {
+            Some(chat) if chat.unread_count > 0 => {
                 // The receipt may come behind messages that nobody has read yet.
-                let newer = owned
-                    .incoming_after(session, chat.id, &receipt.message_ids)
-                    .await?;
+                let newer = owned.incoming_after(chat.id, &receipt.message_ids).await?;
                 let unread = chat.unread_count.min(newer.unwrap_or(0));
                 chats::set_unread(owned, &chat, unread, now_ms).await
             }
-            None => Ok(()),
+            _ => Ok(()),
         };
     }
     let advanced = owned

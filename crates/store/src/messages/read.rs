@@ -2,15 +2,14 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use sqlx::{FromRow, QueryBuilder};
+use sqlx::FromRow;
 use wagate_model::{
     Direction, EventResponder, MediaMeta, Message, MessageDetails, MessageStatus, OrganizationId,
     SessionId,
 };
 
-use super::write::IDS_PER_STATEMENT;
 use crate::error::Result;
-use crate::text::{Text, storable};
+use crate::text::Text;
 use crate::tx::{Tx, on};
 
 /// A position in a chat, for the next page of older messages.
@@ -209,53 +208,6 @@ impl Tx {
         rows.into_iter()
             .map(|row| row.into_message(&BTreeMap::new(), None))
             .collect()
-    }
-
-    /// How many messages of others came into a chat after the newest of these; `None` where none
-    /// of these is stored.
-    pub async fn incoming_after(
-        &mut self,
-        session: SessionId,
-        chat_id: i64,
-        wa_message_ids: &[String],
-    ) -> Result<Option<i64>> {
-        let mut newest: Option<i64> = None;
-        for chunk in wa_message_ids.chunks(IDS_PER_STATEMENT) {
-            let found: Option<i64> = on!(self, |conn| {
-                let mut query =
-                    QueryBuilder::new("SELECT MAX(id) FROM message WHERE session_id = ");
-                query.push_bind(Text(session));
-                query.push(" AND chat_id = ").push_bind(chat_id);
-                query.push(" AND wa_message_id IN (");
-                let mut list = query.separated(", ");
-                for id in chunk {
-                    list.push_bind(storable(id));
-                }
-                query.push(")");
-                query
-                    .build_query_scalar()
-                    .persistent(chunk.len() <= 4)
-                    .fetch_one(conn)
-                    .await
-            })?;
-            newest = newest.max(found);
-        }
-        let Some(newest) = newest else {
-            return Ok(None);
-        };
-        let count: i64 = on!(self, |conn| sqlx::query_scalar(
-            "SELECT COUNT(*) FROM message WHERE session_id = $1 AND chat_id = $2 AND id > $3 \
-             AND direction = 'in' AND is_from_me = $4 \
-             AND kind NOT IN ('reaction', 'edit', 'revoke', 'poll_vote', 'event_response', \
-                 'pin', 'keep')"
-        )
-        .bind(Text(session))
-        .bind(chat_id)
-        .bind(newest)
-        .bind(false)
-        .fetch_one(conn)
-        .await)?;
-        Ok(Some(count))
     }
 
     /// One message by WhatsApp's id; in one chat where given, else the first of that id.

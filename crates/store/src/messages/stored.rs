@@ -4,6 +4,7 @@ use serde_json::Value;
 use sqlx::{FromRow, QueryBuilder};
 use wagate_model::{MessageDetails, MessageStatus};
 
+use super::write::IDS_PER_STATEMENT;
 use crate::error::Result;
 use crate::leases::Owned;
 use crate::text::{Text, storable};
@@ -99,6 +100,55 @@ macro_rules! select_stored {
 }
 
 impl Owned<'_> {
+    /// How many messages of others came into a chat after the newest of these; `None` where none
+    /// of these is stored.
+    pub async fn incoming_after(
+        &mut self,
+        chat_id: i64,
+        wa_message_ids: &[String],
+    ) -> Result<Option<i64>> {
+        self.write_own_message(wa_message_ids.iter().map(String::as_str))
+            .await?;
+        let mut newest: Option<i64> = None;
+        for chunk in wa_message_ids.chunks(IDS_PER_STATEMENT) {
+            let found: Option<i64> = on!(self.tx, |conn| {
+                let mut query =
+                    QueryBuilder::new("SELECT MAX(id) FROM message WHERE session_id = ");
+                query.push_bind(Text(self.session));
+                query.push(" AND chat_id = ").push_bind(chat_id);
+                query.push(" AND wa_message_id IN (");
+                let mut list = query.separated(", ");
+                for id in chunk {
+                    list.push_bind(storable(id));
+                }
+                query.push(")");
+                query
+                    .build_query_scalar()
+                    .persistent(chunk.len() <= 4)
+                    .fetch_one(conn)
+                    .await
+            })?;
+            newest = newest.max(found);
+        }
+        let Some(newest) = newest else {
+            return Ok(None);
+        };
+        let count: i64 = on!(self.tx, |conn| sqlx::query_scalar(
+            "SELECT COUNT(*) FROM message WHERE session_id = $1 AND chat_id = $2 AND id > $3 \
+             AND timestamp >= (SELECT n.timestamp FROM message n WHERE n.id = $3) \
+             AND direction = 'in' AND is_from_me = $4 \
+             AND kind NOT IN ('reaction', 'edit', 'revoke', 'poll_vote', 'event_response', \
+                 'pin', 'keep')"
+        )
+        .bind(Text(self.session))
+        .bind(chat_id)
+        .bind(newest)
+        .bind(false)
+        .fetch_one(conn)
+        .await)?;
+        Ok(Some(count))
+    }
+
     /// A message of a chat, of one sender where given, else the first of that id.
     pub async fn stored_message(
         &mut self,

@@ -274,8 +274,9 @@ async fn pages_of_messages_stay_valid_while_rows_are_added() {
 #[tokio::test]
 async fn the_latest_messages_of_others_leave_out_ones_own() {
     let (store, organization, session, fence) = paired().await;
+    let holder = fence.clone();
     let chat_id = write!(store, organization, |tx| {
-        let mut owned = tx.owned(&fence).await?;
+        let mut owned = tx.owned(&holder).await?;
         let id = owned.upsert_chat(&chat(PHONE, None), 1).await?.id;
         for message in [
             inbound(id, "old", 10),
@@ -298,6 +299,22 @@ async fn the_latest_messages_of_others_leave_out_ones_own() {
             .map(|message| message.id)
             .collect();
         assert_eq!(ids, expected);
+    }
+    drop(tx);
+    for (ids, newer) in [
+        (vec!["old"], Some(2)),
+        (vec!["middle", "old"], Some(1)),
+        (vec!["own"], Some(1)),
+        (vec!["new", "unknown"], Some(0)),
+        (vec!["unknown"], None),
+    ] {
+        let named: Vec<_> = ids.iter().copied().map(str::to_owned).collect();
+        let fence = fence.clone();
+        let counted = write!(store, organization, |tx| {
+            let mut owned = tx.owned(&fence).await?;
+            owned.incoming_after(chat_id, &named).await
+        });
+        assert_eq!(counted.unwrap(), newer, "{ids:?}");
     }
 }
 
